@@ -1,0 +1,100 @@
+#include "runtime/base/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace dime::base {
+
+class ThreadPool::Impl {
+ public:
+  explicit Impl(int num_threads) {
+    if (num_threads <= 0) num_threads = static_cast<int>(std::thread::hardware_concurrency());
+    try {
+      for (int i = 1; i < num_threads; ++i) threads_.emplace_back([this] { Serve(); });
+    } catch (const std::system_error&) {
+      // The machine gives no more threads: those that did start do all parts.
+    }
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void ParallelFor(int num_parts, const std::function<void(int)>& part) {
+    if (num_parts <= 1 || threads_.empty()) {
+      for (int i = 0; i < num_parts; ++i) part(i);
+      return;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      part_ = &part;
+      num_parts_ = num_parts;
+      next_part_ = 0;
+      ++task_;
+    }
+    wake_.notify_all();
+    RunParts(part, num_parts);
+    // A thread that has not woken up by now finds part_ empty and sleeps on: it need not be
+    // awaited.
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return num_running_ == 0; });
+    part_ = nullptr;
+  }
+
+  [[nodiscard]] int num_threads() const { return static_cast<int>(threads_.size()) + 1; }
+
+ private:
+  void Serve() {
+    std::unique_lock lock(mutex_);
+    for (std::uint64_t last_task = 0;;) {
+      wake_.wait(lock, [&] { return stopping_ || (part_ != nullptr && task_ != last_task); });
+      if (stopping_) return;
+      last_task = task_;
+      const std::function<void(int)>& part = *part_;
+      const int num_parts = num_parts_;
+      ++num_running_;
+      lock.unlock();
+      RunParts(part, num_parts);
+      lock.lock();
+      if (--num_running_ == 0) idle_.notify_one();
+    }
+  }
+
+  void RunParts(const std::function<void(int)>& part, int num_parts) {
+    for (int i = next_part_++; i < num_parts; i = next_part_++) part(i);
+  }
+
+  std::atomic<int> next_part_{0};
+
+  std::mutex mutex_;  // Guards what follows, up to threads_.
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  const std::function<void(int)>* part_ = nullptr;  // Of the task that runs, if one does.
+  int num_parts_ = 0;
+  std::uint64_t task_ = 0;
+  int num_running_ = 0;  // Threads that are in RunParts(), the caller of ParallelFor() not counted.
+  bool stopping_ = false;
+
+  std::vector<std::thread> threads_;
+};
+
+ThreadPool::ThreadPool(int num_threads) : impl_(std::make_unique<Impl>(num_threads)) {}
+ThreadPool::~ThreadPool() = default;
+
+void ThreadPool::ParallelFor(int num_parts, const std::function<void(int)>& part) {
+  impl_->ParallelFor(num_parts, part);
+}
+
+int ThreadPool::num_threads() const { return impl_->num_threads(); }
+
+}  // namespace dime::base
