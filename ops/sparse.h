@@ -1,0 +1,63 @@
+// ops/sparse.h - kernels on looked-up rows: what embeddings, indicators and linear weights are made
+// of.
+//
+// `use` tells where each example's values lie among `rows` ([ids, dim], row-major). dim is 1 for
+// linear weights.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/dense.h"
+#include "ops/table.h"
+
+namespace dime::ops {
+
+enum class Combiner { kSum, kMean, kSqrtn };
+
+// out[e, :] (a [num_examples, dim] view) = combined rows of example e; zero when it has no valid
+// id.
+void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner combiner,
+                 MatrixView out);
+
+// Its gradient: adds to row_gradients ([ids, dim]) what dout says. Several uses may add to one
+// table.
+void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner combiner,
+                         std::span<float> row_gradients);
+
+// Linear weights (dim 1, sum): logits[e] += the sum of example e's weights; and its gradient.
+void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::span<float> logits);
+void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits,
+                       std::span<float> weight_gradients);
+
+// One-hot counts: out[e, id] += 1 for each valid id of example e; out is zeroed first. `ids` and
+// `offsets` as in models::IdColumn; an id of -1 counts nothing.
+void CountIds(std::span<const std::int64_t> ids, std::span<const std::int32_t> offsets,
+              MatrixView out);
+
+// Finds the distinct ids of one or more columns, in order of first use. One object a thread; reuse
+// it, it keeps memory.
+class Deduplicator {
+ public:
+  // Starts a table with ids in [0, num_rows); clears `distinct`, which Position() appends to.
+  void Start(std::int64_t num_rows, std::vector<std::int64_t>* distinct);
+  // The id's position among the distinct ones; -1 for -1. Appends it when it is new.
+  std::int32_t Position(std::int64_t id);
+
+ private:
+  struct Slot {
+    std::int64_t id = 0;
+    std::uint32_t round = 0;  // The slot is free in every round but this one.
+    std::int32_t position = 0;
+  };
+  Slot& Find(std::int64_t id);  // The id's slot, or the free one where it belongs.
+  void Grow();
+
+  std::vector<Slot> slots_;  // Open addressing; a power of two, at most half in use.
+  std::uint32_t round_ = 0;  // One for each Start(): what clears the slots.
+  std::int64_t num_rows_ = 0;
+  std::vector<std::int64_t>* distinct_ = nullptr;
+};
+
+}  // namespace dime::ops

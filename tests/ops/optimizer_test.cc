@@ -1,0 +1,215 @@
+// The constants come from TensorFlow 2.15: ResourceApplyGradientDescent, ResourceApplyAdagrad and
+// ResourceApplyFtrl, three steps from kStart with kGradients.
+#include "ops/optimizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace dime::ops {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+using Vector = std::vector<float>;
+
+const Vector kStart = {0.0f, 0.25f, -0.5f, 1.0f, -2.0f, 0.003f, 0.0f, 0.0f, 0.7f};
+const std::vector<Vector> kGradients = {
+    {0.5f, -1.25f, 0.0f, 3e-4f, -40.0f, 0.1f, 2.0f, -0.03f, 7.5f},
+    {-0.25f, 0.75f, 0.0f, -2e-3f, 15.0f, 0.1f, -2.0f, 0.01f, 0.5f},
+    {0.125f, 0.3f, 1.0f, 5e-5f, -3.0f, -0.2f, 0.25f, 0.6f, -1.5f}};
+const Vector kSquares = {0.428124994f, 2.31499982f, 1.10000002f,  0.100004092f, 1834.09998f,
+                         0.159999996f, 8.16250038f, 0.461000025f, 58.8499985f};
+
+OptimizerSpec Sgd(float learning_rate) {
+  return {.kind = OptimizerKind::kSgd, .learning_rate = learning_rate};
+}
+OptimizerSpec Adagrad(float learning_rate) {
+  return {.kind = OptimizerKind::kAdagrad, .learning_rate = learning_rate};
+}
+OptimizerSpec Ftrl(float learning_rate, float l1 = 0, float l2 = 0, float power = -0.5f) {
+  return {.kind = OptimizerKind::kFtrl,
+          .learning_rate = learning_rate,
+          .learning_rate_power = power,
+          .l1 = l1,
+          .l2 = l2};
+}
+
+Vector NewRecord(const OptimizerSpec& spec, const Vector& weights) {
+  Vector record = weights;
+  for (int slot = 0; slot < NumSlots(spec.kind); ++slot) {
+    record.insert(record.end(), weights.size(), InitialSlotValue(spec, slot));
+  }
+  return record;
+}
+
+// kStart after kGradients, as one row.
+Vector TrainedRecord(const OptimizerSpec& spec) {
+  Vector record = NewRecord(spec, kStart);
+  for (const Vector& gradient : kGradients) {
+    UpdateRow(spec, static_cast<std::int64_t>(kStart.size()), record.data(), gradient.data());
+  }
+  return record;
+}
+
+// Few ulp: TensorFlow's order of operations differs between its own dense and sparse kernels. The
+// absolute part is for FTRL's linear term, a difference of numbers near 1.
+void ExpectNear(const Vector& actual, const Vector& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    EXPECT_NEAR(actual[i], expected[i], 1e-6f * std::fabs(expected[i]) + 2e-9f) << "float " << i;
+  }
+}
+
+Vector Concatenated(std::initializer_list<Vector> parts) {
+  Vector all;
+  for (const Vector& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+TEST(SlotsTest, HaveTensorFlowsNamesAndStarts) {
+  EXPECT_THAT(SlotNames(OptimizerKind::kSgd), IsEmpty());
+  EXPECT_THAT(SlotNames(OptimizerKind::kAdagrad), ElementsAre("Adagrad"));
+  EXPECT_THAT(SlotNames(OptimizerKind::kFtrl), ElementsAre("Ftrl", "Ftrl_1"));
+  EXPECT_EQ(InitialSlotValue(Adagrad(1), 0), 0.1f);
+  EXPECT_EQ(InitialSlotValue(Ftrl(1), 0), 0.1f);
+  EXPECT_EQ(InitialSlotValue(Ftrl(1), 1), 0.0f);
+}
+
+TEST(OptimizerTest, SgdEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(Sgd(0.05f)),
+             {-0.0187500007f, 0.25999999f, -0.550000012f, 1.00008249f, -0.600000024f,
+              0.00300000003f, -0.0125000002f, -0.029000001f, 0.375f});
+}
+
+TEST(OptimizerTest, AdagradEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(Adagrad(0.05f)),
+             Concatenated({{-0.0323472507f, 0.263474256f, -0.547673106f, 1.00026095f, -1.96405482f,
+                            -0.00150932372f, -0.0186252706f, -0.0410356671f, 0.656497955f},
+                           kSquares}));
+}
+
+TEST(OptimizerTest, FtrlEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(Ftrl(0.2f)),
+             Concatenated({{-0.129389003f, 0.242583036f, -0.190692529f, 0.0010439977f, -1.84040821f,
+                            -0.0178976879f, -0.0745010749f, -0.164142653f, 0.496503502f},
+                           kSquares,
+                           {0.42330426f, -1.84546554f, 1.f, -0.00165073911f, 394.09021f,
+                            0.0357953757f, 1.06425118f, 0.557239532f, -19.044323f}}));
+}
+
+TEST(OptimizerTest, FtrlWithPenaltiesEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(Ftrl(0.2f, 0.3f, 0.7f)),
+             Concatenated({{-0.0185426176f, 0.158116162f, -0.10535752f, 0.f, -1.8261503f, 0.f,
+                            -0.0354970545f, -0.0583960079f, 0.470972389f},
+                           kSquares,
+                           {0.386623025f, -1.72424102f, 1.f, -0.00165074517f, 393.893738f,
+                            -0.000231519341f, 0.8567729f, 0.580000043f, -19.0243912f}}));
+}
+
+TEST(OptimizerTest, FtrlWithAnotherPowerEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(Ftrl(0.1f, 0.05f, 0.01f, -0.8f)),
+             Concatenated({{-0.0777212158f, 0.248292416f, -0.0878628641f, 0.f, -1.99113131f, 0.f,
+                            -0.0301821698f, -0.0981079787f, 0.669307828f},
+                           kSquares,
+                           {0.44582653f, -4.91460752f, 1.f, -0.0016511922f, 8125.36963f,
+                            0.0423666984f, 1.66946256f, 0.580000043f, -174.413849f}}));
+}
+
+TEST(OptimizerTest, FtrlsGeneralPowerAgreesWithItsSquareRoot) {
+  // The neighbour of -0.5 goes through pow(). The absolute part: an ulp of the powers that the
+  // linear term takes the difference of, divided by the learning rate.
+  const float almost_half = std::nextafter(-0.5f, -1.0f);
+  const Vector exact = TrainedRecord(Ftrl(0.2f, 0.01f, 0.1f));
+  const Vector general = TrainedRecord(Ftrl(0.2f, 0.01f, 0.1f, almost_half));
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    EXPECT_NEAR(general[i], exact[i], 3e-6f * std::fabs(exact[i]) + 6e-7f) << "float " << i;
+  }
+}
+
+TEST(OptimizerTest, FtrlWithoutPenaltiesEqualsAdagradFromZeroWeights) {
+  constexpr std::int64_t kDim = 100;
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  Vector ftrl = NewRecord(Ftrl(0.2f), Vector(kDim));
+  Vector adagrad = NewRecord(Adagrad(0.2f), Vector(kDim));
+  Vector gradient(kDim);
+  for (int step = 0; step < 20; ++step) {
+    for (float& g : gradient) g = normal(random);
+    UpdateRow(Ftrl(0.2f), kDim, ftrl.data(), gradient.data());
+    UpdateRow(Adagrad(0.2f), kDim, adagrad.data(), gradient.data());
+  }
+  for (std::size_t i = 0; i < kDim; ++i) {
+    // FTRL keeps the sum that Adagrad adds up in other portions: 20 roundings of numbers near 1.
+    EXPECT_NEAR(ftrl[i], adagrad[i], 2e-6f) << "weight " << i;
+    EXPECT_EQ(ftrl[kDim + i], adagrad[kDim + i]) << "accumulator " << i;
+  }
+}
+
+TEST(OptimizerTest, FtrlKeepsWeightsBelowL1AtZero) {
+  const OptimizerSpec spec = Ftrl(0.2f, /*l1=*/1.0f);
+  Vector record = NewRecord(spec, {0.0f});
+  const float gradient = 1.0f;
+  UpdateRow(spec, 1, record.data(), &gradient);
+  EXPECT_EQ(record[0], 0.0f);  // |z| == l1.
+  UpdateRow(spec, 1, record.data(), &gradient);
+  EXPECT_LT(record[0], 0.0f);
+}
+
+TEST(OptimizerTest, FtrlWithNothingAccumulatedStaysFinite) {
+  OptimizerSpec spec = Ftrl(0.2f);
+  spec.initial_accumulator = 0;
+  Vector record = NewRecord(spec, {0.0f});
+  const float gradient = 0.0f;
+  UpdateRow(spec, 1, record.data(), &gradient);
+  EXPECT_THAT(record, ElementsAre(0.0f, 0.0f, 0.0f));
+}
+
+class UpdateRowsTest : public ::testing::TestWithParam<std::int64_t> {};
+
+TEST_P(UpdateRowsTest, EqualsUpdateRowForEachIdAndLeavesTheOthers) {
+  const std::int64_t dim = GetParam();
+  constexpr std::int64_t kRows = 50;
+  const std::vector<std::int64_t> ids = {7, 0, 49, 13, 12, 48, 1, 30, 31, 32, 2,  40,
+                                         9, 8, 22, 27, 5,  6,  3, 20, 10, 11, 39, 44};
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  for (const OptimizerSpec& spec :
+       {Sgd(0.1f), Adagrad(0.1f), Ftrl(0.1f), Ftrl(0.1f, 0.2f, 0.3f), Ftrl(0.1f, 0, 0.3f, -0.7f)}) {
+    const std::int64_t record_floats = dim * (1 + NumSlots(spec.kind));
+    Vector together;
+    for (std::int64_t row = 0; row < kRows; ++row) {
+      Vector weights(static_cast<std::size_t>(dim));
+      for (float& w : weights) w = normal(random);
+      const Vector record = NewRecord(spec, weights);
+      together.insert(together.end(), record.begin(), record.end());
+    }
+    Vector one_by_one = together;
+    Vector gradients(ids.size() * static_cast<std::size_t>(dim));
+    for (float& g : gradients) g = normal(random);
+
+    UpdateRows(spec, dim, together.data(), ids, gradients.data());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      UpdateRow(spec, dim, one_by_one.data() + ids[i] * record_floats,
+                gradients.data() + static_cast<std::int64_t>(i) * dim);
+    }
+    EXPECT_EQ(together, one_by_one);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dims, UpdateRowsTest, ::testing::Values(1, 2, 3, 8, 16, 17, 33, 100));
+
+TEST(UpdateRowsTest, NoRowsChangeNothing) {
+  Vector records = {1, 2, 3};
+  UpdateRows(Ftrl(0.1f), 1, records.data(), {}, nullptr);
+  EXPECT_THAT(records, ElementsAre(1, 2, 3));
+}
+
+}  // namespace
+}  // namespace dime::ops
