@@ -1,0 +1,36 @@
+// ps/snapshot.h - tables to and from a checkpoint bundle, under TensorFlow's names.
+//
+// A table is stored as the variable `name` and one variable `name/<slot>` for each optimizer slot,
+// all of the table's shape; `global_step` stands beside them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/table.h"
+#include "ps/table.h"
+#include "runtime/base/status.h"
+#include "runtime/checkpoint/bundle.h"
+
+namespace dime::ps {
+
+// Which parts of the tables a bundle holds: a training checkpoint has slots, an export has none.
+enum class SnapshotParts { kWeightsAndSlots, kWeights };
+
+absl::Status WriteSnapshot(std::span<const Table* const> tables, std::int64_t global_step,
+                           SnapshotParts parts, checkpoint::BundleWriter& writer);
+
+// Fills the tables and returns the global step. kDataLoss for damage; call DescribeMismatch() first
+// for names and shapes.
+absl::StatusOr<std::int64_t> ReadSnapshot(checkpoint::BundleReader& reader, SnapshotParts parts,
+                                          std::span<Table* const> tables);
+
+// One line for every variable of `specs` that the bundle lacks or has in another shape or type, and
+// for every variable that only the bundle has. Empty: they fit.
+[[nodiscard]] std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,
+                                                        SnapshotParts parts,
+                                                        const checkpoint::BundleReader& reader);
+
+}  // namespace dime::ps

@@ -1,0 +1,196 @@
+#include "ps/table.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "ops/optimizer.h"
+#include "runtime/base/check.h"
+#include "runtime/base/random.h"
+
+namespace dime::ps {
+namespace {
+
+constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
+// Equal records are copied in blocks that stay in the first-level cache.
+constexpr std::int64_t kFillBlockFloats = 4096;
+constexpr std::size_t kPrefetchRows = 16;
+
+std::uint64_t PhysicalMemoryBytes() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) return ~std::uint64_t{0};
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes);
+}
+
+// Zeroed memory, or null. Large regions start where a huge page can; a system without huge pages
+// gives ordinary ones.
+void* Map(std::size_t size_bytes) {
+  const std::size_t slack_bytes = size_bytes >= kHugePageBytes ? kHugePageBytes : 0;
+  void* const mapped = mmap(nullptr, size_bytes + slack_bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  if (slack_bytes == 0) return mapped;
+
+  const std::size_t misaligned_bytes = reinterpret_cast<std::uintptr_t>(mapped) % kHugePageBytes;
+  const std::size_t head_bytes = (kHugePageBytes - misaligned_bytes) % kHugePageBytes;
+  char* const aligned = static_cast<char*>(mapped) + head_bytes;
+  if (head_bytes > 0) munmap(mapped, head_bytes);
+  if (head_bytes < slack_bytes) munmap(aligned + size_bytes, slack_bytes - head_bytes);
+  madvise(aligned, size_bytes, MADV_HUGEPAGE);
+  return aligned;
+}
+
+// The size of the table's memory: whole pages.
+absl::StatusOr<std::size_t> SizeInMemory(const ops::TableSpec& spec) {
+  DIME_CHECK(spec.num_rows >= 0 && spec.dim > 0);
+  const auto page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const auto floats_per_weight = static_cast<std::size_t>(1 + ops::NumSlots(spec.optimizer.kind));
+  std::size_t size_bytes = 0;
+  const bool fits =
+      !__builtin_mul_overflow(static_cast<std::size_t>(spec.num_rows),
+                              static_cast<std::size_t>(spec.dim), &size_bytes) &&
+      !__builtin_mul_overflow(size_bytes, floats_per_weight * sizeof(float), &size_bytes) &&
+      size_bytes <= PhysicalMemoryBytes() - kHugePageBytes;
+  if (!fits) {
+    return base::ResourceExhausted(
+        "table '{}' does not fit into memory: {} rows of {} weights, {} floats for each; this "
+        "machine has {} MiB",
+        spec.name, spec.num_rows, spec.dim, floats_per_weight, PhysicalMemoryBytes() >> 20);
+  }
+  return (size_bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+// A record before its weights are drawn.
+std::vector<float> StartRecord(const ops::TableSpec& spec) {
+  std::vector<float> record(static_cast<std::size_t>(spec.dim), 0.0f);
+  for (int slot = 0; slot < ops::NumSlots(spec.optimizer.kind); ++slot) {
+    record.insert(record.end(), static_cast<std::size_t>(spec.dim),
+                  ops::InitialSlotValue(spec.optimizer, slot));
+  }
+  return record;
+}
+
+void FillWithCopies(const std::vector<float>& record, std::int64_t num_rows, float* records) {
+  const auto record_floats = static_cast<std::int64_t>(record.size());
+  std::vector<float> block = record;
+  while (static_cast<std::int64_t>(block.size()) < kFillBlockFloats) {
+    block.insert(block.end(), record.begin(), record.end());
+  }
+  const auto block_floats = static_cast<std::int64_t>(block.size());
+  const std::int64_t total_floats = num_rows * record_floats;
+  for (std::int64_t at = 0; at < total_floats; at += block_floats) {
+    std::copy_n(block.data(), std::min(block_floats, total_floats - at), records + at);
+  }
+}
+
+float Draw(const ops::Initializer& initializer, base::RandomStream& random) {
+  if (initializer.kind == ops::InitializerKind::kUniform) {
+    return (2.0f * random.NextUniform() - 1.0f) * initializer.scale;
+  }
+  float normal = random.NextNormal();
+  while (std::fabs(normal) > 2.0f) normal = random.NextNormal();
+  return normal * initializer.scale;
+}
+
+void Fill(const ops::TableSpec& spec, std::uint64_t seed, float* records) {
+  const std::vector<float> start = StartRecord(spec);
+  const bool all_zero = std::all_of(start.begin(), start.end(), [](float x) { return x == 0.0f; });
+  if (!all_zero) FillWithCopies(start, spec.num_rows, records);
+  if (spec.initializer.kind == ops::InitializerKind::kZeros) return;
+  const auto record_floats = static_cast<std::int64_t>(start.size());
+  for (std::int64_t row = 0; row < spec.num_rows; ++row) {
+    base::RandomStream random(seed, spec.name, static_cast<std::uint64_t>(row));
+    float* const weights = records + row * record_floats;
+    std::generate_n(weights, spec.dim, [&] { return Draw(spec.initializer, random); });
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Table>> Table::Create(const ops::TableSpec& spec,
+                                                     std::uint64_t seed) {
+  DIME_ASSIGN_OR_RETURN(const std::size_t size_bytes, SizeInMemory(spec));
+  void* records = nullptr;
+  if (size_bytes > 0) {
+    records = Map(size_bytes);
+    if (records == nullptr) {
+      return base::ResourceExhausted("table '{}': the system has no {} MiB of memory for it",
+                                     spec.name, size_bytes >> 20);
+    }
+  }
+  return std::unique_ptr<Table>(new Table(spec, seed, static_cast<float*>(records), size_bytes));
+}
+
+Table::Table(const ops::TableSpec& spec, std::uint64_t seed, float* records, std::size_t size_bytes)
+    : spec_(spec),
+      record_floats_(spec.dim * (1 + ops::NumSlots(spec.optimizer.kind))),
+      records_(records),
+      size_bytes_(size_bytes) {
+  Fill(spec_, seed, records_);
+}
+
+Table::~Table() {
+  if (records_ != nullptr) munmap(records_, size_bytes_);
+}
+
+std::span<const float> Table::weights(std::int64_t id) const {
+  return {records_ + id * record_floats_, static_cast<std::size_t>(spec_.dim)};
+}
+
+std::span<const float> Table::slot(std::int64_t id, int slot) const {
+  return {records_ + id * record_floats_ + (1 + slot) * spec_.dim,
+          static_cast<std::size_t>(spec_.dim)};
+}
+
+void Table::Gather(std::span<const std::int64_t> ids, std::span<float> out) const {
+  DIME_CHECK(out.size() == ids.size() * static_cast<std::size_t>(spec_.dim));
+  const auto row_bytes = static_cast<std::size_t>(spec_.dim) * sizeof(float);
+  float* target = out.data();
+  for (std::size_t i = 0; i < ids.size(); ++i, target += spec_.dim) {
+    if (i + kPrefetchRows < ids.size()) {
+      __builtin_prefetch(records_ + ids[i + kPrefetchRows] * record_floats_);
+    }
+    const float* const row = records_ + ids[i] * record_floats_;
+    if (spec_.dim == 1) {
+      *target = *row;
+    } else {
+      std::memcpy(target, row, row_bytes);
+    }
+  }
+}
+
+void Table::Update(std::span<const std::int64_t> ids, std::span<const float> gradients) {
+  DIME_CHECK(gradients.size() == ids.size() * static_cast<std::size_t>(spec_.dim));
+  ops::UpdateRows(spec_.optimizer, spec_.dim, records_, ids, gradients.data());
+}
+
+void Table::UpdateAll(std::span<const float> gradients) {
+  DIME_CHECK(gradients.size() == static_cast<std::size_t>(spec_.num_rows * spec_.dim));
+  for (std::int64_t row = 0; row < spec_.num_rows; ++row) {
+    ops::UpdateRow(spec_.optimizer, spec_.dim, records_ + row * record_floats_,
+                   gradients.data() + row * spec_.dim);
+  }
+}
+
+void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const {
+  DIME_CHECK(first >= 0 && count >= 0 && first + count <= spec_.num_rows);
+  const float* row = records_ + first * record_floats_ + part * spec_.dim;
+  for (std::int64_t i = 0; i < count; ++i, row += record_floats_, out += spec_.dim) {
+    std::copy_n(row, spec_.dim, out);
+  }
+}
+
+void Table::CopyIn(int part, std::int64_t first, std::int64_t count, const float* in) {
+  DIME_CHECK(first >= 0 && count >= 0 && first + count <= spec_.num_rows);
+  float* row = records_ + first * record_floats_ + part * spec_.dim;
+  for (std::int64_t i = 0; i < count; ++i, row += record_floats_, in += spec_.dim) {
+    std::copy_n(in, spec_.dim, row);
+  }
+}
+
+}  // namespace dime::ps

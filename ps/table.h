@@ -1,0 +1,57 @@
+// ps/table.h - one table's rows in memory: weights and optimizer slots of a row in one record,
+// contiguous.
+//
+// A flat array of fixed size, in huge pages where the system has them. BASIC uses tables directly;
+// a server owns those of its shards. Threads: one writer; concurrent readers only while nobody
+// writes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/table.h"
+#include "runtime/base/status.h"
+
+namespace dime::ps {
+
+class Table {
+ public:
+  // Rows get their initial values: a pure function of (seed, table name, row), whoever asks.
+  // kResourceExhausted names the table when there is no memory for it.
+  static absl::StatusOr<std::unique_ptr<Table>> Create(const ops::TableSpec& spec,
+                                                       std::uint64_t seed);
+  ~Table();
+
+  [[nodiscard]] const ops::TableSpec& spec() const { return spec_; }
+  [[nodiscard]] std::int64_t record_floats() const { return record_floats_; }  // dim * (1 + slots)
+
+  // Row `id`'s weights, and its slot's values: dim floats each.
+  [[nodiscard]] std::span<const float> weights(std::int64_t id) const;
+  [[nodiscard]] std::span<const float> slot(std::int64_t id, int slot) const;
+
+  // out[i, :] = weights of row ids[i].
+  void Gather(std::span<const std::int64_t> ids, std::span<float> out) const;
+
+  // Applies one gradient a row (ids distinct) with the table's optimizer. A dense table takes all
+  // its rows' at once.
+  void Update(std::span<const std::int64_t> ids, std::span<const float> gradients);
+  void UpdateAll(std::span<const float> gradients);
+
+  // Copies rows [first, first + count) of the weights (part 0) or of slot part-1 out or in: count *
+  // dim floats. This is how snapshots are taken and restored.
+  void CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const;
+  void CopyIn(int part, std::int64_t first, std::int64_t count, const float* in);
+
+ private:
+  Table(const ops::TableSpec& spec, std::uint64_t seed, float* records, std::size_t size_bytes);
+
+  ops::TableSpec spec_;
+  std::int64_t record_floats_ = 0;
+  float* records_ = nullptr;
+  std::size_t size_bytes_ = 0;
+};
+
+}  // namespace dime::ps
