@@ -1,0 +1,359 @@
+#include "models/description.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "models/internal/estimator_page.h"
+#include "models/internal/feature_columns.h"
+#include "models/internal/text.h"
+#include "models/internal/yaml_tree.h"
+
+namespace dime::models {
+namespace {
+
+using internal::Choice;
+using internal::YamlNode;
+
+constexpr std::int64_t kMaxHeaderLines = 1000;
+constexpr Choice<FieldType> kFieldTypes[] = {
+    {"integer", FieldType::kInteger}, {"float", FieldType::kFloat}, {"string", FieldType::kString}};
+
+// --- input and label
+
+absl::Status ReadSeparator(const YamlNode* node, char* separator) {
+  if (node == nullptr) return absl::OkStatus();
+  std::string text;
+  DIME_RETURN_IF_ERROR(internal::ReadText(node, &text));
+  constexpr auto is_part_of_a_value = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '"' ||
+           c == '.' || c == '+' || c == '-';
+  };
+  const bool is_good = text.size() == 1 && !is_part_of_a_value(text[0]) &&
+                       (text[0] == '\t' || (text[0] >= ' ' && text[0] <= '~'));
+  if (!is_good) {
+    return node->Error("{} is no separator; one character is expected, such as \",\" or \"\\t\"",
+                       internal::Quoted(text));
+  }
+  *separator = text[0];
+  return absl::OkStatus();
+}
+
+absl::Status CheckDefault(const YamlNode& node, const Field& field) {
+  std::int32_t integer = 0;
+  float number = 0;
+  if (field.type == FieldType::kInteger && !internal::ParseInt32(field.default_value, &integer)) {
+    return node.Error("{} is not an integer of 32 bits", internal::Quoted(field.default_value));
+  }
+  if (field.type == FieldType::kFloat &&
+      !(internal::ParseFloat(field.default_value, &number) && std::isfinite(number))) {
+    return node.Error("{} is not a finite number", internal::Quoted(field.default_value));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadField(const YamlNode& node, Field* field) {
+  DIME_RETURN_IF_ERROR(internal::CheckKeys(node, {"name", "type"}, {"default"}));
+  const YamlNode& name = *node.Find("name");
+  DIME_RETURN_IF_ERROR(internal::ReadText(&name, &field->name));
+  DIME_RETURN_IF_ERROR(internal::CheckName(name, field->name));
+  DIME_RETURN_IF_ERROR(internal::ReadChoice(node.Find("type"), kFieldTypes, &field->type));
+  const YamlNode* const default_value = node.Find("default");
+  if (default_value == nullptr) {
+    if (field->type != FieldType::kString) field->default_value = '0';
+    return absl::OkStatus();
+  }
+  DIME_RETURN_IF_ERROR(internal::ReadText(default_value, &field->default_value));
+  return CheckDefault(*default_value, *field);
+}
+
+absl::Status ReadInput(const YamlNode& node, InputFormat* input) {
+  DIME_RETURN_IF_ERROR(
+      internal::CheckKeys(node, {"fields"}, {"separator", "header_lines", "trim_blanks"}));
+  DIME_RETURN_IF_ERROR(ReadSeparator(node.Find("separator"), &input->separator));
+  std::int64_t header_lines = 0;
+  DIME_RETURN_IF_ERROR(
+      internal::ReadInteger(node.Find("header_lines"), 0, kMaxHeaderLines, &header_lines));
+  input->header_lines = static_cast<int>(header_lines);
+  DIME_RETURN_IF_ERROR(internal::ReadBool(node.Find("trim_blanks"), &input->trim_blanks));
+  const YamlNode& fields = *node.Find("fields");
+  if (fields.kind != YamlNode::Kind::kList || fields.children.empty()) {
+    return fields.Error("a list of fields is expected: - {{name: age, type: integer}}");
+  }
+  std::set<std::string> names;
+  for (const YamlNode& item : fields.children) {
+    Field& field = input->fields.emplace_back();
+    DIME_RETURN_IF_ERROR(ReadField(item, &field));
+    if (!names.insert(field.name).second) {
+      return item.Error("there is a field '{}' already; names are unique", field.name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
+  DIME_RETURN_IF_ERROR(internal::CheckKeys(node, {"field", "vocabulary"}, {}));
+  Label& label = description->label;
+  const YamlNode& field = *node.Find("field");
+  DIME_RETURN_IF_ERROR(internal::ReadText(&field, &label.field));
+  const int position = description->FindField(label.field);
+  if (position < 0) {
+    std::vector<std::string> known;
+    for (const Field& candidate : description->input.fields) known.push_back(candidate.name);
+    return internal::UnknownName(field, "field", label.field, known);
+  }
+  if (description->input.fields[static_cast<std::size_t>(position)].type != FieldType::kString) {
+    return field.Error("'{}' is a number; a label with a vocabulary is read from a string field",
+                       label.field);
+  }
+  const YamlNode& vocabulary = *node.Find("vocabulary");
+  DIME_RETURN_IF_ERROR(internal::ReadVocabulary(vocabulary, &label.vocabulary));
+  if (label.vocabulary.size() != 2) {
+    return vocabulary.Error("has {} classes; two are expected, the negative one first",
+                            label.vocabulary.size());
+  }
+  return absl::OkStatus();
+}
+
+YamlNode WriteInput(const InputFormat& input) {
+  std::vector<YamlNode> fields;
+  for (const Field& field : input.fields) {
+    fields.push_back(
+        YamlNode::Map()
+            .Add("name", YamlNode::Text(field.name))
+            .Add("type", YamlNode::Text(std::string(internal::ChoiceName(kFieldTypes, field.type))))
+            .Add("default", YamlNode::Text(field.default_value)));
+  }
+  return YamlNode::Map()
+      .Add("separator", YamlNode::Text(std::string(1, input.separator)))
+      .Add("header_lines", YamlNode::Text(fmt::format("{}", input.header_lines)))
+      .Add("trim_blanks", YamlNode::Text(input.trim_blanks ? "true" : "false"))
+      .Add("fields", YamlNode::List(std::move(fields)));
+}
+
+YamlNode WriteLabel(const Label& label) {
+  return YamlNode::Map()
+      .Add("field", YamlNode::Text(label.field))
+      .Add("vocabulary", YamlNode::TextList(label.vocabulary));
+}
+
+// --- Variants
+
+constexpr char kNameWithoutVariants[] = "model";
+
+// `base` with the keys of `changes` in place of its own.
+YamlNode Merged(const YamlNode& base, const YamlNode* changes) {
+  YamlNode merged = base;
+  if (changes == nullptr) return merged;
+  for (const YamlNode& change : changes->children) {
+    const auto old = std::find_if(merged.children.begin(), merged.children.end(),
+                                  [&](const YamlNode& child) { return child.key == change.key; });
+    if (old == merged.children.end()) {
+      merged.children.push_back(change);
+    } else {
+      *old = change;
+    }
+  }
+  return merged;
+}
+
+// The section `key` of the page as the variant (null: none) has it; nullopt when neither does.
+absl::StatusOr<std::optional<YamlNode>> SectionOf(const YamlNode& page, const YamlNode* variant,
+                                                  std::string_view key) {
+  const YamlNode* const changes = variant == nullptr ? nullptr : variant->Find(key);
+  if (changes != nullptr && changes->kind != YamlNode::Kind::kMap) {
+    return changes->Error("a mapping of the keys of '{}' to replace is expected", key);
+  }
+  const YamlNode* const base = page.Find(key);
+  if (base != nullptr && base->kind == YamlNode::Kind::kMap) return Merged(*base, changes);
+  if (base != nullptr) return *base;  // Whoever reads it says what is wrong with it.
+  if (changes != nullptr) return *changes;
+  return std::nullopt;
+}
+
+absl::Status ReadVariant(const YamlNode& page, const YamlNode* variant,
+                         ModelDescription* description) {
+  if (variant != nullptr && variant->kind != YamlNode::Kind::kNull) {
+    DIME_RETURN_IF_ERROR(internal::CheckKeys(*variant, {}, {"estimator", "training"}));
+  }
+  DIME_ASSIGN_OR_RETURN(const auto estimator, SectionOf(page, variant, "estimator"));
+  if (!estimator) return page.Error("the key 'estimator' is missing");
+  DIME_RETURN_IF_ERROR(internal::ReadEstimator(*estimator, description));
+  DIME_ASSIGN_OR_RETURN(const auto training, SectionOf(page, variant, "training"));
+  return training ? internal::ReadTraining(*training, &description->training) : absl::OkStatus();
+}
+
+// What a page without variants describes: "census" for "models/census.yaml".
+std::string NameOfFile(const std::string& file_name) {
+  std::string name = file_name.substr(file_name.find_last_of('/') + 1);
+  name = name.substr(0, name.rfind('.'));
+  return internal::CheckName(YamlNode(), name).ok() ? name : kNameWithoutVariants;
+}
+
+// Reads every variant, so that a mistake in one is found by whoever reads the page, and returns the
+// one asked for.
+absl::StatusOr<ModelDescription> ReadVariants(const YamlNode& page, const YamlNode& variants,
+                                              const ModelDescription& common,
+                                              const std::string& wanted) {
+  if (variants.kind != YamlNode::Kind::kMap || variants.children.empty()) {
+    return variants.Error("a mapping of names to what is different there is expected");
+  }
+  std::optional<ModelDescription> result;
+  std::vector<std::string> names;
+  for (const YamlNode& variant : variants.children) {
+    ModelDescription description = common;
+    description.name = names.emplace_back(variant.key);
+    DIME_RETURN_IF_ERROR(internal::CheckName(variant, variant.key));
+    DIME_RETURN_IF_ERROR(ReadVariant(page, &variant, &description));
+    const bool is_wanted = wanted.empty() ? !result.has_value() : description.name == wanted;
+    if (is_wanted) result = std::move(description);
+  }
+  if (!result) return internal::UnknownName(variants, "variant", wanted, names);
+  return *std::move(result);
+}
+
+// --- Differences
+
+// What two descriptions of one model have in common, whatever their jobs do with it.
+YamlNode WriteModel(const ModelDescription& description) {
+  return YamlNode::Map()
+      .Add("input", WriteInput(description.input))
+      .Add("label", WriteLabel(description.label))
+      .Add("columns", internal::WriteColumns(description))
+      .Add("estimator", internal::WriteEstimator(description.estimator));
+}
+
+YamlNode WriteModelWithoutRates(const ModelDescription& description) {
+  ModelDescription model = description;
+  model.estimator.linear_optimizer.learning_rate = 0;
+  model.estimator.dnn_optimizer.learning_rate = 0;
+  return WriteModel(model);
+}
+
+std::string FormatOrNothing(const YamlNode* node) {
+  return node == nullptr ? "nothing" : internal::FormatYamlLine(*node);
+}
+
+void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode* there,
+                  std::vector<std::string>* lines);
+
+void CompareMaps(const std::string& path, const YamlNode& here, const YamlNode& there,
+                 std::vector<std::string>* lines) {
+  const auto path_of = [&](const YamlNode& child) {
+    return path.empty() ? child.key : path + "." + child.key;
+  };
+  for (const YamlNode& child : here.children) {
+    CompareNodes(path_of(child), &child, there.Find(child.key), lines);
+  }
+  for (const YamlNode& child : there.children) {
+    if (here.Find(child.key) == nullptr) CompareNodes(path_of(child), nullptr, &child, lines);
+  }
+}
+
+void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode* there,
+                  std::vector<std::string>* lines) {
+  constexpr auto is = [](const YamlNode* node, YamlNode::Kind kind) {
+    return node != nullptr && node->kind == kind;
+  };
+  constexpr auto is_list_of_maps = [is](const YamlNode* node) {
+    return is(node, YamlNode::Kind::kList) && !node->children.empty() &&
+           is(&node->children.front(), YamlNode::Kind::kMap);
+  };
+  if (is(here, YamlNode::Kind::kMap) && is(there, YamlNode::Kind::kMap)) {
+    return CompareMaps(path, *here, *there, lines);
+  }
+  if (is_list_of_maps(here) && is_list_of_maps(there)) {
+    const std::size_t size = std::max(here->children.size(), there->children.size());
+    const auto item = [](const YamlNode& list, std::size_t i) {
+      return i < list.children.size() ? &list.children[i] : nullptr;
+    };
+    for (std::size_t i = 0; i < size; ++i) {
+      CompareNodes(fmt::format("{}[{}]", path, i), item(*here, i), item(*there, i), lines);
+    }
+    return;
+  }
+  const std::string value_here = FormatOrNothing(here);
+  const std::string value_there = FormatOrNothing(there);
+  if (value_here == value_there) return;
+  lines->push_back(fmt::format("{}: {}, {}", path, value_here, value_there));
+}
+
+}  // namespace
+
+const FeatureColumn* ModelDescription::FindColumn(std::string_view column_name) const {
+  for (const FeatureColumn& column : columns) {
+    if (column.name == column_name) return &column;
+  }
+  return nullptr;
+}
+
+int ModelDescription::FindField(std::string_view field_name) const {
+  for (std::size_t f = 0; f < input.fields.size(); ++f) {
+    if (input.fields[f].name == field_name) return static_cast<int>(f);
+  }
+  return -1;
+}
+
+absl::StatusOr<ModelDescription> ParseDescription(std::string_view yaml,
+                                                  const std::string& file_name,
+                                                  const std::string& variant) {
+  DIME_ASSIGN_OR_RETURN(const YamlNode page, internal::ParseYaml(yaml, file_name));
+  DIME_RETURN_IF_ERROR(internal::CheckKeys(page, {"input", "label", "columns"},
+                                           {"estimator", "training", "variants"}));
+  ModelDescription common;
+  DIME_RETURN_IF_ERROR(ReadInput(*page.Find("input"), &common.input));
+  DIME_RETURN_IF_ERROR(ReadLabel(*page.Find("label"), &common));
+  DIME_RETURN_IF_ERROR(internal::ReadColumns(*page.Find("columns"), &common));
+  if (const YamlNode* variants = page.Find("variants")) {
+    return ReadVariants(page, *variants, common, variant);
+  }
+  common.name = NameOfFile(file_name);
+  if (!variant.empty() && variant != common.name) {
+    return internal::UnknownName(page, "variant", variant, std::vector{common.name});
+  }
+  DIME_RETURN_IF_ERROR(ReadVariant(page, nullptr, &common));
+  return common;
+}
+
+std::vector<std::string> VariantNames(std::string_view yaml) {
+  const absl::StatusOr<YamlNode> page = internal::ParseYaml(yaml, "");
+  if (!page.ok()) return {};
+  const YamlNode* const variants = page->Find("variants");
+  if (variants == nullptr || variants->kind != YamlNode::Kind::kMap) return {};
+  std::vector<std::string> names;
+  for (const YamlNode& variant : variants->children) names.push_back(variant.key);
+  return names;
+}
+
+absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescription* description) {
+  ModelDescription changed = *description;
+  if (overrides.embedding_dim != 0) {
+    for (FeatureColumn& column : changed.columns) {
+      auto* const embedding = std::get_if<EmbeddingColumn>(&column.kind);
+      if (embedding != nullptr) embedding->dim = overrides.embedding_dim;
+    }
+  }
+  if (!overrides.hidden_units.empty()) changed.estimator.hidden_units = overrides.hidden_units;
+  DIME_RETURN_IF_ERROR(internal::CheckSizes(changed));
+  *description = std::move(changed);
+  return absl::OkStatus();
+}
+
+std::string FormatDescription(const ModelDescription& description) {
+  YamlNode page = WriteModel(description);
+  page.Add("training", internal::WriteTraining(description.training))
+      .Add("variants", YamlNode::Map().Add(description.name, YamlNode::Map()));
+  return internal::FormatYaml(page);
+}
+
+std::vector<std::string> DescribeDifference(const ModelDescription& here,
+                                            const ModelDescription& there) {
+  std::vector<std::string> lines;
+  CompareMaps("", WriteModelWithoutRates(here), WriteModelWithoutRates(there), &lines);
+  return lines;
+}
+
+}  // namespace dime::models

@@ -1,0 +1,155 @@
+// models/description.h - a model as its users write it: one YAML page of fields, feature columns,
+// estimator, defaults.
+//
+// models/DESCRIPTION.md has the grammar, configs/models/census.yaml is a whole one. A description
+// is checked completely when it is read: kInvalidArgument says "file:line: key: what is wrong; what
+// is allowed".
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ops/hashing.h"
+#include "ops/optimizer.h"
+#include "ops/sparse.h"
+#include "runtime/base/status.h"
+
+namespace dime::models {
+
+// --- What a record is made of
+// -----------------------------------------------------------------------------------------
+
+enum class FieldType { kInteger, kFloat, kString };
+
+struct Field {
+  std::string name;
+  FieldType type = FieldType::kString;
+  std::string default_value;  // Stands for an empty field.
+};
+
+struct InputFormat {
+  char separator = ',';
+  int header_lines = 0;  // Lines to skip at the start of each file.
+  bool trim_blanks =
+      false;  // Whether blanks around a string belong to it: hash buckets see the difference.
+  std::vector<Field> fields;
+};
+
+struct Label {
+  std::string field;
+  std::vector<std::string> vocabulary;  // Class i is vocabulary[i].
+};
+
+// --- Feature columns
+// --------------------------------------------------------------------------------------------------
+// Each has a name, unique in the model. Categorical ones give ids, dense ones give floats. A value
+// matches a vocabulary entry when the two are equal once white space around them is gone, whether
+// or not the data keep it.
+
+struct NumericColumn {  // dense
+  std::string field;
+};
+struct VocabularyListColumn {  // categorical
+  std::string field;
+  std::vector<std::string> vocabulary;
+};
+struct HashBucketColumn {  // categorical
+  std::string field;
+  std::int64_t num_buckets = 0;
+};
+struct BucketizedColumn {  // categorical
+  std::string source;      // A numeric column.
+  std::vector<float>
+      boundaries;  // Strictly ascending; a boundary belongs to the bucket on its right.
+};
+struct CrossKey {
+  bool is_column = false;  // A categorical column's id, or else a field's raw string.
+  std::string name;
+};
+struct CrossedColumn {  // categorical
+  std::vector<CrossKey> keys;
+  std::int64_t num_buckets = 0;
+  std::uint64_t hash_key = ops::kDefaultCrossKey;
+};
+struct IndicatorColumn {  // dense
+  std::string source;     // A categorical column.
+};
+struct EmbeddingColumn {  // dense
+  std::string source;     // A categorical column.
+  std::int64_t dim = 0;
+  ops::Combiner combiner = ops::Combiner::kMean;
+};
+
+struct FeatureColumn {
+  std::string name;
+  std::variant<NumericColumn, VocabularyListColumn, HashBucketColumn, BucketizedColumn,
+               CrossedColumn, IndicatorColumn, EmbeddingColumn>
+      kind;
+};
+
+// --- Estimator and defaults
+// -------------------------------------------------------------------------------------------
+
+enum class EstimatorKind { kDnnLinearCombinedClassifier };
+enum class LossReduction { kMean, kSum };
+
+struct Estimator {
+  EstimatorKind kind = EstimatorKind::kDnnLinearCombinedClassifier;
+  std::vector<std::string> linear_columns;  // Categorical (or numeric, later).
+  std::vector<std::string> dnn_columns;     // Dense.
+  std::vector<std::int64_t> hidden_units;
+  ops::OptimizerSpec linear_optimizer;
+  ops::OptimizerSpec dnn_optimizer;
+  LossReduction loss_reduction = LossReduction::kMean;
+};
+
+// What a job does unless its flags say otherwise.
+struct TrainingDefaults {
+  std::int64_t train_steps = 100;
+  std::int64_t train_batch_size = 40;
+  std::int64_t eval_batch_size = 40;
+  std::int64_t eval_steps = 100;  // 0: the whole evaluation set.
+  std::string export_name;
+  std::string eval_name;  // The directory is eval_<eval_name>.
+};
+
+struct ModelDescription {
+  std::string name;  // The variant's name: "census", "census-v1".
+  InputFormat input;
+  Label label;
+  std::vector<FeatureColumn> columns;
+  Estimator estimator;
+  TrainingDefaults training;
+
+  [[nodiscard]] const FeatureColumn* FindColumn(std::string_view name) const;
+  [[nodiscard]] int FindField(std::string_view name) const;  // -1 when there is none.
+};
+
+// What the sample's flags change in a description before the model is built.
+struct DescriptionOverrides {
+  std::int64_t embedding_dim = 0;          // 0: as described.
+  std::vector<std::int64_t> hidden_units;  // Empty: as described.
+};
+
+// Reads a description. `file_name` is for messages; `variant` "" takes the file's first.
+absl::StatusOr<ModelDescription> ParseDescription(std::string_view yaml,
+                                                  const std::string& file_name,
+                                                  const std::string& variant);
+[[nodiscard]] std::vector<std::string> VariantNames(std::string_view yaml);
+
+absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescription* description);
+
+// The description as YAML that ParseDescription() reads back to an equal one: what job directories
+// and exports carry.
+[[nodiscard]] std::string FormatDescription(const ModelDescription& description);
+
+// One line for each difference, "key: here, there"; empty when both describe the same model.
+// Training defaults and optimizers' rates are no difference: a job may be continued with others.
+[[nodiscard]] std::vector<std::string> DescribeDifference(const ModelDescription& here,
+                                                          const ModelDescription& there);
+
+}  // namespace dime::models

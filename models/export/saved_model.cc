@@ -1,0 +1,322 @@
+#include "models/export/saved_model.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "models/export/graph_builder.h"
+#include "models/export/graph_columns.h"
+#include "models/export/graph_inputs.h"
+#include "models/export/graph_variables.h"
+#include "models/export/proto/saved_model.pb.h"
+
+namespace dime::models {
+namespace {
+
+using internal::Attributes;
+using internal::FloatTensor;
+using internal::GraphBuilder;
+using internal::GraphColumns;
+using internal::GraphInputs;
+using internal::GraphVariable;
+using internal::GraphVariables;
+using internal::Int32Tensor;
+using internal::kAnySize;
+using internal::Shape;
+using internal::StringTensor;
+using internal::ValueType;
+
+// A node's first output, as signatures describe it.
+struct Output {
+  std::string node;
+  ValueType type = ValueType::kFloat;
+  Shape shape;
+};
+
+// What is computed for each example.
+struct Predictions {
+  Output logits;
+  Output logistic;
+  Output probabilities;
+  Output class_ids;
+  Output classes;
+  Output all_classes;
+};
+
+const Attributes kFloats = {{"T", ValueType::kFloat}};
+
+// --- Layers
+
+class NetworkBuilder {
+ public:
+  NetworkBuilder(const ModelDescription& description, const GraphVariables& variables,
+                 GraphColumns* columns, GraphBuilder* graph)
+      : description_(description), variables_(variables), columns_(columns), graph_(graph) {}
+
+  // [n, 1]
+  std::string Logits() {
+    return graph_->Add("Add", "logits", {DeepLogits(), LinearLogits()}, kFloats);
+  }
+
+ private:
+  std::string BiasAdd(const std::string& name, const std::string& value,
+                      const std::string& variable) {
+    return graph_->Add("BiasAdd", name, {value, variables_.Read(variable)}, kFloats);
+  }
+
+  std::string DeepLogits() {
+    std::string value = InputLayer();
+    for (std::size_t i = 0; i < description_.estimator.hidden_units.size(); ++i) {
+      const std::string layer = "dnn/hiddenlayer_" + std::to_string(i);
+      value = graph_->Add("Relu", layer + "/Relu", {DenseLayer(layer, value)}, kFloats);
+    }
+    return DenseLayer("dnn/logits", value);
+  }
+
+  std::string DenseLayer(const std::string& layer, const std::string& input) {
+    const std::string product = graph_->Add("MatMul", layer + "/MatMul",
+                                            {input, variables_.Read(layer + "/kernel")}, kFloats);
+    return BiasAdd(layer + "/BiasAdd", product, layer + "/bias");
+  }
+
+  // The columns side by side, in order of their names.
+  std::string InputLayer() {
+    const std::string scope = "dnn/input_from_feature_columns/input_layer/";
+    const std::set<std::string> names(description_.estimator.dnn_columns.begin(),
+                                      description_.estimator.dnn_columns.end());
+    std::vector<std::string> parts;
+    for (const std::string& name : names) parts.push_back(DenseColumn(name, scope + name));
+    if (parts.size() == 1) return parts.front();
+    const auto num_parts = static_cast<std::int64_t>(parts.size());
+    parts.push_back(graph_->AddConst(scope + "concat/axis", Int32Tensor({}, {1})));
+    return graph_->Add("ConcatV2", scope + "concat", parts,
+                       {{"N", num_parts}, {"T", ValueType::kFloat}});
+  }
+
+  std::string DenseColumn(const std::string& name, const std::string& scope) {
+    const auto& kind = description_.FindColumn(name)->kind;
+    if (const auto* indicator = std::get_if<IndicatorColumn>(&kind)) {
+      return columns_->OneHot(indicator->source, scope);
+    }
+    if (const auto* embedding = std::get_if<EmbeddingColumn>(&kind)) {
+      return columns_->Rows(embedding->source, variables_.Read(scope + "/embedding_weights"),
+                            scope);
+    }
+    return columns_->Numbers(std::get<NumericColumn>(kind));
+  }
+
+  std::string LinearLogits() {
+    const std::string scope = "linear/linear_model/";
+    const std::set<std::string> names(description_.estimator.linear_columns.begin(),
+                                      description_.estimator.linear_columns.end());
+    std::vector<std::string> terms;
+    for (const std::string& name : names) {
+      terms.push_back(
+          columns_->Rows(name, variables_.Read(scope + name + "/weights"), scope + name));
+    }
+    const auto num_terms = static_cast<std::int64_t>(terms.size());
+    const std::string sum =
+        graph_->Add("AddN", scope + "terms", terms, {{"N", num_terms}, {"T", ValueType::kFloat}});
+    return BiasAdd(scope + "logits", sum, scope + "bias_weights");
+  }
+
+  const ModelDescription& description_;
+  const GraphVariables& variables_;
+  GraphColumns* columns_;
+  GraphBuilder* graph_;
+};
+
+// --- Head
+
+Predictions AddPredictions(const std::string& logits, GraphBuilder* graph) {
+  const std::string scope = "head/predictions/";
+  const auto constant = [&](const std::string& name, std::int64_t value) {
+    return graph->AddConst(scope + name, Int32Tensor({}, {value}));
+  };
+  const std::string one = constant("one", 1);
+  Predictions predictions;
+  predictions.logits = {logits, ValueType::kFloat, {kAnySize, 1}};
+  predictions.logistic = {graph->Add("Sigmoid", scope + "logistic", {logits}, kFloats),
+                          ValueType::kFloat,
+                          {kAnySize, 1}};
+
+  const std::string zeros = graph->Add("ZerosLike", scope + "zeros", {logits}, kFloats);
+  const std::string two_logits =
+      graph->Add("ConcatV2", scope + "two_class_logits", {zeros, logits, one},
+                 {{"N", std::int64_t{2}}, {"T", ValueType::kFloat}});
+  predictions.probabilities = {
+      graph->Add("Softmax", scope + "probabilities", {two_logits}, kFloats),
+      ValueType::kFloat,
+      {kAnySize, 2}};
+
+  const std::string largest = graph->Add("ArgMax", scope + "ArgMax", {two_logits, one}, kFloats);
+  predictions.class_ids = {
+      graph->Add("ExpandDims", scope + "class_ids", {largest, one}, {{"T", ValueType::kInt64}}),
+      ValueType::kInt64,
+      {kAnySize, 1}};
+  predictions.classes = {graph->Add("AsString", scope + "classes", {predictions.class_ids.node},
+                                    {{"T", ValueType::kInt64}}),
+                         ValueType::kString,
+                         {kAnySize, 1}};
+
+  const std::string names =
+      graph->AddConst(scope + "class_names", StringTensor({1, 2}, {"0", "1"}));
+  const std::string shape = graph->Add("Shape", scope + "shape", {logits}, kFloats);
+  const std::string zero_vector = graph->AddConst(scope + "first", Int32Tensor({1}, {0}));
+  const std::string one_vector = graph->AddConst(scope + "second", Int32Tensor({1}, {1}));
+  const std::string size = graph->Add("Slice", scope + "size", {shape, zero_vector, one_vector},
+                                      {{"T", ValueType::kInt32}, {"Index", ValueType::kInt32}});
+  const std::string axis = constant("axis", 0);
+  const std::string multiples =
+      graph->Add("ConcatV2", scope + "multiples", {size, one_vector, axis},
+                 {{"N", std::int64_t{2}}, {"T", ValueType::kInt32}});
+  predictions.all_classes = {
+      graph->Add("Tile", scope + "all_classes", {names, multiples}, {{"T", ValueType::kString}}),
+      ValueType::kString,
+      {kAnySize, 2}};
+  return predictions;
+}
+
+// --- Signatures and collections
+
+proto::TensorInfo ToTensorInfo(const Output& output) {
+  proto::TensorInfo info;
+  info.set_name(output.node + ":0");
+  info.set_dtype(static_cast<records::proto::DataType>(output.type));
+  info.mutable_tensor_shape();
+  for (const std::int64_t size : output.shape)
+    info.mutable_tensor_shape()->add_dim()->set_size(size);
+  return info;
+}
+
+proto::SignatureDef MakeSignature(const std::string& method,
+                                  const std::vector<std::pair<std::string, Output>>& inputs,
+                                  const std::vector<std::pair<std::string, Output>>& outputs) {
+  proto::SignatureDef signature;
+  signature.set_method_name("tensorflow/serving/" + method);
+  for (const auto& [key, value] : inputs) (*signature.mutable_inputs())[key] = ToTensorInfo(value);
+  for (const auto& [key, value] : outputs) {
+    (*signature.mutable_outputs())[key] = ToTensorInfo(value);
+  }
+  return signature;
+}
+
+void AddSignatures(ExportFormat format, const GraphInputs& inputs, const Predictions& predictions,
+                   proto::MetaGraphDef* meta_graph) {
+  auto& signatures = *meta_graph->mutable_signature_def();
+  std::vector<std::pair<std::string, Output>> receivers;
+  for (const internal::Receiver& receiver : inputs.receivers) {
+    receivers.push_back({receiver.key, {receiver.node, receiver.type, {kAnySize}}});
+  }
+  signatures["predict"] = MakeSignature("predict", receivers,
+                                        {{"logits", predictions.logits},
+                                         {"logistic", predictions.logistic},
+                                         {"probabilities", predictions.probabilities},
+                                         {"class_ids", predictions.class_ids},
+                                         {"classes", predictions.classes}});
+  // The other methods take one tensor of serialised records.
+  if (format == ExportFormat::kJson) {
+    signatures["serving_default"] = signatures["predict"];
+    return;
+  }
+  const std::vector<std::pair<std::string, Output>> strings = {
+      {"inputs", receivers.front().second}};
+  signatures["classification"] =
+      MakeSignature("classify", strings,
+                    {{"classes", predictions.all_classes}, {"scores", predictions.probabilities}});
+  signatures["regression"] = MakeSignature("regress", strings, {{"outputs", predictions.logistic}});
+  signatures["serving_default"] = signatures["classification"];
+}
+
+// What Python needs to know the graph's variables as such.
+void AddVariableCollections(const GraphVariables& variables, proto::MetaGraphDef* meta_graph) {
+  auto& collections = *meta_graph->mutable_collection_def();
+  for (const GraphVariable& variable : variables.all()) {
+    proto::VariableDef definition;
+    definition.set_variable_name(variable.name + ":0");
+    definition.set_initializer_name(variable.initializer);
+    definition.set_snapshot_name(variable.read + ":0");
+    definition.set_initial_value_name(variable.initial_value + ":0");
+    definition.set_is_resource(true);
+    definition.set_trainable(variable.is_trainable);
+    const std::string bytes = definition.SerializeAsString();
+    collections["variables"].mutable_bytes_list()->add_value(bytes);
+    const char* const kind = variable.is_trainable ? "trainable_variables" : "global_step";
+    collections[kind].mutable_bytes_list()->add_value(bytes);
+  }
+}
+
+void AddSaver(const internal::GraphSaver& saver, proto::SaverDef* definition) {
+  definition->set_filename_tensor_name(saver.file_name + ":0");
+  definition->set_save_tensor_name(saver.save + ":0");
+  definition->set_restore_op_name(saver.restore);
+  definition->set_max_to_keep(5);
+  definition->set_version(proto::SaverDef::V2);
+}
+
+void AddMainOp(const std::vector<std::string>& initializers, GraphBuilder* graph,
+               proto::MetaGraphDef* meta_graph) {
+  std::vector<std::string> conditions;
+  for (const std::string& node : initializers) conditions.push_back(GraphBuilder::After(node));
+  const std::string main_op = graph->Add("NoOp", "init_all_tables", conditions);
+  (*meta_graph->mutable_collection_def())["saved_model_main_op"].mutable_node_list()->add_value(
+      main_op);
+}
+
+std::string Serialize(const proto::SavedModel& saved_model) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);  // Maps in order of their keys.
+  saved_model.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
+struct FormatName {
+  std::string_view name;
+  ExportFormat format;
+};
+constexpr FormatName kFormatNames[] = {{"JSON", ExportFormat::kJson},
+                                       {"CSV", ExportFormat::kCsv},
+                                       {"EXAMPLE", ExportFormat::kExample}};
+
+}  // namespace
+
+absl::StatusOr<ExportFormat> ParseExportFormat(std::string_view name) {
+  const auto* const found = std::ranges::find(kFormatNames, name, &FormatName::name);
+  if (found != std::end(kFormatNames)) return found->format;
+  return base::InvalidArgument("'{}' is no export format; use JSON, CSV or EXAMPLE", name);
+}
+
+std::string_view ExportFormatName(ExportFormat format) {
+  return std::ranges::find(kFormatNames, format, &FormatName::format)->name;
+}
+
+std::string BuildSavedModel(const Model& model, ExportFormat format) {
+  GraphBuilder graph;
+  const GraphVariables variables(model.tables(), &graph);
+  const GraphInputs inputs = internal::AddInputs(model, format, &graph);
+  GraphColumns columns(model.description(), inputs, &graph);
+  const std::string logits =
+      NetworkBuilder(model.description(), variables, &columns, &graph).Logits();
+  const Predictions predictions = AddPredictions(logits, &graph);
+
+  proto::SavedModel saved_model;
+  saved_model.set_saved_model_schema_version(1);
+  proto::MetaGraphDef& meta_graph = *saved_model.add_meta_graphs();
+  meta_graph.mutable_meta_info_def()->add_tags("serve");
+  meta_graph.mutable_meta_info_def()->set_stripped_default_attrs(true);
+  AddMainOp(columns.initializers(), &graph, &meta_graph);
+  AddSaver(variables.saver(), meta_graph.mutable_saver_def());
+  AddVariableCollections(variables, &meta_graph);
+  AddSignatures(format, inputs, predictions, &meta_graph);
+  *meta_graph.mutable_graph_def() = graph.TakeGraph();
+  return Serialize(saved_model);
+}
+
+}  // namespace dime::models

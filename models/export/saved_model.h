@@ -1,0 +1,26 @@
+// models/export/saved_model.h - the serving graph of a model, as TensorFlow's SavedModel.
+//
+// The graph has one value per feature and example, about 200 nodes for census, and only ops that
+// TensorFlow has had since 1.x. Its variables stand in variables/ beside it, under their names in
+// checkpoints.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "models/model.h"
+#include "runtime/base/status.h"
+
+namespace dime::models {
+
+enum class ExportFormat { kJson, kCsv, kExample };
+
+// "JSON", "CSV", "EXAMPLE".
+absl::StatusOr<ExportFormat> ParseExportFormat(std::string_view name);
+[[nodiscard]] std::string_view ExportFormatName(ExportFormat format);
+
+// The bytes of saved_model.pb. Signatures: serving_default and predict; classification and
+// regression too where the only input is a string (CSV, EXAMPLE).
+[[nodiscard]] std::string BuildSavedModel(const Model& model, ExportFormat format);
+
+}  // namespace dime::models

@@ -1,0 +1,278 @@
+#include "models/internal/estimator_page.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "models/internal/feature_columns.h"
+
+namespace dime::models::internal {
+namespace {
+
+constexpr std::size_t kMaxHiddenLayers = 64;
+constexpr std::int64_t kMaxKernelElements = std::int64_t{1} << 28;  // 1 GiB of floats.
+constexpr std::int64_t kMaxSteps = std::int64_t{1} << 53;
+constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 24;
+
+constexpr Choice<EstimatorKind> kEstimators[] = {
+    {"DNNLinearCombinedClassifier", EstimatorKind::kDnnLinearCombinedClassifier}};
+constexpr Choice<LossReduction> kReductions[] = {{"mean", LossReduction::kMean},
+                                                 {"sum", LossReduction::kSum}};
+constexpr Choice<ops::OptimizerKind> kOptimizers[] = {{"sgd", ops::OptimizerKind::kSgd},
+                                                      {"adagrad", ops::OptimizerKind::kAdagrad},
+                                                      {"ftrl", ops::OptimizerKind::kFtrl}};
+
+// --- Optimizers
+
+// One setting of an optimizer: its key, where it is kept, and which values make sense.
+struct Setting {
+  std::string_view key;
+  float ops::OptimizerSpec::*value;
+  bool (*is_allowed)(float value);
+  std::string_view allowed;
+};
+constexpr Setting kLearningRate = {"learning_rate", &ops::OptimizerSpec::learning_rate,
+                                   [](float v) { return v > 0; }, "a number above 0"};
+constexpr Setting kPositiveAccumulator = {"initial_accumulator",
+                                          &ops::OptimizerSpec::initial_accumulator,
+                                          [](float v) { return v > 0; }, "a number above 0"};
+constexpr Setting kPower = {"learning_rate_power", &ops::OptimizerSpec::learning_rate_power,
+                            [](float v) { return v <= 0; }, "0 or a number below"};
+constexpr Setting kL1 = {"l1", &ops::OptimizerSpec::l1, [](float v) { return v >= 0; },
+                         "0 or a number above"};
+constexpr Setting kL2 = {"l2", &ops::OptimizerSpec::l2, [](float v) { return v >= 0; },
+                         "0 or a number above"};
+
+std::vector<Setting> SettingsOf(ops::OptimizerKind kind) {
+  switch (kind) {
+    case ops::OptimizerKind::kSgd:
+      return {kLearningRate};
+    case ops::OptimizerKind::kAdagrad:
+      return {kLearningRate, kPositiveAccumulator};
+    case ops::OptimizerKind::kFtrl:
+      return {kLearningRate, kPositiveAccumulator, kPower, kL1, kL2};
+  }
+  return {};
+}
+
+absl::Status CheckOptimizerKeys(const YamlNode& node, std::span<const Setting> settings) {
+  std::vector<std::string> allowed = {"kind"};
+  for (const Setting& setting : settings) allowed.emplace_back(setting.key);
+  for (const YamlNode& child : node.children) {
+    if (std::find(allowed.begin(), allowed.end(), child.key) == allowed.end()) {
+      return UnknownName(child, "setting of this optimizer", child.key, allowed);
+    }
+  }
+  if (node.Find(kLearningRate.key) != nullptr) return absl::OkStatus();
+  return node.Error("the key 'learning_rate' is missing; allowed are {}", Listed(allowed));
+}
+
+absl::Status ReadOptimizer(const YamlNode& node, ops::OptimizerSpec* spec) {
+  *spec = {};
+  if (node.kind != YamlNode::Kind::kMap || node.Find("kind") == nullptr) {
+    return node.Error("an optimizer is expected: {{kind: adagrad, learning_rate: 0.05}}");
+  }
+  DIME_RETURN_IF_ERROR(ReadChoice(node.Find("kind"), kOptimizers, &spec->kind));
+  const std::vector<Setting> settings = SettingsOf(spec->kind);
+  DIME_RETURN_IF_ERROR(CheckOptimizerKeys(node, settings));
+  for (const Setting& setting : settings) {
+    const YamlNode* const place = node.Find(setting.key);
+    if (place == nullptr) continue;
+    float value = 0;
+    DIME_RETURN_IF_ERROR(ReadFloat(place, &value));
+    if (!setting.is_allowed(value)) {
+      return place->Error("is {}; allowed is {}", value, setting.allowed);
+    }
+    spec->*setting.value = value;
+  }
+  return absl::OkStatus();
+}
+
+YamlNode WriteOptimizer(const ops::OptimizerSpec& spec) {
+  YamlNode node = YamlNode::Map();
+  node.Add("kind", YamlNode::Text(std::string(ChoiceName(kOptimizers, spec.kind))));
+  for (const Setting& setting : SettingsOf(spec.kind)) {
+    node.Add(setting.key, YamlNode::Text(fmt::format("{}", spec.*setting.value)));
+  }
+  return node;
+}
+
+// --- The wide & deep estimator
+
+bool IsDense(const FeatureColumn& column) { return !IsCategorical(column); }
+
+// Reads one or more names of columns that `is_allowed`, each once.
+absl::Status ReadColumnNames(const YamlNode& node, const ModelDescription& description,
+                             bool (*is_allowed)(const FeatureColumn&), std::string_view what,
+                             std::vector<std::string>* names) {
+  DIME_RETURN_IF_ERROR(ReadTexts(&node, names));
+  if (names->empty()) return node.Error("is empty; {} are expected", what);
+  std::vector<std::string> known;
+  for (const FeatureColumn& column : description.columns) {
+    if (is_allowed(column)) known.push_back(column.name);
+  }
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    const YamlNode& place = node.children[i];
+    const std::string& name = (*names)[i];
+    const FeatureColumn* const column = description.FindColumn(name);
+    if (column == nullptr) return UnknownName(place, "column", name, known);
+    if (!is_allowed(*column)) {
+      return place.Error("'{}' is a column of kind {}; {} are expected here: {}", name,
+                         KindName(*column), what, Listed(known));
+    }
+    if (!seen.insert(name).second) return place.Error("'{}' is listed twice", name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadHiddenUnits(const YamlNode& node, std::vector<std::int64_t>* units) {
+  if (node.kind != YamlNode::Kind::kList || node.children.empty()) {
+    return node.Error("a list of one or more layer sizes is expected: [100, 50]");
+  }
+  for (const YamlNode& item : node.children) {
+    DIME_RETURN_IF_ERROR(ReadInteger(&item, 1, kMaxDim, &units->emplace_back()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadDnnLinearCombined(const YamlNode& node, ModelDescription* description) {
+  DIME_RETURN_IF_ERROR(CheckKeys(node,
+                                 {"kind", "linear_columns", "dnn_columns", "hidden_units",
+                                  "linear_optimizer", "dnn_optimizer"},
+                                 {"loss_reduction"}));
+  Estimator& estimator = description->estimator;
+  DIME_RETURN_IF_ERROR(ReadColumnNames(*node.Find("linear_columns"), *description, IsCategorical,
+                                       "categorical columns", &estimator.linear_columns));
+  DIME_RETURN_IF_ERROR(ReadColumnNames(*node.Find("dnn_columns"), *description, IsDense,
+                                       "dense columns (numeric, indicator, embedding)",
+                                       &estimator.dnn_columns));
+  DIME_RETURN_IF_ERROR(ReadHiddenUnits(*node.Find("hidden_units"), &estimator.hidden_units));
+  DIME_RETURN_IF_ERROR(
+      ReadChoice(node.Find("loss_reduction"), kReductions, &estimator.loss_reduction));
+  DIME_RETURN_IF_ERROR(ReadOptimizer(*node.Find("linear_optimizer"), &estimator.linear_optimizer));
+  return ReadOptimizer(*node.Find("dnn_optimizer"), &estimator.dnn_optimizer);
+}
+
+absl::Status CheckKernel(std::int64_t rows, std::int64_t columns, std::string_view name) {
+  if (rows * columns <= kMaxKernelElements) return absl::OkStatus();
+  return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", name, rows,
+                               columns, kMaxKernelElements);
+}
+
+}  // namespace
+
+absl::Status ReadEstimator(const YamlNode& node, ModelDescription* description) {
+  if (node.kind != YamlNode::Kind::kMap || node.Find("kind") == nullptr) {
+    return node.Error("a mapping with the key 'kind' is expected: DNNLinearCombinedClassifier");
+  }
+  DIME_RETURN_IF_ERROR(ReadChoice(node.Find("kind"), kEstimators, &description->estimator.kind));
+  switch (description->estimator.kind) {
+    case EstimatorKind::kDnnLinearCombinedClassifier:
+      DIME_RETURN_IF_ERROR(ReadDnnLinearCombined(node, description));
+  }
+  const absl::Status sizes = CheckSizes(*description);
+  return sizes.ok() ? sizes : node.Error("{}", base::MessageOf(sizes));
+}
+
+YamlNode WriteEstimator(const Estimator& estimator) {
+  YamlNode units = YamlNode::List({});
+  for (const std::int64_t unit : estimator.hidden_units) {
+    units.children.push_back(YamlNode::Text(fmt::format("{}", unit)));
+  }
+  const auto text = [](std::string_view word) { return YamlNode::Text(std::string(word)); };
+  return YamlNode::Map()
+      .Add("kind", text(ChoiceName(kEstimators, estimator.kind)))
+      .Add("linear_columns", YamlNode::TextList(estimator.linear_columns))
+      .Add("dnn_columns", YamlNode::TextList(estimator.dnn_columns))
+      .Add("hidden_units", std::move(units))
+      .Add("loss_reduction", text(ChoiceName(kReductions, estimator.loss_reduction)))
+      .Add("linear_optimizer", WriteOptimizer(estimator.linear_optimizer))
+      .Add("dnn_optimizer", WriteOptimizer(estimator.dnn_optimizer));
+}
+
+absl::Status ReadTraining(const YamlNode& node, TrainingDefaults* training) {
+  DIME_RETURN_IF_ERROR(CheckKeys(node, {},
+                                 {"train_steps", "train_batch_size", "eval_batch_size",
+                                  "eval_steps", "export_name", "eval_name"}));
+  const auto read = [&node](std::string_view key, std::int64_t min, std::int64_t max,
+                            std::int64_t* out) {
+    return ReadInteger(node.Find(key), min, max, out);
+  };
+  DIME_RETURN_IF_ERROR(read("train_steps", 1, kMaxSteps, &training->train_steps));
+  DIME_RETURN_IF_ERROR(read("train_batch_size", 1, kMaxBatchSize, &training->train_batch_size));
+  DIME_RETURN_IF_ERROR(read("eval_batch_size", 1, kMaxBatchSize, &training->eval_batch_size));
+  DIME_RETURN_IF_ERROR(read("eval_steps", 0, kMaxSteps, &training->eval_steps));
+  const auto read_name = [&node](std::string_view key, std::string* out) -> absl::Status {
+    const YamlNode* const place = node.Find(key);
+    if (place == nullptr) return absl::OkStatus();
+    DIME_RETURN_IF_ERROR(ReadText(place, out));
+    return CheckName(*place, *out);
+  };
+  DIME_RETURN_IF_ERROR(read_name("export_name", &training->export_name));
+  return read_name("eval_name", &training->eval_name);
+}
+
+YamlNode WriteTraining(const TrainingDefaults& training) {
+  YamlNode node = YamlNode::Map();
+  const auto add_number = [&node](std::string_view key, std::int64_t value) {
+    node.Add(key, YamlNode::Text(fmt::format("{}", value)));
+  };
+  add_number("train_steps", training.train_steps);
+  add_number("train_batch_size", training.train_batch_size);
+  add_number("eval_batch_size", training.eval_batch_size);
+  add_number("eval_steps", training.eval_steps);
+  if (!training.export_name.empty()) {
+    node.Add("export_name", YamlNode::Text(training.export_name));
+  }
+  if (!training.eval_name.empty()) node.Add("eval_name", YamlNode::Text(training.eval_name));
+  return node;
+}
+
+absl::Status CheckSizes(const ModelDescription& description) {
+  for (const FeatureColumn& column : description.columns) {
+    const auto* const embedding = std::get_if<EmbeddingColumn>(&column.kind);
+    if (embedding == nullptr) continue;
+    if (embedding->dim < 1 || embedding->dim > kMaxDim) {
+      return base::InvalidArgument("{} has the dimension {}; 1 to {} are allowed", column.name,
+                                   embedding->dim, kMaxDim);
+    }
+    const std::int64_t num_ids = NumIds(*SourceOf(description, column));
+    if (num_ids > kMaxIds / embedding->dim) {
+      return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", column.name,
+                                   num_ids, embedding->dim, kMaxIds);
+    }
+  }
+  const Estimator& estimator = description.estimator;
+  std::int64_t width = 0;
+  for (const std::string& name : estimator.dnn_columns) {
+    width += DenseWidth(description, *description.FindColumn(name));
+    if (width > kMaxDim) {
+      return base::InvalidArgument(
+          "dnn_columns up to {} make an input of {} numbers; at most {} are allowed", name, width,
+          kMaxDim);
+    }
+  }
+  if (estimator.hidden_units.size() > kMaxHiddenLayers) {
+    return base::InvalidArgument("there are {} hidden layers; at most {} are allowed",
+                                 estimator.hidden_units.size(), kMaxHiddenLayers);
+  }
+  for (std::size_t layer = 0; layer < estimator.hidden_units.size(); ++layer) {
+    const std::int64_t units = estimator.hidden_units[layer];
+    if (units < 1 || units > kMaxDim) {
+      return base::InvalidArgument("hidden layer {} has {} units; 1 to {} are allowed", layer + 1,
+                                   units, kMaxDim);
+    }
+    DIME_RETURN_IF_ERROR(CheckKernel(width, units, fmt::format("hidden layer {}", layer + 1)));
+    width = units;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace dime::models::internal

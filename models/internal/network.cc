@@ -1,0 +1,83 @@
+#include "models/internal/network.h"
+
+#include <cmath>
+#include <string>
+
+namespace dime::models::internal {
+namespace {
+
+ops::ConstMatrixView KernelOf(const Network::Layer& layer, const ops::Rows& rows) {
+  return {rows.tables[layer.kernel_table].data(), layer.inputs, layer.outputs, layer.outputs};
+}
+
+// The rows of a kernel that meet these columns of its input.
+ops::ConstMatrixView KernelRows(const ops::ConstMatrixView& kernel, ColumnRange columns) {
+  return {kernel.data + columns.first * kernel.stride, columns.count, kernel.cols, kernel.stride};
+}
+
+}  // namespace
+
+Network::Network(const Estimator& estimator, std::int64_t inputs, std::int64_t num_logits,
+                 Variables* variables) {
+  for (const std::int64_t units : estimator.hidden_units) {
+    AddLayer("dnn/hiddenlayer_" + std::to_string(layers_.size()),
+             {.inputs = inputs, .outputs = units, .activation = ops::Activation::kRelu},
+             estimator.dnn_optimizer, variables);
+    inputs = units;
+  }
+  AddLayer("dnn/logits",
+           {.inputs = inputs, .outputs = num_logits, .activation = ops::Activation::kIdentity},
+           estimator.dnn_optimizer, variables);
+}
+
+void Network::AddLayer(const std::string& name, const Layer& layer,
+                       const ops::OptimizerSpec& optimizer, Variables* variables) {
+  // Glorot and Bengio, "Understanding the difficulty of training deep feedforward networks", 2010.
+  const float limit = std::sqrt(6.0f / static_cast<float>(layer.inputs + layer.outputs));
+  const int kernel = variables->AddDense(name + "/kernel", {layer.inputs, layer.outputs},
+                                         {ops::InitializerKind::kUniform, limit}, optimizer);
+  const int bias =
+      variables->AddDense(name + "/bias", {layer.outputs}, /*initializer=*/{}, optimizer);
+  layers_.push_back(layer);
+  layers_.back().kernel_table = static_cast<std::size_t>(kernel);
+  layers_.back().bias_table = static_cast<std::size_t>(bias);
+}
+
+void Network::Forward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
+                      std::span<const Matrix> outputs) const {
+  ops::MatrixView x = RowsOf(input, range);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    const ops::MatrixView y = RowsOf(outputs[i].view(), range);
+    ops::Affine(x, KernelOf(layer, rows), rows.tables[layer.bias_table].data(), layer.activation,
+                y);
+    x = y;
+  }
+}
+
+void Network::Backward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
+                       std::span<const Matrix> outputs, ops::MatrixView logit_gradients,
+                       std::span<const ColumnRange> needed, ops::MatrixView input_gradient,
+                       std::span<const LayerGradients> gradients, Scratch* scratch) const {
+  ops::MatrixView delta = RowsOf(logit_gradients, range);
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    const Layer& layer = layers_[i];
+    const ops::MatrixView x = RowsOf(i == 0 ? input : outputs[i - 1].view(), range);
+    ops::AffineWeightGradient(x, delta,
+                              {gradients[i].kernel, layer.inputs, layer.outputs, layer.outputs});
+    ops::AffineBiasGradient(delta, gradients[i].bias);
+    if (i == 0) break;
+    Matrix& below = scratch->deltas[i % 2];
+    below.Reshape(range.count, layer.inputs);
+    ops::AffineInputGradient(delta, KernelOf(layer, rows), below.view());
+    ops::MaskByRelu(x, below.view());
+    delta = below.view();
+  }
+  const ops::ConstMatrixView kernel = KernelOf(layers_.front(), rows);
+  for (const ColumnRange& columns : needed) {
+    ops::AffineInputGradient(delta, KernelRows(kernel, columns),
+                             ColumnsOf(RowsOf(input_gradient, range), columns));
+  }
+}
+
+}  // namespace dime::models::internal

@@ -1,0 +1,60 @@
+#include "models/internal/variables.h"
+
+#include <cstddef>
+#include <functional>
+#include <numeric>
+
+namespace dime::models::internal {
+
+int Variables::AddDense(const std::string& name, const std::vector<std::int64_t>& shape,
+                        const ops::Initializer& initializer, const ops::OptimizerSpec& optimizer) {
+  const std::int64_t size =
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  tables_.push_back({.name = name,
+                     .shape = shape,
+                     .num_rows = 1,
+                     .dim = size,
+                     .dense = true,
+                     .initializer = initializer,
+                     .optimizer = optimizer});
+  return static_cast<int>(tables_.size()) - 1;
+}
+
+int Variables::AddRows(const std::string& name, const Schema& schema, int id_column,
+                       std::int64_t dim, const ops::Initializer& initializer,
+                       const ops::OptimizerSpec& optimizer) {
+  const auto column = static_cast<std::size_t>(id_column);
+  const std::int64_t num_ids = schema.id_columns[column].num_ids;
+  tables_.push_back({.name = name,
+                     .shape = {num_ids, dim},
+                     .num_rows = num_ids,
+                     .dim = dim,
+                     .dense = false,
+                     .initializer = initializer,
+                     .optimizer = optimizer});
+  uses_.push_back({column, static_cast<int>(tables_.size()) - 1});
+  return static_cast<int>(uses_.size()) - 1;
+}
+
+void Variables::MakeLookups(const Batch& batch, ops::Deduplicator* deduplicator,
+                            ops::Lookups* lookups) const {
+  lookups->tables.resize(tables_.size());
+  lookups->uses.resize(uses_.size());
+  int started_table = -1;
+  for (std::size_t u = 0; u < uses_.size(); ++u) {
+    const auto& [column, table] = uses_[u];
+    if (table != started_table) {
+      const auto t = static_cast<std::size_t>(table);
+      deduplicator->Start(tables_[t].num_rows, &lookups->tables[t].ids);
+      started_table = table;
+    }
+    const std::vector<std::int64_t>& ids = batch.ids[column].ids;
+    ops::LookupUse& use = lookups->uses[u];
+    use.table = table;
+    use.offsets = batch.ids[column].offsets;
+    use.positions.resize(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) use.positions[i] = deduplicator->Position(ids[i]);
+  }
+}
+
+}  // namespace dime::models::internal

@@ -1,0 +1,445 @@
+#include "models/internal/yaml_tree.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <sstream>
+
+#include "models/internal/text.h"
+#include "runtime/base/suggest.h"
+
+namespace dime::models::internal {
+namespace {
+
+constexpr std::size_t kMaxBytes = 256 * 1024;
+constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxNodes = 10'000;
+constexpr std::size_t kMaxKeyBytes = 256;  // Every node below carries it in its path.
+constexpr std::size_t kMaxListedNames = 40;
+
+// What the builder throws through yaml-cpp's parser, to be caught in ParseYaml().
+struct Refused {
+  absl::Status status;
+};
+
+// Receives yaml-cpp's events. Building from events sees anchors and tags before anything is done
+// about them.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(const std::string& file_name)
+      : file_(std::make_shared<const std::string>(file_name)) {
+    root_.file = file_;
+    root_.line = 1;
+  }
+
+  [[nodiscard]] YamlNode Take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++num_documents_ > 1) Refuse(mark, "a second document starts here; one is allowed");
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    RefuseAnchor(mark, anchor);
+    AddLeaf(MakeNode(mark, YamlNode::Kind::kNull));
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
+    Refuse(mark, "aliases (*name) are not allowed; write the value out");
+  }
+  void OnAnchor(const YAML::Mark& mark, const std::string& /*name*/) override {
+    RefuseAnchor(mark, 1);
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    RefuseAnchor(mark, anchor);
+    RefuseTag(mark, tag);
+    if (!open_.empty() && open_.back().node.kind == YamlNode::Kind::kMap && !open_.back().has_key) {
+      return SetKey(mark, value);
+    }
+    YamlNode node = MakeNode(mark, YamlNode::Kind::kText);
+    node.text = value;
+    AddLeaf(std::move(node));
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value /*style*/) override {
+    Open(mark, tag, anchor, YamlNode::Kind::kList);
+  }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value /*style*/) override {
+    Open(mark, tag, anchor, YamlNode::Kind::kMap);
+  }
+  void OnSequenceEnd() override { Close(); }
+  void OnMapEnd() override {
+    RefuseKeysGivenTwice(open_.back().node);
+    Close();
+  }
+
+ private:
+  struct OpenNode {
+    YamlNode node;
+    bool has_key = false;  // A map's next value has its key already.
+    std::string key;
+    int key_line = 0;
+  };
+
+  [[noreturn]] void Refuse(const YAML::Mark& mark, std::string_view why) const {
+    YamlNode place;
+    place.file = file_;
+    place.line = mark.line + 1;
+    if (!open_.empty()) place.path = open_.back().node.path;
+    throw Refused{place.Error("{}", why)};
+  }
+  void RefuseAnchor(const YAML::Mark& mark, YAML::anchor_t anchor) const {
+    if (anchor != 0) Refuse(mark, "anchors (&name) are not allowed; write the value out");
+  }
+  void RefuseTag(const YAML::Mark& mark, const std::string& tag) const {
+    const bool is_plain_or_quoted = tag.empty() || tag == "?" || tag == "!";
+    if (!is_plain_or_quoted) Refuse(mark, "tags (!name) are not allowed; leave it out");
+  }
+  void RefuseKeysGivenTwice(const YamlNode& map) const {
+    std::map<std::string_view, int> lines;
+    for (const YamlNode& child : map.children) {
+      const auto [first, is_new] = lines.emplace(child.key, child.line);
+      if (!is_new) {
+        throw Refused{child.Error("is given twice, first in line {}", first->second)};
+      }
+    }
+  }
+
+  void SetKey(const YAML::Mark& mark, const std::string& key) {
+    if (key.size() > kMaxKeyBytes) {
+      Refuse(mark, fmt::format("a key is {} bytes long; at most {} are allowed", key.size(),
+                               kMaxKeyBytes));
+    }
+    OpenNode& map = open_.back();
+    map.has_key = true;
+    map.key = key;
+    map.key_line = mark.line + 1;
+  }
+
+  YamlNode MakeNode(const YAML::Mark& mark, YamlNode::Kind kind) {
+    if (++num_nodes_ > kMaxNodes) {
+      Refuse(mark, fmt::format("the file has more than {} values", kMaxNodes));
+    }
+    YamlNode node;
+    node.kind = kind;
+    node.file = file_;
+    node.line = mark.line + 1;
+    if (open_.empty()) return node;
+    OpenNode& parent = open_.back();
+    if (parent.node.kind == YamlNode::Kind::kList) {
+      node.path = fmt::format("{}[{}]", parent.node.path, parent.node.children.size());
+      return node;
+    }
+    if (!parent.has_key) Refuse(mark, "a key must be a text; put it in quotes");
+    node.key = parent.key;
+    node.line = parent.key_line;
+    node.path = parent.node.path.empty() ? node.key : parent.node.path + "." + node.key;
+    parent.has_key = false;
+    return node;
+  }
+
+  void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            YamlNode::Kind kind) {
+    RefuseAnchor(mark, anchor);
+    RefuseTag(mark, tag);
+    if (open_.size() >= kMaxDepth) {
+      Refuse(mark, fmt::format("the file is nested more than {} levels deep", kMaxDepth));
+    }
+    YamlNode node = MakeNode(mark, kind);
+    open_.emplace_back().node = std::move(node);
+  }
+  void Close() {
+    YamlNode node = std::move(open_.back().node);
+    open_.pop_back();
+    AddLeaf(std::move(node));
+  }
+  void AddLeaf(YamlNode node) {
+    YamlNode* place = open_.empty() ? nullptr : &open_.back().node;
+    if (place == nullptr) {
+      root_ = std::move(node);
+    } else {
+      place->children.push_back(std::move(node));
+    }
+  }
+
+  std::shared_ptr<const std::string> file_;
+  YamlNode root_;
+  std::vector<OpenNode> open_;
+  std::size_t num_nodes_ = 0;
+  int num_documents_ = 0;
+};
+
+// yaml-cpp would replace damaged UTF-8, and takes 0x04 for the end of the file.
+absl::Status CheckText(std::string_view text, const std::string& file_name) {
+  if (text.size() > kMaxBytes) {
+    return base::InvalidArgument("{}: is {} bytes long; at most {} are allowed", file_name,
+                                 text.size(), kMaxBytes);
+  }
+  const std::size_t bad = FindUnprintable(text);
+  if (bad == std::string_view::npos) return absl::OkStatus();
+  return base::InvalidArgument(
+      "{}:{}: byte {:#04x} is no text; a UTF-8 file without control characters is expected",
+      file_name,
+      1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'),
+      static_cast<unsigned char>(text[bad]));
+}
+
+bool IsNullWord(std::string_view text) {
+  return text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL";
+}
+
+bool IsPlain(std::string_view text) {
+  constexpr auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+  };
+  const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
+  if (IsNullWord(text) || digits.empty() || digits.front() == '-' || digits.front() == '.') {
+    return false;
+  }
+  return std::all_of(text.begin(), text.end(), is_plain);
+}
+
+std::string FormatText(std::string_view text) {
+  if (IsPlain(text)) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+// Maps of maps are blocks, lists of maps a line an item, everything below one line.
+void FormatBlock(const YamlNode& map, int indent, std::string* out) {
+  constexpr int kMaxBlockIndent = 2;
+  const std::string margin(static_cast<std::size_t>(indent), ' ');
+  for (const YamlNode& child : map.children) {
+    *out += fmt::format("{}{}:", margin, FormatText(child.key));
+    const bool is_block = !child.children.empty() && indent < kMaxBlockIndent;
+    if (is_block && child.kind == YamlNode::Kind::kMap) {
+      *out += '\n';
+      FormatBlock(child, indent + kMaxBlockIndent, out);
+      continue;
+    }
+    if (child.kind == YamlNode::Kind::kList && !child.children.empty() &&
+        child.children.front().kind == YamlNode::Kind::kMap) {
+      *out += '\n';
+      for (const YamlNode& item : child.children) {
+        *out += fmt::format("{}  - {}\n", margin, FormatYamlLine(item));
+      }
+      continue;
+    }
+    *out += fmt::format(" {}\n", FormatYamlLine(child));
+  }
+}
+
+std::string_view KindName(YamlNode::Kind kind) {
+  switch (kind) {
+    case YamlNode::Kind::kNull:
+      return "nothing";
+    case YamlNode::Kind::kText:
+      return "a single value";
+    case YamlNode::Kind::kList:
+      return "a list";
+    case YamlNode::Kind::kMap:
+      return "a mapping";
+  }
+  return "";
+}
+
+template <typename T>
+bool ParseWhole(std::string_view text, T* out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+YamlNode YamlNode::Text(std::string text) {
+  YamlNode node;
+  node.kind = Kind::kText;
+  node.text = std::move(text);
+  return node;
+}
+
+YamlNode YamlNode::List(std::vector<YamlNode> items) {
+  YamlNode node;
+  node.kind = Kind::kList;
+  node.children = std::move(items);
+  return node;
+}
+
+YamlNode YamlNode::TextList(std::span<const std::string> items) {
+  YamlNode node = List({});
+  for (const std::string& item : items) node.children.push_back(Text(item));
+  return node;
+}
+
+YamlNode YamlNode::Map() {
+  YamlNode node;
+  node.kind = Kind::kMap;
+  return node;
+}
+
+YamlNode& YamlNode::Add(std::string_view child_key, YamlNode child) & {
+  child.key = child_key;
+  children.push_back(std::move(child));
+  return *this;
+}
+
+YamlNode YamlNode::Add(std::string_view child_key, YamlNode child) && {
+  return std::move(Add(child_key, std::move(child)));
+}
+
+const YamlNode* YamlNode::Find(std::string_view child_key) const {
+  for (const YamlNode& child : children) {
+    if (child.key == child_key) return &child;
+  }
+  return nullptr;
+}
+
+absl::Status YamlNode::ErrorText(std::string_view what) const {
+  const std::string_view name = file == nullptr ? std::string_view() : std::string_view(*file);
+  if (path.empty()) return base::InvalidArgument("{}:{}: {}", name, line, what);
+  return base::InvalidArgument("{}:{}: {}: {}", name, line, Printable(path, path.size()), what);
+}
+
+absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& file_name) {
+  DIME_RETURN_IF_ERROR(CheckText(text, file_name));
+  try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    TreeBuilder builder(file_name);
+    while (parser.HandleNextDocument(builder)) {
+    }
+    return builder.Take();
+  } catch (const Refused& refused) {
+    return refused.status;
+  } catch (const YAML::Exception& error) {
+    return base::InvalidArgument("{}:{}: is not YAML: {}", file_name,
+                                 std::max(error.mark.line, 0) + 1, error.msg);
+  }
+}
+
+std::string FormatYaml(const YamlNode& map) {
+  std::string out;
+  FormatBlock(map, 0, &out);
+  return out;
+}
+
+std::string FormatYamlLine(const YamlNode& node) {
+  if (node.kind == YamlNode::Kind::kNull) return "~";
+  if (node.kind == YamlNode::Kind::kText) return FormatText(node.text);
+  const bool is_map = node.kind == YamlNode::Kind::kMap;
+  std::string out = is_map ? "{" : "[";
+  for (const YamlNode& child : node.children) {
+    if (&child != &node.children.front()) out += ", ";
+    if (is_map) out += FormatText(child.key) + ": ";
+    out += FormatYamlLine(child);
+  }
+  return out + (is_map ? "}" : "]");
+}
+
+absl::Status CheckKeys(const YamlNode& node, std::initializer_list<std::string_view> required,
+                       std::initializer_list<std::string_view> optional) {
+  std::vector<std::string> allowed(required.begin(), required.end());
+  allowed.insert(allowed.end(), optional.begin(), optional.end());
+  if (node.kind != YamlNode::Kind::kMap) {
+    return node.Error("is {}; a mapping with the keys {} is expected", KindName(node.kind),
+                      Listed(allowed));
+  }
+  for (const YamlNode& child : node.children) {
+    if (std::find(allowed.begin(), allowed.end(), child.key) == allowed.end()) {
+      return child.Error("is no key of this mapping{}; allowed are {}",
+                         base::DidYouMean(child.key, allowed), Listed(allowed));
+    }
+  }
+  for (const std::string_view key : required) {
+    if (node.Find(key) == nullptr) {
+      return node.Error("the key '{}' is missing; allowed are {}", key, Listed(allowed));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadText(const YamlNode* node, std::string* out) {
+  if (node == nullptr) return absl::OkStatus();
+  if (node->kind != YamlNode::Kind::kText) {
+    return node->Error("is {}; a text is expected (put an empty one, or the word null, in quotes)",
+                       KindName(node->kind));
+  }
+  *out = node->text;
+  return absl::OkStatus();
+}
+
+absl::Status ReadTexts(const YamlNode* node, std::vector<std::string>* out) {
+  if (node == nullptr) return absl::OkStatus();
+  if (node->kind != YamlNode::Kind::kList) {
+    return node->Error("is {}; a list of texts is expected: [a, b]", KindName(node->kind));
+  }
+  out->clear();
+  for (const YamlNode& item : node->children) {
+    DIME_RETURN_IF_ERROR(ReadText(&item, &out->emplace_back()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadBool(const YamlNode* node, bool* out) {
+  constexpr Choice<bool> kWords[] = {{"true", true}, {"false", false}};
+  return ReadChoice(node, kWords, out);
+}
+
+absl::Status ReadInteger(const YamlNode* node, std::int64_t min, std::int64_t max,
+                         std::int64_t* out) {
+  if (node == nullptr) return absl::OkStatus();
+  std::int64_t value = 0;
+  if (!ParseWhole(node->text, &value) || value < min || value > max) {
+    return node->Error("{} is not a whole number from {} to {}", Quoted(node->text), min, max);
+  }
+  *out = value;
+  return absl::OkStatus();
+}
+
+absl::Status ReadUnsigned(const YamlNode* node, std::uint64_t* out) {
+  if (node == nullptr) return absl::OkStatus();
+  if (!ParseWhole(node->text, out)) {
+    return node->Error("{} is not a whole number from 0 to 2^64 - 1", Quoted(node->text));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadFloat(const YamlNode* node, float* out) {
+  if (node == nullptr) return absl::OkStatus();
+  if (!ParseFloat(node->text, out) || !std::isfinite(*out)) {
+    return node->Error("{} is not a finite number", Quoted(node->text));
+  }
+  return absl::OkStatus();
+}
+
+std::string Listed(std::span<const std::string> names) {
+  const std::size_t shown = std::min(names.size(), kMaxListedNames);
+  std::string list = fmt::format("{}", fmt::join(names.first(shown), ", "));
+  if (shown < names.size()) list += fmt::format(" and {} more", names.size() - shown);
+  return list;
+}
+
+absl::Status UnknownName(const YamlNode& node, std::string_view what, std::string_view name,
+                         std::span<const std::string> known) {
+  return node.Error("there is no {} {}{}; there are {}", what, Quoted(name),
+                    base::DidYouMean(name, known), known.empty() ? "none" : Listed(known));
+}
+
+}  // namespace dime::models::internal

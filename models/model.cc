@@ -1,0 +1,302 @@
+#include "models/model.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/internal/input_layer.h"
+#include "models/internal/linear_part.h"
+#include "models/internal/matrix.h"
+#include "models/internal/network.h"
+#include "models/internal/variables.h"
+#include "ops/dense.h"
+#include "ops/sparse.h"
+
+namespace dime::models {
+namespace {
+
+using internal::Matrix;
+using internal::Network;
+using internal::RowRange;
+
+// A batch is cut into slices by its size alone, so that the sum of their gradients is the same on
+// any number of threads. Smaller slices would cost more in hand-over than a second thread brings;
+// larger ones leave the second-level cache between their forward and backward passes.
+constexpr std::int64_t kSliceExamples = 256;
+constexpr std::int64_t kMaxSlices = 16;
+
+std::int64_t NumSlices(std::int64_t num_examples) {
+  return std::clamp<std::int64_t>(num_examples / kSliceExamples, 1, kMaxSlices);
+}
+
+RowRange SliceOf(std::int64_t num_examples, std::int64_t num_slices, std::int64_t slice) {
+  const std::int64_t first = num_examples * slice / num_slices;
+  return {first, num_examples * (slice + 1) / num_slices - first};
+}
+
+// The part of a column of a batch that belongs to a slice; empty when the column is.
+template <typename Column>
+auto PartOf(Column& column, RowRange range) {
+  const std::span all(column);
+  if (all.empty()) return all;
+  return all.subspan(static_cast<std::size_t>(range.first), static_cast<std::size_t>(range.count));
+}
+
+}  // namespace
+
+class Workspace::Impl {
+ public:
+  struct Slice {
+    RowRange range;
+    double loss = 0;
+    internal::AlignedFloats memory;  // For `gradients` of every slice but the first.
+    std::vector<Network::LayerGradients> gradients;
+    Network::Scratch scratch;
+  };
+
+  ops::Deduplicator deduplicator;
+  // Of the whole batch of the last pass.
+  Matrix input;
+  Matrix input_gradient;        // Only the columns that embeddings fill are ever set.
+  std::vector<Matrix> outputs;  // One a layer.
+  std::vector<float> linear_logits;
+  std::vector<float> logits;
+  std::vector<float> logit_gradients;
+  std::vector<Slice> slices;  // More than the last pass had, perhaps.
+};
+
+Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
+Workspace::~Workspace() = default;
+
+class Model::Impl {
+ public:
+  explicit Impl(const ModelDescription& description)
+      : description_(description),
+        encoder_(description),
+        input_layer_(description, encoder_.schema(), &variables_),
+        network_(description.estimator, input_layer_.width(), head_.logit_dim(), &variables_),
+        linear_part_(description.estimator, encoder_.schema(), &variables_) {}
+
+  void MakeLookups(const Batch& batch, Workspace::Impl& workspace, ops::Lookups* lookups) const {
+    variables_.MakeLookups(batch, &workspace.deduplicator, lookups);
+  }
+  void Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+               base::ThreadPool* pool, Workspace::Impl& workspace, std::span<float> logits) const;
+  double TrainStep(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                   base::ThreadPool* pool, Workspace::Impl& workspace,
+                   ops::Gradients* gradients) const;
+  [[nodiscard]] std::vector<LayerActivations> Activations(const Workspace::Impl& workspace) const;
+
+  [[nodiscard]] const ModelDescription& description() const { return description_; }
+  [[nodiscard]] const RecordEncoder& encoder() const { return encoder_; }
+  [[nodiscard]] const Head& head() const { return head_; }
+  [[nodiscard]] const std::vector<ops::TableSpec>& tables() const { return variables_.tables(); }
+
+ private:
+  using Slice = Workspace::Impl::Slice;
+
+  // What comes before the slices; returns their number.
+  int Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+            Workspace::Impl& workspace) const;
+  void ForwardSlice(const ops::Rows& rows, RowRange range, Workspace::Impl& workspace,
+                    std::span<float> logits) const;
+  void TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
+                  Workspace::Impl& workspace, Slice& slice) const;
+  [[nodiscard]] double LossScale(const Batch& batch) const;
+  void ResizeGradients(const ops::Lookups& lookups, ops::Gradients* gradients) const;
+  void PointToGradients(ops::Gradients* gradients, std::span<Slice> slices) const;
+  void AddToFirst(std::span<Slice> slices) const;
+
+  const ModelDescription description_;
+  const RecordEncoder encoder_;
+  const Head head_{};
+  // The parts add their variables as they are built: their order is TensorFlow's.
+  internal::Variables variables_;
+  const internal::InputLayer input_layer_;
+  const Network network_;
+  const internal::LinearPart linear_part_;
+};
+
+int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                       Workspace::Impl& workspace) const {
+  const std::int64_t num_slices = NumSlices(batch.num_examples);
+  if (workspace.slices.size() < static_cast<std::size_t>(num_slices)) {
+    workspace.slices.resize(static_cast<std::size_t>(num_slices));
+  }
+  for (std::int64_t s = 0; s < num_slices; ++s) {
+    workspace.slices[static_cast<std::size_t>(s)].range =
+        SliceOf(batch.num_examples, num_slices, s);
+  }
+  workspace.outputs.resize(network_.layers().size());
+  for (std::size_t i = 0; i < workspace.outputs.size(); ++i) {
+    workspace.outputs[i].Reshape(batch.num_examples, network_.layers()[i].outputs);
+  }
+  workspace.input.Reshape(batch.num_examples, input_layer_.width());
+  input_layer_.Fill(batch, lookups, rows, workspace.input.view());
+  workspace.linear_logits.resize(static_cast<std::size_t>(batch.num_examples));
+  linear_part_.Forward(lookups, rows, workspace.linear_logits);
+  return static_cast<int>(num_slices);
+}
+
+void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range, Workspace::Impl& workspace,
+                               std::span<float> logits) const {
+  network_.Forward(rows, range, workspace.input.view(), workspace.outputs);
+  const float* const deep_logits = workspace.outputs.back().view().data;
+  for (std::int64_t e = range.first; e < range.first + range.count; ++e) {
+    logits[static_cast<std::size_t>(e)] =
+        deep_logits[e] + workspace.linear_logits[static_cast<std::size_t>(e)];
+  }
+}
+
+void Model::Impl::Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                          base::ThreadPool* pool, Workspace::Impl& workspace,
+                          std::span<float> logits) const {
+  const int num_slices = Start(batch, lookups, rows, workspace);
+  const auto run = [&](int s) {
+    ForwardSlice(rows, workspace.slices[static_cast<std::size_t>(s)].range, workspace, logits);
+  };
+  pool->ParallelFor(num_slices, std::cref(run));  // A reference: a copy would take memory.
+}
+
+double Model::Impl::LossScale(const Batch& batch) const {
+  if (description_.estimator.loss_reduction == LossReduction::kSum) return 1;
+  const double weight = batch.weights.empty()
+                            ? static_cast<double>(batch.num_examples)
+                            : std::accumulate(batch.weights.begin(), batch.weights.end(), 0.0);
+  return weight > 0 ? 1 / weight : 0;
+}
+
+void Model::Impl::TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
+                             Workspace::Impl& workspace, Slice& slice) const {
+  ForwardSlice(rows, slice.range, workspace, workspace.logits);
+  slice.loss = head_.LossGradient(
+      PartOf(workspace.logits, slice.range), PartOf(batch.labels, slice.range),
+      PartOf(batch.weights, slice.range), scale, PartOf(workspace.logit_gradients, slice.range));
+  const ops::MatrixView logit_gradients = {workspace.logit_gradients.data(), batch.num_examples, 1,
+                                           1};
+  network_.Backward(rows, slice.range, workspace.input.view(), workspace.outputs, logit_gradients,
+                    input_layer_.embedded(), workspace.input_gradient.view(), slice.gradients,
+                    &slice.scratch);
+}
+
+double Model::Impl::TrainStep(const Batch& batch, const ops::Lookups& lookups,
+                              const ops::Rows& rows, base::ThreadPool* pool,
+                              Workspace::Impl& workspace, ops::Gradients* gradients) const {
+  const int num_slices = Start(batch, lookups, rows, workspace);
+  const std::span slices = std::span(workspace.slices).first(static_cast<std::size_t>(num_slices));
+  workspace.logits.resize(static_cast<std::size_t>(batch.num_examples));
+  workspace.logit_gradients.resize(static_cast<std::size_t>(batch.num_examples));
+  workspace.input_gradient.Reshape(batch.num_examples, input_layer_.width());
+  ResizeGradients(lookups, gradients);
+  PointToGradients(gradients, slices);
+
+  const double scale = LossScale(batch);
+  const auto run = [&](int s) {
+    TrainSlice(batch, rows, static_cast<float>(scale), workspace,
+               slices[static_cast<std::size_t>(s)]);
+  };
+  pool->ParallelFor(num_slices, std::cref(run));
+
+  AddToFirst(slices);
+  input_layer_.AddGradients(lookups, workspace.input_gradient.view(), gradients);
+  linear_part_.AddGradients(lookups, workspace.logit_gradients, gradients);
+  double loss = 0;
+  for (const Slice& slice : slices) loss += slice.loss;
+  return scale * loss;
+}
+
+void Model::Impl::ResizeGradients(const ops::Lookups& lookups, ops::Gradients* gradients) const {
+  gradients->tables.resize(tables().size());
+  for (std::size_t t = 0; t < tables().size(); ++t) {
+    if (tables()[t].dense) {
+      gradients->tables[t].resize(static_cast<std::size_t>(tables()[t].dim));
+    } else {
+      gradients->tables[t].assign(
+          lookups.tables[t].ids.size() * static_cast<std::size_t>(tables()[t].dim), 0.0f);
+    }
+  }
+}
+
+// The first slice writes where the sum is to be; each other one has room of its own.
+void Model::Impl::PointToGradients(ops::Gradients* gradients, std::span<Slice> slices) const {
+  const std::vector<Network::Layer>& layers = network_.layers();
+  std::int64_t size = 0;
+  for (const Network::Layer& layer : layers) size += (layer.inputs + 1) * layer.outputs;
+  for (Slice& slice : slices) {
+    const bool is_first = &slice == &slices.front();
+    float* room = is_first ? nullptr : slice.memory.Reserve(size);
+    slice.gradients.resize(layers.size());
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      if (is_first) {
+        slice.gradients[i] = {gradients->tables[layers[i].kernel_table].data(),
+                              gradients->tables[layers[i].bias_table].data()};
+      } else {
+        slice.gradients[i] = {room, room + layers[i].inputs * layers[i].outputs};
+        room += (layers[i].inputs + 1) * layers[i].outputs;
+      }
+    }
+  }
+}
+
+void Model::Impl::AddToFirst(std::span<Slice> slices) const {
+  const std::vector<Network::LayerGradients>& sums = slices.front().gradients;
+  for (const Slice& slice : slices.subspan(1)) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const Network::Layer& layer = network_.layers()[i];
+      ops::AddTo(slice.gradients[i].kernel, layer.inputs * layer.outputs, sums[i].kernel);
+      ops::AddTo(slice.gradients[i].bias, layer.outputs, sums[i].bias);
+    }
+  }
+}
+
+std::vector<LayerActivations> Model::Impl::Activations(const Workspace::Impl& workspace) const {
+  std::vector<LayerActivations> activations;
+  for (std::size_t i = 0; i < workspace.outputs.size(); ++i) {
+    const ops::MatrixView& output = workspace.outputs[i].view();
+    LayerActivations layer;
+    layer.tag = i + 1 == workspace.outputs.size() ? "dnn/dnn/logits"
+                                                  : "dnn/dnn/hiddenlayer_" + std::to_string(i);
+    layer.values.reserve(static_cast<std::size_t>(output.rows * output.cols));
+    for (std::int64_t e = 0; e < output.rows; ++e) {
+      const float* const row = output.data + e * output.stride;
+      layer.values.insert(layer.values.end(), row, row + output.cols);
+    }
+    activations.push_back(std::move(layer));
+  }
+  activations.push_back({"linear/linear", workspace.linear_logits});
+  return activations;
+}
+
+Model::Model(const ModelDescription& description) : impl_(std::make_unique<Impl>(description)) {}
+Model::~Model() = default;
+
+const ModelDescription& Model::description() const { return impl_->description(); }
+const RecordEncoder& Model::encoder() const { return impl_->encoder(); }
+const Head& Model::head() const { return impl_->head(); }
+const std::vector<ops::TableSpec>& Model::tables() const { return impl_->tables(); }
+
+void Model::MakeLookups(const Batch& batch, Workspace* workspace, ops::Lookups* lookups) const {
+  impl_->MakeLookups(batch, *workspace->impl_, lookups);
+}
+
+void Model::Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                    base::ThreadPool* pool, Workspace* workspace, std::span<float> logits) const {
+  impl_->Forward(batch, lookups, rows, pool, *workspace->impl_, logits);
+}
+
+double Model::TrainStep(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                        base::ThreadPool* pool, Workspace* workspace,
+                        ops::Gradients* gradients) const {
+  return impl_->TrainStep(batch, lookups, rows, pool, *workspace->impl_, gradients);
+}
+
+std::vector<LayerActivations> Model::Activations(const Workspace& workspace) const {
+  return impl_->Activations(*workspace.impl_);
+}
+
+}  // namespace dime::models
