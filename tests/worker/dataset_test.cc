@@ -1,0 +1,281 @@
+#include "worker/input/dataset.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <fstream>
+#include <random>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/record_encoder.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/worker/small_model.h"
+
+namespace dime::worker {
+namespace {
+
+using ::dime::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class DatasetTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& name, std::string_view text) {
+    const std::string path = dir_.File(name);
+    std::ofstream(path, std::ios::binary) << text;
+    return path;
+  }
+
+  absl::StatusOr<Dataset> Load(const std::vector<std::string>& patterns, int num_threads = 2) {
+    base::ThreadPool pool(num_threads);
+    return LoadDataset(patterns, description_, models::RecordEncoder(description_), options_, pool);
+  }
+
+  static const std::vector<float>& Sizes(const Dataset& dataset) {
+    return dataset.examples.floats[0].values;
+  }
+
+  testing::TempDir dir_;
+  models::ModelDescription description_ = testing::SmallDescription();
+  DatasetOptions options_;
+};
+
+TEST_F(DatasetTest, KeepsTheOrderOfFilesAndRecords) {
+  Write("part-2", "red,3,no\nblue,4,yes\n");
+  Write("part-1", "red,1,no\r\nblue,2,yes");  // No line end at the end.
+  const std::string last = Write("other", "red,5,no\n\n\nblue,6,yes\n");
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({dir_.File("part-*"), last}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(dataset.examples.labels, ElementsAre(0, 1, 0, 1, 0, 1));
+  EXPECT_EQ(dataset.examples.num_examples, 6);
+  EXPECT_EQ(dataset.examples.ids[0].ids[0], ops::HashBucket("red", 1000));
+  EXPECT_EQ(dataset.size_bytes, 20u + 20u + 22u);
+  EXPECT_EQ(dataset.num_bad_records, 0);
+  EXPECT_THAT(dataset.bad_record_messages, IsEmpty());
+}
+
+TEST_F(DatasetTest, QuotedFieldsMayHoldLineEnds) {
+  options_.max_bad_records = 1;
+  const std::string path = Write("a", "\"re\nd\",1,no\n\"a\"\"b\",2,yes\nred,oops,no\nred,4,no\n");
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 4));
+  EXPECT_EQ(dataset.examples.ids[0].ids[0], ops::HashBucket("re\nd", 1000));
+  EXPECT_EQ(dataset.examples.ids[0].ids[1], ops::HashBucket("a\"b", 1000));
+  EXPECT_THAT(dataset.bad_record_messages, ElementsAre(HasSubstr("a:4: field 2 ('size')")));
+}
+
+TEST_F(DatasetTest, EveryFilesHeaderIsSkipped) {
+  description_.input.header_lines = 2;
+  const std::string a = Write("a", "color,\"size\nand more\nred,1,no\nred,x,no\n");
+  const std::string b = Write("b", "1\n2\nred,2,no\n");
+  const std::string header_alone = Write("c", "1\n2");
+  const std::string less = Write("d", "1");
+  options_.max_bad_records = 1;
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({a, b, header_alone, less}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2));
+  EXPECT_THAT(dataset.bad_record_messages, ElementsAre(HasSubstr("a:4: field 2")));
+}
+
+TEST_F(DatasetTest, AByteOrderMarkIsNoData) {
+  ASSERT_OK_AND_ASSIGN(const Dataset marked,
+                       Load({Write("a", "\xef\xbb\xbfred,1,no\nblue,2,yes\n")}));
+  ASSERT_OK_AND_ASSIGN(const Dataset plain, Load({Write("b", "red,1,no\nblue,2,yes\n")}));
+  EXPECT_EQ(marked.examples.num_examples, 2);
+  EXPECT_EQ(marked.examples.ids.front().ids, plain.examples.ids.front().ids);
+}
+
+TEST_F(DatasetTest, BadRecordsEndTheReadingUnlessTolerated) {
+  const std::string path = Write("a", "red,1,no\nred,x,no\nred,2\nred,3,no\n");
+  EXPECT_THAT(Load({path}), StatusIs(absl::StatusCode::kOutOfRange,
+                                     AllOf(HasSubstr("2 bad records"), HasSubstr("0 tolerated"),
+                                           HasSubstr("--max-bad-records"),
+                                           HasSubstr(path + ":2: field 2 ('size'): "))));
+  options_.max_bad_records = 1;
+  EXPECT_THAT(Load({path}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("1 tolerated")));
+  options_.max_bad_records = 2;
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 3));
+  EXPECT_EQ(dataset.num_bad_records, 2);
+  EXPECT_THAT(dataset.bad_record_messages,
+              ElementsAre(HasSubstr(path + ":2: "), HasSubstr(path + ":3: ")));
+}
+
+TEST_F(DatasetTest, OnlyTheFirstBadRecordsAreDescribed) {
+  std::string text = "red,1,no\n";
+  for (int i = 0; i < 100; ++i) text += "red,x,no\n";
+  options_.max_bad_records = 100;
+  options_.window_bytes = 64;
+  options_.max_record_bytes = 20;
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("a", text)}));
+  EXPECT_EQ(dataset.num_bad_records, 100);
+  ASSERT_THAT(dataset.bad_record_messages, SizeIs(10));
+  EXPECT_THAT(dataset.bad_record_messages.back(), HasSubstr("a:11: "));
+}
+
+TEST_F(DatasetTest, WhatIsQuotedFromARecordFitsATerminal) {
+  const std::string text = "a\x1b[31m\xff" + std::string(1, '\0') + std::string(500, 'z') + "\n";
+  const auto result = Load({Write("a", text)});
+  ASSERT_THAT(result,
+              StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("a\\x1b[31m\\xff\\x00zzz")));
+  const std::string message(base::MessageOf(result.status()));
+  EXPECT_THAT(message, EndsWith("zzz...'"));
+  EXPECT_LT(message.size(), 300u + dir_.path().size());
+}
+
+TEST_F(DatasetTest, ALineTooLongIsOneBadRecord) {
+  options_.max_record_bytes = 100;
+  options_.window_bytes = 256;
+  options_.max_bad_records = 2;
+  const std::string path = Write("a", "red,1,no\n" + std::string(5000, 'x') + "\nred,2,no\n" +
+                                          std::string(90, 'x') + "\nred,4,no\n");
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 4));
+  EXPECT_THAT(dataset.bad_record_messages,
+              ElementsAre(AllOf(HasSubstr(path + ":2: "), HasSubstr("100 bytes")),
+                          HasSubstr(path + ":4: ")));
+}
+
+TEST_F(DatasetTest, AFileOfOneEndlessLineIsAnError) {
+  options_.max_record_bytes = 100;
+  options_.window_bytes = 256;
+  const std::string path = Write("a", std::string(100'000, 'x'));
+  EXPECT_THAT(Load({path}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(path + ":1: ")));
+  options_.max_bad_records = 5;
+  EXPECT_THAT(Load({path}), StatusIs(absl::StatusCode::kOutOfRange,
+                                     AllOf(HasSubstr("no records"), HasSubstr(path))));
+}
+
+// Records of all sorts: good, bad, long, quoted, with line ends inside, with quotes left open.
+std::string RandomText(std::mt19937& random, bool with_quotes) {
+  static const std::vector<std::string> kPlain = {"red,1,no\n",
+                                                  "blue,2.5,yes\r\n",
+                                                  "\n",
+                                                  "green,x,no\n",
+                                                  "too,few\n",
+                                                  "a,3,maybe\n",
+                                                  "red,4,no\n",
+                                                  "red,5,yes\n",
+                                                  std::string(35, 'y') + ",6,no\n",
+                                                  std::string(60, 'y') + ",7,no\n",
+                                                  std::string(400, 'y') + "\n"};
+  static const std::vector<std::string> kQuoted = {
+      "\"re\nd\",8,no\n",
+      "\"a\r\nb\"\"c\",9,\"yes\"\r\n",
+      "a\"b,10,no\n",
+      "\"open,11,no\n",
+      fmt::format("\"{}\",12,no\n", std::string(60, '\n')),
+      "\"closed\"x,13,no\n",
+      fmt::format("\"{}\",14,no\n", std::string(300, 'q')),
+      "red,15,\"no\"\r"};
+  std::string text;
+  for (int i = 0; i < 60; ++i) {
+    const bool quoted = with_quotes && random() % 4 == 0;
+    const auto& choices = quoted ? kQuoted : kPlain;
+    text += choices[random() % choices.size()];
+  }
+  return text + "red,16,no";
+}
+
+struct Summary {
+  std::vector<float> sizes;
+  std::vector<float> labels;
+  std::vector<std::int64_t> ids;
+  std::int64_t num_bad_records = 0;
+  std::vector<std::string> bad_lines;
+
+  friend bool operator==(const Summary&, const Summary&) = default;
+};
+
+Summary Summarize(const Dataset& dataset) {
+  Summary summary{.sizes = dataset.examples.floats[0].values,
+                  .labels = dataset.examples.labels,
+                  .ids = dataset.examples.ids[0].ids,
+                  .num_bad_records = dataset.num_bad_records,
+                  .bad_lines = {}};
+  for (const std::string& message : dataset.bad_record_messages) {
+    summary.bad_lines.push_back(message.substr(0, message.find(": ")));
+  }
+  return summary;
+}
+
+TEST_F(DatasetTest, NeitherThreadsNorWindowsChangeTheResult) {
+  options_.max_bad_records = 1000;
+  options_.max_record_bytes = 50;
+  for (std::uint32_t seed = 0; seed < 40; ++seed) {
+    std::mt19937 random(seed);
+    const std::string path = Write("a", RandomText(random, /*with_quotes=*/seed % 2 == 0));
+    options_.window_bytes = std::size_t{1} << 20;
+    ASSERT_OK_AND_ASSIGN(const Dataset whole, Load({path}, 1));
+    for (const std::size_t window_bytes : {104, 105, 111, 150, 600, 2000}) {
+      options_.window_bytes = window_bytes;
+      ASSERT_OK_AND_ASSIGN(const Dataset pieces, Load({path}, 1 + static_cast<int>(seed) % 3));
+      ASSERT_TRUE(Summarize(pieces) == Summarize(whole))
+          << "seed " << seed << ", window " << window_bytes;
+    }
+  }
+}
+
+TEST_F(DatasetTest, ManyPiecesGiveWhatOneThreadGives) {
+  std::string text;
+  for (int i = 0; i < 200'000; ++i) {
+    text += i % 1000 == 999 ? "red,bad,no\n" : fmt::format("c{},1.5,yes\n", i);
+  }
+  options_.max_bad_records = 200;
+  const std::string path = Write("a", text);
+  ASSERT_OK_AND_ASSIGN(const Dataset one, Load({path}, 1));
+  ASSERT_OK_AND_ASSIGN(const Dataset four, Load({path}, 4));
+  EXPECT_EQ(one.examples.num_examples, 199'800);
+  EXPECT_EQ(one.num_bad_records, 200);
+  EXPECT_TRUE(Summarize(one) == Summarize(four));
+}
+
+TEST_F(DatasetTest, FilesThatCannotBeReadAreNamed) {
+  const std::string missing = dir_.File("missing.csv");
+  EXPECT_THAT(Load({missing}), StatusIs(absl::StatusCode::kNotFound, HasSubstr(missing)));
+  EXPECT_THAT(Load({dir_.path()}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(dir_.path())));
+  const std::string pipe = dir_.File("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(Load({pipe}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(pipe)));
+}
+
+TEST_F(DatasetTest, AGlobWithoutMatchesIsAnError) {
+  const std::string good = Write("a", "red,1,no\n");
+  const std::string glob = dir_.File("*.csv");
+  EXPECT_THAT(Load({good, glob}), StatusIs(absl::StatusCode::kNotFound, HasSubstr(glob)));
+}
+
+TEST_F(DatasetTest, NoRecordsAreAnError) {
+  const std::string empty = Write("empty.csv", "");
+  EXPECT_THAT(Load({empty}), StatusIs(absl::StatusCode::kOutOfRange,
+                                      AllOf(HasSubstr("no records"), HasSubstr(empty))));
+  const std::string blank = Write("blank.csv", "\n\r\n\n");
+  EXPECT_THAT(Load({blank}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(blank)));
+  EXPECT_THAT(Load({}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("no records")));
+  // An empty part among others is none.
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({empty, Write("b", "red,1,no\n")}));
+  EXPECT_EQ(dataset.examples.num_examples, 1);
+}
+
+TEST_F(DatasetTest, AStoppedReadingIsCancelled) {
+  std::stop_source source;
+  options_.stop = source.get_token();
+  const std::string path = Write("a", "red,1,no\n");
+  EXPECT_OK(Load({path}));
+  source.request_stop();
+  EXPECT_THAT(Load({path}), StatusIs(absl::StatusCode::kCancelled, HasSubstr(path)));
+}
+
+}  // namespace
+}  // namespace dime::worker

@@ -1,0 +1,349 @@
+#include "worker/job_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/worker/small_census.h"
+
+namespace dime::worker {
+namespace {
+
+namespace fs = std::filesystem;
+using ::dime::testing::SmallCensus;
+using ::dime::testing::StatusIs;
+using ::dime::testing::TempDir;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+class JobDirectoryTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<JobDirectory>> Open(const models::Model& model,
+                                                     std::optional<std::uint64_t> seed = {},
+                                                     int max_to_keep = 5) {
+    return JobDirectory::Open(Path(), model, seed, {.max_to_keep = max_to_keep});
+  }
+  absl::StatusOr<std::unique_ptr<JobDirectory>> Open() { return Open(model_); }
+
+  std::unique_ptr<InProcessStore> NewStore() {
+    return *InProcessStore::Create(model_.tables(), /*seed=*/1);
+  }
+
+  // A store whose every weight and slot is `value`.
+  std::unique_ptr<InProcessStore> StoreOf(float value) {
+    std::unique_ptr<InProcessStore> store = NewStore();
+    for (ps::Table* const table : store->mutable_tables()) {
+      const std::vector<float> values(table->spec().num_rows * table->spec().dim, value);
+      for (int part = 0; part <= ops::NumSlots(table->spec().optimizer.kind); ++part) {
+        table->CopyIn(part, 0, table->spec().num_rows, values.data());
+      }
+    }
+    return store;
+  }
+
+  static float FirstWeight(const InProcessStore& store) {
+    return store.tables().front()->weights(0)[0];
+  }
+
+  // Saves checkpoints of the given steps, whose weights are the step.
+  void SaveSteps(const std::vector<int>& steps) {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+    for (const int step : steps) {
+      ASSERT_OK(directory->Save(*StoreOf(static_cast<float>(step)), step));
+    }
+  }
+
+  std::string Path() const { return parent_.File("job"); }
+  std::string File(const std::string& name) const { return Path() + "/" + name; }
+
+  static std::string Read(const std::string& path) {
+    std::stringstream contents;
+    contents << std::ifstream(path, std::ios::binary).rdbuf();
+    return contents.str();
+  }
+  static void Write(const std::string& path, const std::string& contents) {
+    std::ofstream(path, std::ios::binary) << contents;
+  }
+
+  std::vector<std::string> IndexFiles() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(Path())) {
+      if (entry.path().extension() == ".index") names.push_back(entry.path().filename());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+
+  TempDir parent_;
+  models::Model model_{SmallCensus()};
+};
+
+TEST_F(JobDirectoryTest, ANewDirectoryHasNoCheckpoint) {
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  EXPECT_TRUE(fs::is_regular_file(File("dime/model.yaml")));
+  EXPECT_TRUE(fs::is_regular_file(File("dime/job.yaml")));
+  EXPECT_EQ(directory->newest_checkpoint(), "");
+  const auto store = NewStore();
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  EXPECT_EQ(step, std::nullopt);
+}
+
+TEST_F(JobDirectoryTest, RestoreGivesBackWhatWasSaved) {
+  SaveSteps({0, 20, 100});
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  const auto store = NewStore();
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  EXPECT_THAT(step, Optional(100));
+  EXPECT_EQ(directory->newest_checkpoint(), File("model.ckpt-100"));
+  for (const ps::Table* const table : store->tables()) {
+    const std::int64_t last_row = table->spec().num_rows - 1;
+    EXPECT_EQ(table->weights(last_row)[0], 100.0f) << table->spec().name;
+    for (int slot = 0; slot < ops::NumSlots(table->spec().optimizer.kind); ++slot) {
+      EXPECT_EQ(table->slot(last_row, slot)[0], 100.0f) << table->spec().name;
+    }
+  }
+}
+
+TEST_F(JobDirectoryTest, SavingTheNewestStepAgainDoesNothing) {
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  ASSERT_OK(directory->Save(*StoreOf(7), 7));
+  const std::string before = Read(File("model.ckpt-7.data-00000-of-00001"));
+  ASSERT_OK(directory->Save(*StoreOf(8), 7));
+  EXPECT_EQ(Read(File("model.ckpt-7.data-00000-of-00001")), before);
+}
+
+TEST_F(JobDirectoryTest, OnlyTheNewestCheckpointsAreKept) {
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/2));
+  for (const int step : {1, 2, 3, 4}) ASSERT_OK(directory->Save(*StoreOf(1), step));
+  EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-3.index", "model.ckpt-4.index"));
+  EXPECT_FALSE(fs::exists(File("model.ckpt-2.data-00000-of-00001")));
+  const std::string state = Read(File("checkpoint"));
+  EXPECT_THAT(state, AllOf(HasSubstr("model.ckpt-3"), HasSubstr("model.ckpt-4")));
+  EXPECT_EQ(state.find("model.ckpt-2"), state.npos);
+}
+
+TEST_F(JobDirectoryTest, TheGraphOfADeletedTensorFlowCheckpointGoesToo) {
+  SaveSteps({1});
+  Write(File("model.ckpt-1.meta"), "graph");
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/1));
+  ASSERT_OK(directory->Save(*StoreOf(2), 2));
+  EXPECT_FALSE(fs::exists(File("model.ckpt-1.meta")));
+}
+
+TEST_F(JobDirectoryTest, AFailedSaveLeavesTheCheckpointsFromBefore) {
+  SaveSteps({1});
+  fs::create_directory(File("model.ckpt-2.data-00000-of-00001"));
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  EXPECT_FALSE(directory->Save(*StoreOf(2), 2).ok());
+  const auto store = NewStore();
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  EXPECT_THAT(step, Optional(1));
+  EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-1.index"));
+}
+
+TEST_F(JobDirectoryTest, AnotherModelIsRefusedWithTheDifferences) {
+  SaveSteps({1});
+  models::ModelDescription description = SmallCensus();
+  description.estimator.hidden_units = {16, 4};
+  const models::Model other(description);
+  EXPECT_THAT(Open(other), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    AllOf(HasSubstr(Path()), HasSubstr("hidden_units"))));
+}
+
+TEST_F(JobDirectoryTest, AnotherModelsCheckpointIsRefusedWithoutItsDescription) {
+  SaveSteps({1});
+  fs::remove(File("dime/model.yaml"));
+  models::ModelDescription description = SmallCensus();
+  description.estimator.hidden_units = {16, 4};
+  const models::Model other(description);
+  EXPECT_THAT(Open(other), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    HasSubstr("dnn/hiddenlayer_0/kernel")));
+}
+
+TEST_F(JobDirectoryTest, ARefusedDirectoryStaysAsItIs) {
+  SaveSteps({1});
+  const std::string before = Read(File("dime/model.yaml"));
+  models::ModelDescription description = SmallCensus();
+  description.estimator.hidden_units = {16, 4};
+  const models::Model other(description);
+  ASSERT_FALSE(Open(other).ok());
+  EXPECT_EQ(Read(File("dime/model.yaml")), before);
+}
+
+TEST_F(JobDirectoryTest, AnotherLearningRateIsNoOtherModel) {
+  SaveSteps({1});
+  models::ModelDescription description = SmallCensus();
+  description.estimator.dnn_optimizer.learning_rate = 0.01f;
+  const models::Model other(description);
+  ASSERT_OK(Open(other));
+  EXPECT_THAT(Read(File("dime/model.yaml")), HasSubstr("0.01"));
+}
+
+TEST_F(JobDirectoryTest, ADescriptionThatCannotBeReadIsNamed) {
+  SaveSteps({1});
+  Write(File("dime/model.yaml"), "columns: [");
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dime/model.yaml")));
+}
+
+TEST_F(JobDirectoryTest, TheSeedIsKept) {
+  ASSERT_OK_AND_ASSIGN(const auto first, Open(model_, 42));
+  EXPECT_EQ(first->seed(), 42u);
+  ASSERT_OK_AND_ASSIGN(const auto second, Open(model_));
+  EXPECT_EQ(second->seed(), 42u);
+  ASSERT_OK(Open(model_, 42));
+}
+
+TEST_F(JobDirectoryTest, TheLargestSeedIsKept) {
+  ASSERT_OK(Open(model_, ~std::uint64_t{0}));
+  ASSERT_OK_AND_ASSIGN(const auto again, Open(model_));
+  EXPECT_EQ(again->seed(), ~std::uint64_t{0});
+}
+
+TEST_F(JobDirectoryTest, AnotherSeedIsRefusedWithBothValues) {
+  ASSERT_OK(Open(model_, 42));
+  EXPECT_THAT(Open(model_, 43), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                         AllOf(HasSubstr("seed 42"), HasSubstr("43"))));
+}
+
+TEST_F(JobDirectoryTest, ASeedThatCannotBeReadIsNamed) {
+  ASSERT_OK(Open());
+  for (const char* const damage : {"seed: twelve", "", "[", "seed: -1", "- 1"}) {
+    Write(File("dime/job.yaml"), damage);
+    EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dime/job.yaml")))
+        << damage;
+  }
+}
+
+TEST_F(JobDirectoryTest, EveryKindOfDamageIsPassedOver) {
+  const std::string data = File("model.ckpt-2.data-00000-of-00001");
+  const std::string index = File("model.ckpt-2.index");
+  const auto flip = [](const std::string& path) {
+    std::string bytes = Read(path);
+    bytes[bytes.size() / 2] ^= 1;
+    Write(path, bytes);
+  };
+  const auto cut = [](const std::string& path) { fs::resize_file(path, fs::file_size(path) / 2); };
+  const std::function<void()> damages[] = {[&] { fs::remove(data); },
+                                           [&] { fs::remove(index); },
+                                           [&] { cut(data); },
+                                           [&] { cut(index); },
+                                           [&] { flip(data); },
+                                           [&] { flip(index); },
+                                           [&] { fs::resize_file(data, 0); },
+                                           [&] { fs::resize_file(index, 0); }};
+  for (std::size_t i = 0; i < std::size(damages); ++i) {
+    SCOPED_TRACE(i);
+    fs::remove_all(Path());
+    SaveSteps({1, 2});
+    damages[i]();
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+    const auto store = NewStore();
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+    EXPECT_THAT(step, Optional(1));
+    EXPECT_EQ(FirstWeight(*store), 1.0f);
+    EXPECT_EQ(directory->newest_checkpoint(), File("model.ckpt-1"));
+  }
+}
+
+TEST_F(JobDirectoryTest, ADamagedCheckpointIsReplacedWhenItsStepIsSavedAgain) {
+  SaveSteps({1, 2});
+  fs::resize_file(File("model.ckpt-2.data-00000-of-00001"), 10);
+  {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+    ASSERT_OK(directory->Restore(*NewStore()));
+    ASSERT_OK(directory->Save(*StoreOf(22), 2));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  const auto store = NewStore();
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  EXPECT_THAT(step, Optional(2));
+  EXPECT_EQ(FirstWeight(*store), 22.0f);
+}
+
+TEST_F(JobDirectoryTest, WithoutASoundCheckpointTheNewestDamageIsReported) {
+  SaveSteps({1, 2});
+  for (const char* const step : {"1", "2"}) {
+    fs::resize_file(File(std::string("model.ckpt-") + step + ".data-00000-of-00001"), 10);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  EXPECT_THAT(directory->Restore(*NewStore()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("model.ckpt-2")));
+}
+
+TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsDamaged) {
+  SaveSteps({9, 10, 100});
+  Write(File("model.ckpt-x.index"), "");
+  Write(File("model.ckpt-5000.index-copy"), "");
+  Write(File("checkpoint"), "model_checkpoint_path: \"model.ck");
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+  EXPECT_THAT(step, Optional(100));
+}
+
+TEST_F(JobDirectoryTest, AMovedDirectoryWithAbsolutePrefixesIsFound) {
+  SaveSteps({1});
+  Write(File("checkpoint"),
+        "model_checkpoint_path: \"/elsewhere/model.ckpt-1\"\n"
+        "all_model_checkpoint_paths: \"/elsewhere/model.ckpt-1\"\n");
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+  EXPECT_THAT(step, Optional(1));
+}
+
+TEST_F(JobDirectoryTest, RetentionDeletesNothingOutsideTheDirectory) {
+  SaveSteps({1});
+  fs::create_directory(parent_.File("other"));
+  for (const auto& entry : fs::directory_iterator(Path())) {
+    if (entry.is_regular_file()) {
+      fs::copy(entry.path(), parent_.File("other") / entry.path().filename());
+    }
+  }
+  Write(File("checkpoint"),
+        "model_checkpoint_path: \"../other/model.ckpt-1\"\n"
+        "all_model_checkpoint_paths: \"../other/model.ckpt-1\"\n");
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/1));
+  ASSERT_OK(directory->Save(*StoreOf(2), 2));
+  EXPECT_TRUE(fs::exists(parent_.File("other/model.ckpt-1.index")));
+}
+
+TEST_F(JobDirectoryTest, WhatAKilledRunLeftIsDeleted) {
+  SaveSteps({1});
+  const auto files = [&] {
+    std::vector<fs::path> paths;
+    for (const auto& entry : fs::recursive_directory_iterator(Path())) paths.push_back(entry);
+    std::ranges::sort(paths);
+    return paths;
+  };
+  const std::vector<fs::path> before = files();
+  for (const char* const name : {"model.ckpt-2.data-00000-of-00001", "dime/job.yaml"}) {
+    ASSERT_OK_AND_ASSIGN(auto file, storage::LocalFileSystem().CreateAtomically(File(name)));
+    const std::vector<fs::path> with_unfinished = files();
+    std::vector<fs::path> unfinished;
+    std::ranges::set_difference(with_unfinished, before, std::back_inserter(unfinished));
+    ASSERT_EQ(unfinished.size(), 1u) << "the file system writes in place?";
+    file.reset();
+    Write(unfinished.front(), "half");  // What stays when nobody could clean up.
+    ASSERT_OK(Open());
+    EXPECT_EQ(files(), before);
+  }
+}
+
+TEST_F(JobDirectoryTest, AFileInThePlaceOfTheDirectoryIsAnError) {
+  Write(Path(), "a file");
+  EXPECT_FALSE(Open().ok());
+  EXPECT_EQ(Read(Path()), "a file");
+}
+
+}  // namespace
+}  // namespace dime::worker

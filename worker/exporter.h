@@ -1,0 +1,24 @@
+// worker/exporter.h - publishes the current weights as a SavedModel.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "models/batch.h"
+#include "models/export/saved_model.h"
+#include "models/model.h"
+#include "runtime/base/status.h"
+#include "runtime/storage/file_system.h"
+#include "worker/in_process_store.h"
+
+namespace dime::worker {
+
+// Writes <base>/<seconds since 1970>/ and returns its path. Before the directory gets its name, the
+// written files are loaded again and `sample` (encoded examples, some are enough) is scored with
+// them and with the store: kInternal when the two differ. A number that is taken is counted up.
+absl::StatusOr<std::string> Export(storage::FileSystem& fs, const std::string& base,
+                                   const models::Model& model, InProcessStore& store,
+                                   std::int64_t global_step, models::ExportFormat format,
+                                   const models::Batch& sample);
+
+}  // namespace dime::worker

@@ -1,0 +1,43 @@
+// worker/input/dataset.h - the records of one or more CSV files, parsed and hashed once, kept in
+// memory.
+//
+// Files are read and parsed by several threads; the result does not depend on how many. Bad records
+// are counted, and the first ones described: "file:line: field 5 ('education_num'): ' x7' is not an
+// integer".
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "models/batch.h"
+#include "models/record_encoder.h"
+#include "runtime/base/status.h"
+#include "runtime/base/thread_pool.h"
+#include "runtime/storage/file_system.h"
+
+namespace dime::worker {
+
+struct DatasetOptions {
+  std::int64_t max_bad_records = 0;  // More than these end the reading with an error.
+  std::size_t max_record_bytes = std::size_t{1} << 20;
+  std::size_t window_bytes = std::size_t{16} << 20;  // How much of a file is in memory at a time.
+  std::stop_token stop;                              // Asked between pieces of a file: kCancelled.
+};
+
+struct Dataset {
+  models::Batch examples;  // In the order of files and of records in them; bad ones left out.
+  std::int64_t num_bad_records = 0;
+  std::vector<std::string> bad_record_messages;  // The first 10.
+  std::uint64_t size_bytes = 0;                  // Of all files.
+  double read_seconds = 0;
+};
+
+// `patterns`: paths or globs, each of which must match a file. An empty set of records is an error.
+absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& patterns,
+                                    const models::ModelDescription& description,
+                                    const models::RecordEncoder& encoder,
+                                    const DatasetOptions& options, base::ThreadPool& pool);
+
+}  // namespace dime::worker

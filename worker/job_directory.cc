@@ -1,0 +1,294 @@
+#include "worker/job_directory.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "models/description.h"
+#include "ps/snapshot.h"
+#include "runtime/base/log.h"
+#include "runtime/checkpoint/bundle.h"
+#include "runtime/checkpoint/checkpoint_state.h"
+
+namespace dime::worker {
+
+namespace {
+
+using checkpoint::BundleReader;
+using checkpoint::BundleWriter;
+using storage::JoinPath;
+
+constexpr std::string_view kCheckpointName = "model.ckpt-";
+constexpr std::string_view kIndexSuffix = ".index";
+constexpr char kOwnFiles[] = "dime";
+constexpr char kModelFile[] = "dime/model.yaml";
+constexpr char kSeedFile[] = "dime/job.yaml";
+constexpr std::uint64_t kDefaultSeed = 1;
+constexpr std::size_t kMostLinesShown = 10;
+
+// Whether a bundle is not what it should be, as opposed to out of reach for the moment.
+bool IsDamage(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsNotFound(status);
+}
+
+// The lines of a message, each on its own and indented; the first few when there are many.
+std::string Listing(const std::vector<std::string>& lines) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostLinesShown); ++i) {
+    text += "\n  " + lines[i];
+  }
+  if (lines.size() > kMostLinesShown) {
+    text += fmt::format("\n  and {} more", lines.size() - kMostLinesShown);
+  }
+  return text;
+}
+
+absl::Status AnotherModel(const std::string& path, std::string_view seen_in,
+                          const std::vector<std::string>& differences) {
+  return base::FailedPrecondition(
+      "job directory {} belongs to another model, as {} shows:{}\n"
+      "Use another job directory, or the model that this one was made with",
+      path, seen_in, Listing(differences));
+}
+
+// The names of the bundles in a directory, newest last.
+absl::StatusOr<std::vector<std::string>> FindCheckpoints(storage::FileSystem& fs,
+                                                         const std::string& directory) {
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> files, fs.List(directory));
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  for (const std::string& file : files) {
+    std::string_view digits = file;
+    if (!digits.starts_with(kCheckpointName) || !digits.ends_with(kIndexSuffix)) continue;
+    digits.remove_prefix(kCheckpointName.size());
+    digits.remove_suffix(kIndexSuffix.size());
+    std::int64_t step = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+    if (error != std::errc() || end != digits.data() + digits.size()) continue;
+    found.emplace_back(step, file.substr(0, file.size() - kIndexSuffix.size()));
+  }
+  std::ranges::sort(found);
+  std::vector<std::string> names;
+  for (auto& [step, name] : found) names.push_back(std::move(name));
+  return names;
+}
+
+// A small file's text; no value when it is not there.
+absl::StatusOr<std::optional<std::string>> ReadIfThere(storage::FileSystem& fs,
+                                                       const std::string& path) {
+  absl::StatusOr<std::string> text = fs.ReadFile(path, /*max_bytes=*/1 << 20);
+  if (absl::IsNotFound(text.status())) return std::optional<std::string>();
+  if (!text.ok()) return text.status();
+  return std::optional<std::string>(*std::move(text));
+}
+
+absl::StatusOr<std::uint64_t> ParseSeed(const std::string& text, const std::string& path) {
+  try {
+    return YAML::Load(text)["seed"].as<std::uint64_t>();
+  } catch (const YAML::Exception& error) {
+    return base::DataLoss(
+        "cannot read the job's seed from {}: {}; delete the file to choose a seed", path,
+        error.what());
+  }
+}
+
+std::string FormatSeed(std::uint64_t seed) {
+  YAML::Emitter yaml;
+  yaml << YAML::Comment("Where this job's data order and initial weights come from.")
+       << YAML::BeginMap << YAML::Key << "seed" << YAML::Value << seed << YAML::EndMap;
+  return std::string(yaml.c_str()) + "\n";
+}
+
+}  // namespace
+
+JobDirectory::JobDirectory(std::string path, storage::FileSystem* fs, const models::Model* model,
+                           const JobDirectoryOptions& options)
+    : path_(std::move(path)), fs_(fs), model_(model), options_(options) {}
+
+absl::StatusOr<std::unique_ptr<JobDirectory>> JobDirectory::Open(
+    const std::string& path, const models::Model& model, std::optional<std::uint64_t> seed,
+    const JobDirectoryOptions& options) {
+  DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
+  std::unique_ptr<JobDirectory> directory(new JobDirectory(path, fs, &model, options));
+  // Nothing is written before it is clear that the directory is this job's.
+  DIME_RETURN_IF_ERROR(directory->ReadState());
+  DIME_RETURN_IF_ERROR(directory->CheckDescription());
+  DIME_RETURN_IF_ERROR(directory->CheckVariables());
+  DIME_RETURN_IF_ERROR(directory->SettleSeed(seed));
+  DIME_RETURN_IF_ERROR(directory->Prepare());
+  return directory;
+}
+
+std::string JobDirectory::CheckpointPrefix(std::int64_t step) const {
+  return JoinPath(path_, fmt::format("{}{}", kCheckpointName, step));
+}
+
+std::string JobDirectory::newest_checkpoint() const {
+  return newest_step_.has_value() ? JoinPath(path_, checkpoints_.back()) : "";
+}
+
+absl::Status JobDirectory::ReadState() {
+  const auto state = checkpoint::ReadCheckpointState(*fs_, path_);
+  if (absl::IsDataLoss(state.status())) {
+    base::Log(base::Severity::kWarning, "looking for checkpoints by their names: {}",
+              base::MessageOf(state.status()));
+    DIME_ASSIGN_OR_RETURN(checkpoints_, FindCheckpoints(*fs_, path_));
+    return absl::OkStatus();
+  }
+  if (!state.ok()) return state.status();
+  for (const std::string& prefix : state->all_prefixes) {
+    // A job's checkpoints lie in its directory. Absolute prefixes, which TensorFlow may write, go
+    // wrong when a directory moves; and no prefix may lead retention to somebody else's files.
+    checkpoints_.emplace_back(storage::BaseName(prefix));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::CheckDescription() const {
+  const std::string path = JoinPath(path_, kModelFile);
+  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
+  if (!text.has_value()) return absl::OkStatus();
+  const auto theirs = models::ParseDescription(*text, path, /*variant=*/"");
+  if (!theirs.ok()) {
+    return base::DataLoss("cannot read the model that job directory {} belongs to: {}", path_,
+                          base::MessageOf(theirs.status()));
+  }
+  const std::vector<std::string> differences =
+      models::DescribeDifference(model_->description(), *theirs);
+  return differences.empty() ? absl::OkStatus() : AnotherModel(path_, kModelFile, differences);
+}
+
+absl::Status JobDirectory::CheckVariables() const {
+  for (auto name = checkpoints_.rbegin(); name != checkpoints_.rend(); ++name) {
+    const auto bundle = BundleReader::Open(*fs_, JoinPath(path_, *name));
+    if (IsDamage(bundle.status())) continue;  // Restore() says so.
+    if (!bundle.ok()) return bundle.status();
+    const std::vector<std::string> differences =
+        ps::DescribeMismatch(model_->tables(), ps::SnapshotParts::kWeightsAndSlots, **bundle);
+    return differences.empty() ? absl::OkStatus() : AnotherModel(path_, *name, differences);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::SettleSeed(std::optional<std::uint64_t> seed) {
+  const std::string path = JoinPath(path_, kSeedFile);
+  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
+  if (!text.has_value()) {
+    seed_ = seed.value_or(kDefaultSeed);
+    return absl::OkStatus();
+  }
+  DIME_ASSIGN_OR_RETURN(seed_, ParseSeed(*text, path));
+  if (seed.value_or(seed_) == seed_) return absl::OkStatus();
+  return base::FailedPrecondition(
+      "job directory {} was started with seed {}, not {}: go on without a seed or with its own, or "
+      "use another job directory",
+      path_, seed_, *seed);
+}
+
+absl::Status JobDirectory::Prepare() const {
+  const std::string own_files = JoinPath(path_, kOwnFiles);
+  DIME_RETURN_IF_ERROR(fs_->CreateDirectories(own_files));
+  DIME_RETURN_IF_ERROR(DeleteLeftovers(path_));
+  DIME_RETURN_IF_ERROR(DeleteLeftovers(own_files));
+  const std::pair<const char*, std::string> files[] = {
+      {kModelFile, models::FormatDescription(model_->description())},
+      {kSeedFile, FormatSeed(seed_)},
+  };
+  for (const auto& [name, contents] : files) {
+    const std::string path = JoinPath(path_, name);
+    DIME_ASSIGN_OR_RETURN(const std::optional<std::string> present, ReadIfThere(*fs_, path));
+    if (present != contents) DIME_RETURN_IF_ERROR(fs_->WriteAtomically(path, contents));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::DeleteLeftovers(const std::string& directory) const {
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_->List(directory));
+  for (const std::string& name : names) {
+    if (!name.starts_with(storage::kTemporaryPrefix)) continue;
+    DIME_RETURN_IF_ERROR(fs_->DeleteFile(JoinPath(directory, name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(InProcessStore& store) {
+  absl::Status first_damage;
+  while (!checkpoints_.empty()) {
+    const std::string prefix = JoinPath(path_, checkpoints_.back());
+    const absl::StatusOr<std::int64_t> step = ReadBundle(prefix, store);
+    if (step.ok()) {
+      newest_step_ = *step;
+      return newest_step_;
+    }
+    if (!IsDamage(step.status())) return step.status();
+    base::Log(base::Severity::kWarning, "checkpoint {} is damaged and passed over: {}", prefix,
+              base::MessageOf(step.status()));
+    if (first_damage.ok()) first_damage = step.status();
+    checkpoints_.pop_back();
+  }
+  if (first_damage.ok()) return std::optional<std::int64_t>();
+  return base::DataLoss(
+      "job directory {} has no sound checkpoint left; the newest: {}. "
+      "To start over, use another job directory",
+      path_, base::MessageOf(first_damage));
+}
+
+absl::StatusOr<std::int64_t> JobDirectory::ReadBundle(const std::string& prefix,
+                                                      InProcessStore& store) const {
+  constexpr auto kParts = ps::SnapshotParts::kWeightsAndSlots;
+  DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleReader> bundle,
+                        BundleReader::Open(*fs_, prefix));
+  const std::vector<std::string> differences =
+      ps::DescribeMismatch(model_->tables(), kParts, *bundle);
+  if (!differences.empty()) return AnotherModel(path_, prefix, differences);
+  const std::vector<ps::Table*> tables = store.mutable_tables();
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, ps::ReadSnapshot(*bundle, kParts, tables));
+  if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
+  return step;
+}
+
+absl::Status JobDirectory::Save(const InProcessStore& store, std::int64_t step) {
+  if (newest_step_ == step) return absl::OkStatus();
+  const std::string prefix = CheckpointPrefix(step);
+  DIME_RETURN_IF_ERROR(WriteBundle(prefix, store, step));
+
+  checkpoint::CheckpointState state{.all_prefixes = checkpoints_};
+  std::vector<std::string>& names = state.all_prefixes;
+  const std::string name(storage::BaseName(prefix));
+  std::erase(names, name);
+  names.push_back(name);
+  const std::size_t num_kept = static_cast<std::size_t>(std::max(1, options_.max_to_keep));
+  const std::size_t num_dropped = names.size() > num_kept ? names.size() - num_kept : 0;
+  const std::vector<std::string> dropped(names.begin(), names.begin() + num_dropped);
+  names.erase(names.begin(), names.begin() + num_dropped);
+
+  DIME_RETURN_IF_ERROR(checkpoint::WriteCheckpointState(*fs_, path_, state));
+  checkpoints_ = std::move(names);
+  newest_step_ = step;
+  for (const std::string& old : dropped) DeleteCheckpoint(old);
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::WriteBundle(const std::string& prefix, const InProcessStore& store,
+                                       std::int64_t step) const {
+  DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleWriter> writer,
+                        BundleWriter::Create(*fs_, prefix));
+  DIME_RETURN_IF_ERROR(
+      ps::WriteSnapshot(store.tables(), step, ps::SnapshotParts::kWeightsAndSlots, *writer));
+  return writer->Finish();
+}
+
+void JobDirectory::DeleteCheckpoint(const std::string& name) const {
+  const std::string prefix = JoinPath(path_, name);
+  absl::Status status = checkpoint::DeleteBundle(*fs_, prefix);
+  // TensorFlow's own checkpoints have a graph beside them.
+  if (status.ok()) status = fs_->DeleteFile(prefix + ".meta");
+  if (!status.ok()) {
+    base::Log(base::Severity::kWarning, "old checkpoint {} stays: {}", prefix,
+              base::MessageOf(status));
+  }
+}
+
+}  // namespace dime::worker

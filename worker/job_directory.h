@@ -1,0 +1,80 @@
+// worker/job_directory.h - what a training job leaves on disk, and how it is found again.
+//
+//   checkpoint                    which bundles there are, the newest last
+//   model.ckpt-N.{index,data-*}   weights and slots after N steps; the newest few are kept
+//   dime/model.yaml               the model's description;  dime/job.yaml: the seed
+//   events.out.tfevents.*         training summaries;  eval_<name>/: evaluations;
+//   export/<name>/<time>/: exports
+//
+// Every file appears whole or not at all. A damaged checkpoint is named and passed over for the one
+// before it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+#include "runtime/base/status.h"
+#include "runtime/storage/file_system.h"
+#include "worker/in_process_store.h"
+
+namespace dime::worker {
+
+struct JobDirectoryOptions {
+  int max_to_keep = 5;
+};
+
+class JobDirectory {
+ public:
+  // Creates the directory if it is not there; `model` outlives the result. kFailedPrecondition with
+  // the differences when it belongs to another model or (when `seed` is given) another seed.
+  static absl::StatusOr<std::unique_ptr<JobDirectory>> Open(const std::string& path,
+                                                            const models::Model& model,
+                                                            std::optional<std::uint64_t> seed,
+                                                            const JobDirectoryOptions& options);
+
+  // The seed that this job's data order and initial weights come from.
+  [[nodiscard]] std::uint64_t seed() const { return seed_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] storage::FileSystem& file_system() const { return *fs_; }
+  [[nodiscard]] std::string CheckpointPrefix(std::int64_t step) const;  // PATH/model.ckpt-STEP
+
+  // Loads the newest sound checkpoint into the store and returns its step; no value when there is
+  // none yet. kDataLoss when there are some and none is sound.
+  absl::StatusOr<std::optional<std::int64_t>> Restore(InProcessStore& store);
+
+  // Writes and publishes a checkpoint, then deletes those beyond max_to_keep. Saving the newest
+  // step again does nothing. On an error the checkpoints from before are as they were.
+  absl::Status Save(const InProcessStore& store, std::int64_t step);
+
+  // Prefix of the checkpoint that was restored or saved last; "" when there is none.
+  [[nodiscard]] std::string newest_checkpoint() const;
+
+ private:
+  JobDirectory(std::string path, storage::FileSystem* fs, const models::Model* model,
+               const JobDirectoryOptions& options);
+
+  absl::Status ReadState();
+  absl::Status CheckDescription() const;
+  absl::Status CheckVariables() const;
+  absl::Status SettleSeed(std::optional<std::uint64_t> seed);
+  absl::Status Prepare() const;
+  absl::Status DeleteLeftovers(const std::string& directory) const;
+  absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, InProcessStore& store) const;
+  absl::Status WriteBundle(const std::string& prefix, const InProcessStore& store,
+                           std::int64_t step) const;
+  void DeleteCheckpoint(const std::string& name) const;
+
+  std::string path_;
+  storage::FileSystem* fs_ = nullptr;
+  const models::Model* model_ = nullptr;
+  JobDirectoryOptions options_;
+  std::uint64_t seed_ = 0;
+  std::vector<std::string> checkpoints_;     // Names of those not known to be damaged, newest last.
+  std::optional<std::int64_t> newest_step_;  // Of the checkpoint that was restored or saved last.
+};
+
+}  // namespace dime::worker
