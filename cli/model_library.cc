@@ -1,0 +1,74 @@
+#include "cli/model_library.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+
+#include "runtime/base/suggest.h"
+#include "runtime/storage/file_system.h"
+
+namespace dime::cli {
+namespace {
+
+constexpr std::uint64_t kMaxDescriptionBytes = 1 << 20;
+
+bool IsFileName(std::string_view name) {
+  return name.find('/') != name.npos || name.ends_with(".yaml") || name.ends_with(".yml");
+}
+
+absl::StatusOr<std::string> ReadDescription(const std::string& path) {
+  DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
+  absl::StatusOr<std::string> yaml = fs->ReadFile(path, kMaxDescriptionBytes);
+  if (!yaml.ok()) return base::Annotate(yaml.status(), "read a model description");
+  return yaml;
+}
+
+}  // namespace
+
+std::string ModelDirectory() {
+  namespace files = std::filesystem;
+  if (const char* const configs = std::getenv("DIME_CONFIGS"); configs != nullptr && *configs) {
+    return storage::JoinPath(configs, "models");
+  }
+  std::error_code error;
+  const files::path program = files::read_symlink("/proc/self/exe", error);
+  return (program.parent_path().parent_path() / "share/dime/configs/models").string();
+}
+
+absl::StatusOr<std::vector<LibraryModel>> ListModels(const std::string& directory) {
+  storage::FileSystem& fs = storage::LocalFileSystem();
+  const absl::StatusOr<std::vector<std::string>> names = fs.List(directory);
+  if (!names.ok()) {
+    return base::Annotate(names.status(), "look for dime's model descriptions ($DIME_CONFIGS)");
+  }
+  std::vector<LibraryModel> found;
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".yaml")) continue;
+    const std::string path = storage::JoinPath(directory, name);
+    DIME_ASSIGN_OR_RETURN(const std::string yaml, ReadDescription(path));
+    for (const std::string& variant : models::VariantNames(yaml)) {
+      DIME_ASSIGN_OR_RETURN(models::ModelDescription description,
+                            models::ParseDescription(yaml, path, variant));
+      found.push_back({std::move(description), path});
+    }
+  }
+  return found;
+}
+
+absl::StatusOr<models::ModelDescription> FindModel(const std::string& name_or_file) {
+  if (IsFileName(name_or_file)) {
+    DIME_ASSIGN_OR_RETURN(const std::string yaml, ReadDescription(name_or_file));
+    return models::ParseDescription(yaml, name_or_file, /*variant=*/"");
+  }
+  const std::string directory = ModelDirectory();
+  DIME_ASSIGN_OR_RETURN(std::vector<LibraryModel> library, ListModels(directory));
+  std::vector<std::string> names;
+  for (LibraryModel& model : library) {
+    if (model.description.name == name_or_file) return std::move(model.description);
+    names.push_back(model.description.name);
+  }
+  return base::InvalidArgument("no model '{}' in {}, which has {}{}", name_or_file, directory,
+                               fmt::join(names, ", "), base::DidYouMean(name_or_file, names));
+}
+
+}  // namespace dime::cli

@@ -1,0 +1,28 @@
+// cli/model_library.h - the model descriptions that come with dime, and those in a user's own file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/description.h"
+#include "runtime/base/status.h"
+
+namespace dime::cli {
+
+// The directory of the descriptions: $DIME_CONFIGS/models, or ../share/dime/configs/models beside
+// this program.
+[[nodiscard]] std::string ModelDirectory();
+
+struct LibraryModel {
+  models::ModelDescription description;
+  std::string file;
+};
+
+// Every variant of every description in `directory`, in the order of files and of variants in them.
+absl::StatusOr<std::vector<LibraryModel>> ListModels(const std::string& directory);
+
+// A model of the library by its name, or the first one of a file: what has a slash or ends in .yaml
+// is a file. kInvalidArgument for a name that is not there, with the nearest one.
+absl::StatusOr<models::ModelDescription> FindModel(const std::string& name_or_file);
+
+}  // namespace dime::cli

@@ -1,0 +1,349 @@
+// The program itself, as its users run it: output, exit codes, signals.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/census_rows.h"
+#include "tests/support/temp_dir.h"
+
+namespace dime::cli {
+namespace {
+
+using ::dime::testing::TempDir;
+using ::dime::testing::WriteCensusRows;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+
+std::string ReadText(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+struct Ended {
+  int exit_code = -1;  // 128 + signal when one killed it.
+  std::string out;
+  std::string err;
+};
+
+// A running program, its output in files.
+class Process {
+ public:
+  Process(const TempDir& dir, std::vector<std::string> arguments)
+      : out_(dir.File("stdout")), err_(dir.File("stderr")) {
+    arguments.insert(arguments.begin(), DIME_PROGRAM);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    constexpr int kCreate = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, out_.c_str(), kCreate, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), kCreate, 0600);
+    EXPECT_EQ(posix_spawn(&process_, DIME_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  ~Process() {
+    if (process_ <= 0) return;
+    kill(process_, SIGKILL);
+    waitpid(process_, nullptr, 0);
+  }
+
+  void Signal(int signal) const { kill(process_, signal); }
+  [[nodiscard]] bool HasEnded() const {
+    siginfo_t info{};
+    waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT);
+    return info.si_pid == process_;
+  }
+
+  Ended Wait() {
+    int status = 0;
+    EXPECT_EQ(waitpid(process_, &status, 0), process_);
+    process_ = -1;
+    const int exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return {exit_code, ReadText(out_), ReadText(err_)};
+  }
+
+ private:
+  const std::string out_;
+  const std::string err_;
+  pid_t process_ = -1;
+};
+
+class ProgramTest : public ::testing::Test {
+ protected:
+  static constexpr int kNumRows = 400;
+
+  Ended Dime(const std::vector<std::string>& arguments) { return Process(dir_, arguments).Wait(); }
+
+  // dime local train on the generated rows.
+  std::vector<std::string> Train(const std::vector<std::string>& own,
+                                 const std::vector<std::string>& trainer) {
+    std::vector<std::string> words = {"local", "train", "--job-dir", job_dir_};
+    words.insert(words.end(), own.begin(), own.end());
+    words.insert(words.end(), {"--", "--train-files", rows_, "--eval-files", rows_,
+                               "--embedding-size=2", "--first-layer-size=8"});
+    words.insert(words.end(), trainer.begin(), trainer.end());
+    return words;
+  }
+  nlohmann::json TrainJson(const std::vector<std::string>& trainer) {
+    const Ended ended = Dime(Train({"--format", "json"}, trainer));
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return nlohmann::json::parse(ended.out, nullptr, /*allow_exceptions=*/false);
+  }
+
+  const TempDir dir_;
+  const std::string job_dir_ = dir_.File("job");
+  const std::string rows_ = WriteCensusRows(dir_.File("rows.csv"), kNumRows);
+};
+
+TEST_F(ProgramTest, TrainsEvaluatesExportsAndPredicts) {
+  const Ended trained = Dime(Train({}, {"--train-steps", "60"}));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.out,
+              AllOf(StartsWith("accuracy  "), HasSubstr("\nauc_precision_recall  "),
+                    HasSubstr("global_step           60\n"), HasSubstr("model.ckpt-60\n"),
+                    HasSubstr("/export/census/"), HasSubstr("tensorboard --logdir " + job_dir_)));
+  EXPECT_THAT(trained.err, HasSubstr("INFO"));
+  EXPECT_TRUE(std::filesystem::exists(job_dir_ + "/model.ckpt-60.index"));
+  EXPECT_TRUE(std::filesystem::exists(job_dir_ + "/eval_census-eval"));
+
+  std::ofstream(dir_.File("instances.json"))
+      << R"({"age": 25, "workclass": " Private", "education": " 11th", "education_num": 7,)"
+      << R"( "marital_status": " Never-married", "occupation": " Sales", "relationship": " Wife",)"
+      << R"( "race": " Black", "gender": " Male", "capital_gain": 0, "capital_loss": 0,)"
+      << R"( "hours_per_week": 40, "native_country": " United-States"})"
+      << "\n";
+  std::ofstream(dir_.File("instances.csv"))
+      << "25, Private, 0, 11th, 7, Never-married, Sales, Wife, Black, Male, 0, 0, 40,"
+      << " United-States,\n";
+  const std::string base = job_dir_ + "/export/census";
+  const Ended from_json = Dime(
+      {"local", "predict", "--model-dir", base, "--json-instances", dir_.File("instances.json")});
+  ASSERT_EQ(from_json.exit_code, 0) << from_json.err;
+  EXPECT_THAT(from_json.err, HasSubstr("the newest export in " + base));
+  EXPECT_THAT(from_json.out,
+              ContainsRegex("^CLASS_IDS  CLASSES  LOGISTIC +LOGITS +PROBABILITIES\n"
+                            "\\[[01]\\] +\\['[01]'\\]  +\\[0.[0-9]+\\] +\\[-?[0-9.]+\\] +"
+                            "\\[0.[0-9]+, 0.[0-9]+\\]\n$"));
+  const Ended from_csv = Dime(
+      {"local", "predict", "--model-dir", base, "--text-instances", dir_.File("instances.csv")});
+  ASSERT_EQ(from_csv.exit_code, 0) << from_csv.err;
+  EXPECT_EQ(from_csv.out, from_json.out);
+}
+
+TEST_F(ProgramTest, JsonOutputIsOneObject) {
+  const nlohmann::json result = TrainJson({"--train-steps", "20", "--verbosity", "ERROR"});
+  ASSERT_TRUE(result.is_object());
+  EXPECT_EQ(result["global_step"], 20);
+  EXPECT_EQ(result["interrupted"], false);
+  EXPECT_EQ(result["bad_records"], 0);
+  EXPECT_EQ(result["checkpoint"], job_dir_ + "/model.ckpt-20");
+  EXPECT_GT(result["metrics"]["accuracy"], 0.3);
+  EXPECT_GT(result["seconds"]["train"], 0);
+  EXPECT_GT(result["steps_per_second"], 0);
+}
+
+TEST_F(ProgramTest, TheSameCommandGoesOn) {
+  EXPECT_EQ(TrainJson({"--train-steps", "10"})["first_step"], 0);
+  const nlohmann::json resumed = TrainJson({"--train-steps", "25"});
+  EXPECT_EQ(resumed["first_step"], 10);
+  EXPECT_EQ(resumed["global_step"], 25);
+  const Ended done = Dime(Train({}, {"--train-steps", "25"}));
+  EXPECT_EQ(done.exit_code, 0);
+  EXPECT_THAT(done.err, HasSubstr("nothing to train"));
+}
+
+TEST_F(ProgramTest, AnotherModelsJobDirectoryIsRefused) {
+  TrainJson({"--train-steps", "10"});
+  const Ended other = Dime(Train({}, {"--train-steps", "20", "--embedding-size", "3"}));
+  EXPECT_EQ(other.exit_code, 78) << other.err;
+}
+
+TEST_F(ProgramTest, ErrorsOnlyMeansErrorsOnly) {
+  const Ended ended = Dime(Train({}, {"--train-steps", "10", "--verbosity", "ERROR"}));
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, IsEmpty());
+}
+
+TEST_F(ProgramTest, TheNamesOf2017ComeWithTheRuntimeOf2017) {
+  const Ended ended = Dime(Train({"--runtime-version", "1.2"}, {"--train-steps", "10"}));
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_TRUE(std::filesystem::exists(job_dir_ + "/export/Servo"));
+  EXPECT_TRUE(std::filesystem::exists(job_dir_ + "/eval_one_pass"));
+  EXPECT_FALSE(std::filesystem::exists(job_dir_ + "/export/census"));
+}
+
+TEST_F(ProgramTest, GcloudsSpellingIsTheSame) {
+  for (const char* group : {"ml-engine", "ai-platform"}) {
+    const Ended ended = Dime({group, "local", "train", "--module-name", "trainer.task",
+                              "--package-path", "trainer/", "--scale-tier", "BASIC", "--",
+                              "--train-files", rows_, "--job-dir", job_dir_, "--num-epochs", "1"});
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  }
+}
+
+TEST_F(ProgramTest, TheDefaultNumberOfStepsIsSaid) {
+  const Ended ended = Dime(Train({"--export-name="}, {}));
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("training ends at step 100"));
+  EXPECT_FALSE(std::filesystem::exists(job_dir_ + "/export"));
+}
+
+struct WrongWords {
+  std::vector<std::string> words;
+  int exit_code;
+  const char* message;
+};
+
+TEST_F(ProgramTest, WrongWordsAreUsageErrors) {
+  const std::string missing = dir_.File("missing.csv");
+  const WrongWords cases[] = {
+      {{"local", "train", "--job-dir", "x", "--", "--train-step5", "3"}, 64, "--train-steps"},
+      {{"local", "train", "--job-dir", "x", "--train-files", rows_}, 64, "stands after the `--`"},
+      {{"local", "train", "--job-dir", "x", "--", "--seed", "3"}, 64, "stands before the `--`"},
+      {{"local", "train", "--job-dir", "x"}, 64, "dime data census --output data"},
+      {{"local", "train", "--", "--train-files", rows_}, 64, "--job-dir is required"},
+      {{"local", "train", "--job-dir", "x", "--", "--job-dir", "y", "--train-files", rows_},
+       64,
+       "give it once"},
+      {Train({}, {"--train-steps", "-1"}), 64, "--train-steps: '-1'"},
+      {Train({"--distributed"}, {}), 64, "tier BASIC"},
+      {Train({"--distributed=yes"}, {}), 64, "--distributed takes no value"},
+      {Train({"--worker-count", "2"}, {}), 64, "tier BASIC"},
+      {Train({"--scale-tier", "STANDARD_1"}, {}), 64, "STANDARD_1 needs several replicas"},
+      {Train({"--module-name", "my.task"}, {}), 64, "--module-name"},
+      {Train({"--package-path", "src/"}, {}), 64, "--package-path"},
+      {Train({"--runtime-version", "new"}, {}), 64, "--runtime-version"},
+      {Train({"--model", "cenus"}, {}), 78, "did you mean 'census'"},
+      {{"local", "predict", "--json-instances", rows_}, 64, "--model-dir DIR is required"},
+      {{"local", "predict", "--model-dir", "x"}, 64, "--json-instances"},
+      {{"local", "predict", "--model-dir", missing, "--json-instances", rows_}, 65, "missing"},
+      {{"local", "trian"}, 64, "did you mean 'local train'?"},
+      {{"local"}, 64, ""},
+      {{"jobs", "submit", "training", "x"}, 64, "not built yet"},
+      {{"data", "census"}, 64, "--output DIR is required"},
+      {{"models", "describe"}, 64, "MODEL is required"},
+      {{"models", "describe", "census", "more"}, 64, "unexpected word 'more'"},
+      {{"models", "describe", "cenus"}, 78, "did you mean 'census'"},
+      {{"--no-such-option"}, 64, "--no-such-option"},
+  };
+  for (const auto& [words, exit_code, message] : cases) {
+    const Ended ended = Dime(words);
+    EXPECT_EQ(ended.exit_code, exit_code) << ::testing::PrintToString(words) << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr(message));
+  }
+  EXPECT_FALSE(std::filesystem::exists(job_dir_)) << "nothing is written before all is checked";
+}
+
+TEST_F(ProgramTest, BadInputIsADataError) {
+  std::ofstream(dir_.File("bad.csv")) << "1,2,3\n";
+  const std::string bad = dir_.File("bad.csv");
+  EXPECT_EQ(Dime(Train({}, {"--train-files", bad, "--train-steps=3"})).exit_code, 65);
+  EXPECT_EQ(Dime(Train({}, {"--eval-files", bad, "--train-steps=3"})).exit_code, 65);
+  const Ended missing = Dime(Train({}, {"--train-files", dir_.File("none-*.csv")}));
+  EXPECT_EQ(missing.exit_code, 65);
+  EXPECT_THAT(missing.err, HasSubstr("none-*.csv"));
+  const Ended directory = Dime(Train({}, {"--train-files", dir_.path()}));
+  EXPECT_EQ(directory.exit_code, 65);
+  EXPECT_THAT(directory.err, HasSubstr("is a directory"));
+  std::ofstream(rows_, std::ios::app) << "x\n";
+  EXPECT_EQ(Dime(Train({}, {"--train-steps=3"})).exit_code, 65);
+  const Ended borne = Dime(Train({"--max-bad-records=1"}, {"--train-steps=3"}));
+  EXPECT_EQ(borne.exit_code, 0);
+  EXPECT_THAT(borne.out, HasSubstr("bad records"));
+}
+
+TEST_F(ProgramTest, AJobDirectoryThatCannotBeMadeIsAnIoError) {
+  std::vector<std::string> words = Train({}, {"--train-steps=3"});
+  words[3] = rows_ + "/job";
+  EXPECT_EQ(Dime(words).exit_code, 74);
+  words[3] = "/proc/job";
+  EXPECT_EQ(Dime(words).exit_code, 74);
+}
+
+class SignalTest : public ProgramTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(SignalTest, ASignalCheckpointsAndTheNextRunGoesOn) {
+  {
+    Process endless(dir_, Train({"--checkpoint-steps=100", "--max-checkpoints=1"},
+                                {"--num-epochs", "1000000000"}));
+    // Training goes on for sure once the first checkpoint has been replaced.
+    const auto has_been_replaced = [this] {
+      const std::string state = ReadText(job_dir_ + "/checkpoint");
+      return !state.empty() && state.find("model.ckpt-0\"") == state.npos;
+    };
+    while (!has_been_replaced() && !endless.HasEnded()) poll(nullptr, 0, /*ms=*/5);
+    endless.Signal(GetParam());
+    const Ended ended = endless.Wait();
+    EXPECT_EQ(ended.exit_code, 128 + GetParam()) << ended.err;
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("stopping after a checkpoint"),
+                                 ContainsRegex("stopped at step [0-9]+; the checkpoint is "),
+                                 HasSubstr("the same command again goes on")));
+    EXPECT_THAT(ended.out, IsEmpty());
+  }
+  const Ended resumed = Dime(Train({"--format=json"}, {"--train-steps", "1"}));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_GE(nlohmann::json::parse(resumed.out)["first_step"], 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, SignalTest, ::testing::Values(SIGINT, SIGTERM));
+
+TEST_F(ProgramTest, HelpIsOnStdout) {
+  const struct {
+    std::vector<std::string> words;
+    const char* text;
+  } cases[] = {
+      {{}, "To begin with:"},
+      {{"--help"}, "local train"},
+      {{"help", "exit-codes"}, " 65  input data"},
+      {{"local", "--help"}, "dime local predict"},
+      {{"local", "train", "--help"}, "--train-batch-size N"},
+      {{"local", "train", "--", "--help"}, "--max-checkpoints N"},
+      {{"help", "local", "train"}, "Example:"},
+      {{"local", "predict", "-h"}, "--text-instances FILE"},
+      {{"data", "census", "--help"}, "--output DIR"},
+      {{"models", "list"}, "census-v1"},
+      {{"models", "describe", "census"}, "train_steps: 100"},
+  };
+  for (const auto& [words, text] : cases) {
+    const Ended ended = Dime(words);
+    EXPECT_EQ(ended.exit_code, 0) << ::testing::PrintToString(words);
+    EXPECT_THAT(ended.out, HasSubstr(text));
+    EXPECT_THAT(ended.err, IsEmpty());
+  }
+}
+
+TEST_F(ProgramTest, HelpFitsIntoEightyColumns) {
+  for (const char* command : {"local train", "local predict", "data census", "models describe"}) {
+    const std::string name = command;
+    const std::size_t blank = name.find(' ');
+    std::stringstream help(Dime({name.substr(0, blank), name.substr(blank + 1), "--help"}).out);
+    for (std::string line; std::getline(help, line);) EXPECT_LE(line.size(), 80) << line;
+  }
+}
+
+TEST_F(ProgramTest, TheVersionSaysHowItWasBuilt) {
+  EXPECT_THAT(Dime({"--version"}).out,
+              MatchesRegex("dime [0-9.]+ \\(.*kernels (avx512|avx2|generic).*\\)\n"));
+}
+
+}  // namespace
+}  // namespace dime::cli

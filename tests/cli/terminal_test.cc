@@ -1,0 +1,219 @@
+// The progress bar, log lines, tables and predictions as text.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/prediction_output.h"
+#include "cli/terminal/progress_text.h"
+#include "cli/terminal/status_line.h"
+#include "cli/terminal/table.h"
+#include "runtime/base/log.h"
+
+namespace dime::cli {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr worker::Progress kProgress = {.step = 300,
+                                        .first_step = 0,
+                                        .last_step = 1000,
+                                        .loss = 0.41213,
+                                        .steps_per_second = 50,
+                                        .examples_per_second = 208'000};
+
+TEST(ProgressTextTest, RatesHaveAFewDigits) {
+  EXPECT_EQ(FormatRate(0), "0");
+  EXPECT_EQ(FormatRate(0.25), "0.25");
+  EXPECT_EQ(FormatRate(950.4), "950");
+  EXPECT_EQ(FormatRate(999.7), "1,000");
+  EXPECT_EQ(FormatRate(5203), "5,203");
+  EXPECT_EQ(FormatRate(208'000), "208k");
+  EXPECT_EQ(FormatRate(1'350'000), "1.35M");
+  EXPECT_EQ(FormatRate(std::nan("")), "?");
+}
+
+TEST(ProgressTextTest, DurationsAreReadAsAClock) {
+  EXPECT_EQ(FormatDuration(0), "0:00");
+  EXPECT_EQ(FormatDuration(6.2), "0:07");
+  EXPECT_EQ(FormatDuration(725), "12:05");
+  EXPECT_EQ(FormatDuration(3 * 3600 + 4 * 60 + 59), "3:04:59");
+  EXPECT_EQ(FormatDuration(INFINITY), "?");
+  EXPECT_EQ(FormatDuration(-1), "?");
+}
+
+TEST(ProgressTextTest, ALogLineSaysEverything) {
+  EXPECT_EQ(FormatProgress(kProgress),
+            "step 300/1000 (30%), loss 0.4121, 50 steps/s, 208k examples/s, 0:14 left");
+}
+
+TEST(ProgressTextTest, AnUnknownEndIsNotMadeUp) {
+  worker::Progress progress = kProgress;
+  progress.last_step = 0;
+  EXPECT_EQ(FormatProgress(progress), "step 300, loss 0.4121, 50 steps/s, 208k examples/s");
+  EXPECT_EQ(FormatProgressBar(progress, 200), "step 300  loss 0.4121  50 steps/s  208k examples/s");
+}
+
+TEST(ProgressTextTest, ABarFillsTheRoomThatIsLeft) {
+  EXPECT_EQ(FormatProgressBar(kProgress, 200),
+            "step 300/1000   30%  [========>                   ]  loss 0.4121  50 steps/s  "
+            "208k examples/s  0:14 left");
+  worker::Progress done = kProgress;
+  done.step = 1000;
+  EXPECT_THAT(FormatProgressBar(done, 200), HasSubstr("100%  [============================]  "));
+}
+
+TEST(ProgressTextTest, ANarrowTerminalGetsLess) {
+  std::size_t last_size = 0;
+  for (int columns = 0; columns < 130; ++columns) {
+    const std::string bar = FormatProgressBar(kProgress, columns);
+    EXPECT_LE(bar.size(), static_cast<std::size_t>(std::max(columns - 1, 0))) << columns;
+    last_size = bar.size();
+  }
+  EXPECT_GT(last_size, 90);
+  EXPECT_EQ(FormatProgressBar(kProgress, 20), "step 300/1000   30%");
+  EXPECT_EQ(FormatProgressBar(kProgress, 15), "step 300/1000");
+  EXPECT_THAT(FormatProgressBar(kProgress, 60),
+              AllOf(HasSubstr("loss"), HasSubstr("left"), Not(HasSubstr("examples/s"))));
+}
+
+// Lines of a run that takes `seconds` in all, asked ten times a second.
+int CountLines(int seconds, std::int64_t steps_per_second, std::int64_t last_step) {
+  const ProgressPacer::Clock::time_point start{};
+  ProgressPacer pacer(start);
+  int lines = 0;
+  for (int tenth = 1; tenth <= seconds * 10; ++tenth) {
+    const worker::Progress progress{.step = steps_per_second * tenth / 10, .last_step = last_step};
+    lines += pacer.IsDue(progress, start + std::chrono::milliseconds(100) * tenth) ? 1 : 0;
+  }
+  return lines;
+}
+
+TEST(ProgressPacerTest, ARunWithAKnownEndHasAFewLines) {
+  EXPECT_EQ(CountLines(/*seconds=*/1, 1000, 1000), 1);
+  EXPECT_EQ(CountLines(/*seconds=*/5, 1000, 5000), 5);
+  for (const int seconds : {20, 100, 1000, 5000}) {
+    const int lines = CountLines(seconds, 100, 100 * seconds);
+    EXPECT_LE(lines, 18) << seconds;
+    EXPECT_GE(lines, 10) << seconds;
+  }
+}
+
+TEST(ProgressPacerTest, ARunWithoutAnEndHasEverFewer) {
+  EXPECT_EQ(CountLines(/*seconds=*/5, 1000, 0), 5);
+  EXPECT_LE(CountLines(/*seconds=*/3600, 10, 0), 130);
+}
+
+TEST(TableTest, ColumnsAreAlignedAndLinesEndWithoutBlanks) {
+  EXPECT_EQ(FormatTable({{"A", "LONG", "B"}, {"1234", "x", "y"}, {"1"}}),
+            "A     LONG  B\n1234  x     y\n1\n");
+  EXPECT_EQ(FormatTable({}), "");
+}
+
+class StatusLineTest : public ::testing::Test {
+ protected:
+  ~StatusLineTest() override { std::fclose(screen_); }
+
+  // What has been written since the last call.
+  std::string Written() {
+    std::fflush(screen_);
+    std::rewind(screen_);
+    std::string text(10'000, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), screen_));
+    std::rewind(screen_);
+    (void)!ftruncate(fileno(screen_), 0);
+    return text;
+  }
+
+  std::FILE* const screen_ = std::tmpfile();
+  int columns_ = 20;
+};
+
+TEST_F(StatusLineTest, OneLineIsRedrawnAndClearedAtTheEnd) {
+  {
+    StatusLine line(screen_, [this] { return columns_; });
+    line.Show("one");
+    EXPECT_EQ(Written(), "one");
+    line.Show("two");
+    EXPECT_EQ(Written(), "\r\033[Jtwo");
+  }
+  EXPECT_EQ(Written(), "\r\033[J");
+}
+
+TEST_F(StatusLineTest, WhatDoesNotFitIsCutOff) {
+  StatusLine line(screen_, [this] { return columns_; });
+  line.Show("0123456789012345678901234567890");
+  EXPECT_EQ(Written(), "0123456789012345678");
+  columns_ = 0;
+  line.Show("x");
+  EXPECT_EQ(Written(), "\r\033[18A\033[J");
+}
+
+TEST_F(StatusLineTest, ANarrowedWindowIsClearedWhole) {
+  StatusLine line(screen_, [this] { return columns_; });
+  line.Show("0123456789012345");
+  Written();
+  columns_ = 8;
+  line.Show("x");
+  EXPECT_EQ(Written(), "\r\033[1A\033[Jx");
+}
+
+TEST_F(StatusLineTest, ItStepsAsideForTheLog) {
+  StatusLine line(screen_, [this] { return columns_; });
+  line.Show("busy");
+  Written();
+  base::LogLine(base::Severity::kError, "something");
+  EXPECT_EQ(Written(), "\r\033[Jbusy");
+}
+
+TEST_F(StatusLineTest, ControlCharactersDoNotReachTheTerminal) {
+  StatusLine line(screen_, [this] { return columns_; });
+  line.Show("a\033[2J\r\nb");
+  EXPECT_EQ(Written(), "a[2Jb");
+}
+
+TEST(PredictionOutputTest, FloatsAreWrittenAsPythonWritesThem) {
+  EXPECT_EQ(FormatPythonFloat(0.0583675391972065f), "0.0583675391972065");
+  EXPECT_EQ(FormatPythonFloat(-2.780855178833008f), "-2.780855178833008");
+  EXPECT_EQ(FormatPythonFloat(0.1f), "0.10000000149011612");
+  EXPECT_EQ(FormatPythonFloat(1.0f), "1.0");
+  EXPECT_EQ(FormatPythonFloat(-0.0f), "-0.0");
+  EXPECT_EQ(FormatPythonFloat(1e-5f), "9.999999747378752e-06");
+  EXPECT_EQ(FormatPythonFloat(1e16f), "1.0000000272564224e+16");
+  EXPECT_EQ(FormatPythonFloat(INFINITY), "inf");
+}
+
+constexpr models::Prediction kPrediction = {
+    .logit = -2.780855178833008f,
+    .logistic = 0.0583675391972065f,
+    .probabilities = {0.9416324496269226f, 0.0583675354719162f},
+    .class_id = 0};
+
+TEST(PredictionOutputTest, TheTableIsGclouds) {
+  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}),
+            "CLASS_IDS  CLASSES  LOGISTIC              LOGITS                PROBABILITIES\n"
+            "[0]        ['0']    [0.0583675391972065]  [-2.780855178833008]  "
+            "[0.9416324496269226, 0.0583675354719162]\n");
+}
+
+TEST(PredictionOutputTest, JsonHasTheKeysOfThePredictSignature) {
+  const std::string text = FormatPredictionJson({&kPrediction, 1});
+  EXPECT_THAT(text,
+              StartsWith("{\n  \"predictions\": [\n    {\n      \"class_ids\": [\n        0\n"));
+  EXPECT_THAT(text, HasSubstr("0.0583675391972065\n"));
+  const nlohmann::json instance = nlohmann::json::parse(text)["predictions"][0];
+  EXPECT_EQ(instance["class_ids"], nlohmann::json({0}));
+  EXPECT_EQ(instance["classes"], nlohmann::json({"0"}));
+  EXPECT_EQ(instance["logits"][0].get<float>(), kPrediction.logit);
+  EXPECT_EQ(instance["probabilities"][1].get<float>(), kPrediction.probabilities[1]);
+}
+
+}  // namespace
+}  // namespace dime::cli

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs the build, moves the tree elsewhere, and uses it from there: nothing may point back.
+# Usage: install_test.sh CMAKE BUILD_DIR
+set -euo pipefail
+cmake=$1 build_dir=$2
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+"$cmake" --install "$build_dir" --prefix "$scratch/first" >/dev/null
+mv "$scratch/first" "$scratch/moved"
+cd "$scratch"
+
+for path in bin/dime lib/dime share/dime/configs/models/census.yaml; do
+  [[ -e moved/$path ]] || { echo "not installed: $path"; exit 1; }
+done
+env -i PATH=/usr/bin:/bin moved/bin/dime --version
+env -i PATH=/usr/bin:/bin moved/bin/dime models list | tee models.txt
+grep -q '^census' models.txt
+# The description has to come from the moved tree, not from the sources it was built from.
+sed -i 's/^  train_steps: 100 .*/  train_steps: 123/' moved/share/dime/configs/models/census.yaml
+env -i PATH=/usr/bin:/bin moved/bin/dime models describe census | grep -q 'train_steps: 123'
+if ldd moved/bin/dime | grep -E 'not found|libmpi|libcuda|libnccl'; then
+  echo "the program needs a library that a laptop does not have"
+  exit 1
+fi
