@@ -19,9 +19,6 @@
 // first-level cache.
 constexpr std::int64_t kPanelDepth = 128;
 
-// How many rows of a are used for all strips before the next: they stay in the second-level cache.
-constexpr std::int64_t kBlockRows = 512;
-
 constexpr std::int64_t Min(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 constexpr std::int64_t DivideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -200,22 +197,17 @@ void MultiplyBlock(const Product& p, float* panel) {
 template <class V>
 void Multiply(const Product& product) {
   alignas(64) float panel[kPanelDepth * kStripCols<V>];
-  for (std::int64_t row = 0; row < product.rows; row += kBlockRows) {
-    Product block = product;
-    block.rows = Min(product.rows - row, kBlockRows);
-    block.a += row * product.a_row;
-    block.c += row * product.c_row;
-    std::int64_t left = product.depth;
-    do {
-      block.depth = Min(left, kPanelDepth);
-      left -= block.depth;
-      block.relu = product.relu && left == 0;
-      MultiplyBlock<V>(block, panel);
-      block.a += block.depth * product.a_col;
-      block.b += block.depth * product.b_row;
-      block.accumulate = true;  // The sums go on from where the last block left them.
-    } while (left > 0);
-  }
+  Product block = product;
+  std::int64_t left = product.depth;
+  do {
+    block.depth = Min(left, kPanelDepth);
+    left -= block.depth;
+    block.relu = product.relu && left == 0;
+    MultiplyBlock<V>(block, panel);
+    block.a += block.depth * product.a_col;
+    block.b += block.depth * product.b_row;
+    block.accumulate = true;  // The sums go on from where the last block left them.
+  } while (left > 0);
 }
 
 // f(i, mask) for each register's width of `size` floats.
