@@ -177,6 +177,8 @@ class RecordEncoder::Impl {
   std::size_t num_fields_ = 0;
   bool trim_blanks_ = false;
   std::vector<FieldPlan> fields_;  // By position.
+  // Numbers that no column uses: a value that is none still spoils its record, as in TensorFlow.
+  std::vector<FieldPlan> unused_numbers_;
   int num_numbers_ = 0;
   int num_texts_ = 0;
   std::vector<Step> steps_;         // Each after those it uses.
@@ -214,6 +216,16 @@ RecordEncoder::Impl::Impl(const ModelDescription& description)
   for (const FieldPlan& field : fields_) feature_fields_.push_back(field.position);
 
   label_.position = description.FindField(description.label.field);
+  for (std::size_t p = 0; p < num_fields_; ++p) {
+    const int position = static_cast<int>(p);
+    const FieldType type = description.input.fields[p].type;
+    const bool is_used =
+        std::binary_search(feature_fields_.begin(), feature_fields_.end(), position);
+    if (is_used || position == label_.position || type == FieldType::kString) continue;
+    FieldPlan& plan = unused_numbers_.emplace_back();
+    plan.position = position;
+    plan.type = type;
+  }
   label_.default_text = description.input.fields[Index(label_.position)].default_value;
   for (const std::string& name : description.label.vocabulary) {
     if (!label_choices_.empty()) label_choices_ += ", ";
@@ -318,6 +330,12 @@ std::optional<RecordError> RecordEncoder::Impl::Parse(const ValueAt& value_at, L
     if (field.needs_fingerprint) {
       scratch->fingerprints[slot] = ops::Fingerprint64(scratch->texts[slot]);
     }
+  }
+  for (const FieldPlan& field : unused_numbers_) {
+    const FieldValue& value = value_at(Index(field.position));
+    float unused = 0;
+    auto reason = value.present ? ParseNumber(field, value, trim_blanks_, &unused) : std::nullopt;
+    if (reason) return RecordError{.field = field.position, .reason = *std::move(reason)};
   }
   if (label == LabelUse::kIgnored) return std::nullopt;
   auto reason = ParseLabel(value_at(Index(label_.position)), &scratch->label);

@@ -288,10 +288,18 @@ TEST(RecordEncoderTest, AWrongRecordLeavesTheBatchAsItWas) {
   for (const FloatColumn& column : batch.floats) EXPECT_EQ(column.values.size(), 1u);
 }
 
-TEST(RecordEncoderTest, AFieldThatNobodyUsesMayHoldAnything) {
-  const RecordEncoder encoder(Census());
-  Batch batch = encoder.NewBatch();
-  EXPECT_FALSE(Append(encoder, "17,,what is this,,,,,,,,,,,, >50K", &batch));
+TEST(RecordEncoderTest, ANumberThatNobodyUsesIsCheckedATextIsNot) {
+  ModelDescription description = Census();
+  const std::string line = "17,,what is this,,,,,,,,,,,, >50K";
+  Batch batch = RecordEncoder(description).NewBatch();
+  const auto error = Append(RecordEncoder(description), line, &batch);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->field, 2);
+  EXPECT_EQ(error->reason, "'what is this' is not an integer of 32 bits");
+  EXPECT_EQ(batch.num_examples, 0);
+
+  description.input.fields[2].type = FieldType::kString;
+  EXPECT_FALSE(Append(RecordEncoder(description), line, &batch));
 }
 
 TEST(RecordEncoderTest, AnIgnoredLabelMayBeAnything) {
