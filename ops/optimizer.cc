@@ -69,6 +69,10 @@ class FtrlRule {
   explicit FtrlRule(const OptimizerSpec& spec)
       : power_(spec), learning_rate_(spec.learning_rate), l1_(spec.l1), twice_l2_(2.0f * spec.l2) {}
 
+  [[nodiscard]] float learning_rate() const { return learning_rate_; }
+  [[nodiscard]] float l1() const { return l1_; }
+  [[nodiscard]] float l2() const { return 0.5f * twice_l2_; }
+
   void Update(float gradient, float& weight, float& accumulator, float& linear) const {
     const float new_accumulator = accumulator + gradient * gradient;
     const float new_power = power_(new_accumulator);
@@ -113,6 +117,12 @@ void UpdateOneRow(const Rule& rule, std::int64_t dim, float* row, const float* g
   if constexpr (std::is_same_v<Rule, AdagradRule>) {
     if (dim >= kLongRow) {
       return cpu::Kernels().update_adagrad(rule.learning_rate(), gradient, dim, weights, slot0);
+    }
+  }
+  if constexpr (std::is_same_v<Rule, FtrlRule<SquareRoot>>) {
+    if (dim >= kLongRow) {
+      return cpu::Kernels().update_ftrl(rule.learning_rate(), rule.l1(), rule.l2(), gradient, dim,
+                                        weights, slot0, slot1);
     }
   }
   for (std::int64_t i = 0; i < dim; ++i) {
