@@ -82,8 +82,8 @@ class FileSystem {
   bool Exists(const std::string& path);
 };
 
-// What the names of unfinished files start with: a run that was killed may leave one, and nobody else
-// needs it.
+// What the names of unfinished files start with: a run that was killed may leave one, and nobody
+// else needs it.
 inline constexpr std::string_view kTemporaryPrefix = ".dime-part-";
 
 // The file system that serves `path`. Local paths today; kUnimplemented names the scheme of others.

@@ -40,7 +40,8 @@ struct Bundle {
 std::string Damage(std::string index, const std::uint8_t* data, std::size_t size) {
   if (size == 0) return index;
   if (data[0] == 0) return {reinterpret_cast<const char*>(data + 1), size - 1};
-  for (std::size_t i = 1; i < size; ++i) index[(data[0] + i - 1) % index.size()] ^= static_cast<char>(data[i]);
+  for (std::size_t i = 1; i < size; ++i)
+    index[(data[0] + i - 1) % index.size()] ^= static_cast<char>(data[i]);
   return index;
 }
 

@@ -1,4 +1,5 @@
-// Any record of the right number of fields is encoded into ids within bounds, or refused and leaves no trace.
+// Any record of the right number of fields is encoded into ids within bounds, or refused and leaves
+// no trace.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -48,13 +49,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (reader.Next()) {
     if (!reader.error().empty()) continue;
     const std::int64_t before = batch.num_examples;
-    const auto error = encoder.AppendFields(reader.fields(), dime::models::LabelUse::kRequired, &batch);
+    const auto error =
+        encoder.AppendFields(reader.fields(), dime::models::LabelUse::kRequired, &batch);
     DIME_CHECK(batch.num_examples == before + (error ? 0 : 1));
   }
   for (std::size_t c = 0; c < batch.ids.size(); ++c) {
-    DIME_CHECK(batch.ids[c].offsets.empty() ? static_cast<std::int64_t>(batch.ids[c].ids.size()) == batch.num_examples
-                                            : static_cast<std::int64_t>(batch.ids[c].offsets.size()) ==
-                                                  batch.num_examples + 1);
+    DIME_CHECK(batch.ids[c].offsets.empty()
+                   ? static_cast<std::int64_t>(batch.ids[c].ids.size()) == batch.num_examples
+                   : static_cast<std::int64_t>(batch.ids[c].offsets.size()) ==
+                         batch.num_examples + 1);
     for (const std::int64_t id : batch.ids[c].ids) {
       DIME_CHECK(id >= -1 && id < encoder.schema().id_columns[c].num_ids);
     }

@@ -162,10 +162,11 @@ TEST_F(SnapshotTest, MismatchesAreNamed) {
   other[0].shape = {100'002, 1};
   other[0].num_rows = 100'002;
   other[2].name = "eta";
-  EXPECT_THAT(DescribeMismatch(other, SnapshotParts::kWeights, *reader),
-              ElementsAre("eta: missing, should be float32 [10, 3]",
-                          "linear/wide/weights: is float32 [100001, 1], should be float32 [100002, 1]",
-                          "zeta: unknown to the model, is float32 [10, 3]"));
+  EXPECT_THAT(
+      DescribeMismatch(other, SnapshotParts::kWeights, *reader),
+      ElementsAre("eta: missing, should be float32 [10, 3]",
+                  "linear/wide/weights: is float32 [100001, 1], should be float32 [100002, 1]",
+                  "zeta: unknown to the model, is float32 [10, 3]"));
   const auto restored = NewTables(other, 2);
   EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeights, Pointers(restored)),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("'eta'")));
