@@ -50,11 +50,13 @@ models::Batch RandomBatch(const models::Model& model, std::int64_t num_examples,
     }
   }
   for (models::FloatColumn& column : batch.floats) {
-    for (std::int64_t i = 0; i < num_examples * column.dim; ++i)
+    for (std::int64_t i = 0; i < num_examples * column.dim; ++i) {
       column.values.push_back(random.NextUniform());
+    }
   }
-  for (std::int64_t e = 0; e < num_examples; ++e)
+  for (std::int64_t e = 0; e < num_examples; ++e) {
     batch.labels.push_back(random.NextBelow(4) == 0 ? 1.0f : 0.0f);
+  }
   return batch;
 }
 

@@ -11,6 +11,10 @@ function(dime_compile_options target)
   if(DIME_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${DIME_SANITIZE} -fno-sanitize-recover=all
                                             -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
+    if(DIME_SANITIZE MATCHES undefined)
+      # Both cost more compile time than all others together; a null pointer that is used is found anyway.
+      target_compile_options(${target} PUBLIC -fno-sanitize=null,vptr)
+    endif()
     target_link_options(${target} PUBLIC -fsanitize=${DIME_SANITIZE})
   endif()
 endfunction()

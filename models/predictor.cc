@@ -48,8 +48,9 @@ std::string FindMismatch(const Model& model, const BundleReader& variables) {
   }
   for (const auto& [name, info] : variables.tensors()) {
     if (name == "global_step" ||
-        std::ranges::find(model.tables(), name, &ops::TableSpec::name) != model.tables().end())
+        std::ranges::find(model.tables(), name, &ops::TableSpec::name) != model.tables().end()) {
       continue;
+    }
     return fmt::format("the model has no '{}'", name);
   }
   return "";

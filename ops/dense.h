@@ -26,8 +26,9 @@ struct ConstMatrixView {
   ConstMatrixView() = default;
   ConstMatrixView(const float* data, std::int64_t rows, std::int64_t cols, std::int64_t stride)
       : data(data), rows(rows), cols(cols), stride(stride) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): a view of mutable floats serves as one.
   ConstMatrixView(const MatrixView& m)
-      : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}  // NOLINT
+      : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}
 };
 
 enum class Activation { kIdentity, kRelu };

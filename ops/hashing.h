@@ -21,7 +21,7 @@ inline constexpr std::uint64_t kDefaultCrossKey = 0xDECAFCAFFE;
 // its bucket is the result % num_buckets.
 [[nodiscard]] constexpr std::uint64_t FingerprintCat(std::uint64_t hash, std::uint64_t value) {
   constexpr std::uint64_t kMultiplier = 0xc6a4a7935bd1e995;
-  constexpr auto mix = [](std::uint64_t x) { return x ^ (x >> 47); };
+  const auto mix = [](std::uint64_t x) { return x ^ (x >> 47); };
   std::uint64_t result = hash ^ kMultiplier;
   result ^= mix(value * kMultiplier) * kMultiplier;
   result *= kMultiplier;

@@ -18,8 +18,9 @@ class PhaseClock {
   // Ends the current phase and starts `name`; "" starts none.
   void Enter(std::string_view name) {
     const auto now = Clock::now();
-    if (!current_.empty())
+    if (!current_.empty()) {
       *Seconds(current_) += std::chrono::duration<double>(now - start_).count();
+    }
     current_ = name;
     start_ = now;
     if (!current_.empty()) Seconds(current_);

@@ -83,8 +83,8 @@ absl::Status TrainSummaries::WriteStep(const TrainLoop& loop, double steps_per_s
                                        EventWriter& writer) const {
   if (last_step_ < 0) {
     // TensorBoard drops what an earlier run wrote for later steps when it meets START.
-    DIME_RETURN_IF_ERROR(
-        writer.AddSessionStatus(loop.step(), records::SessionStatus::kStart, /*path=*/""));
+    DIME_RETURN_IF_ERROR(writer.AddSessionStatus(loop.step(), records::SessionStatus::kStart,
+                                                 /*checkpoint_path=*/""));
   } else {
     const Scalar speed{"global_step/sec", static_cast<float>(steps_per_second)};
     DIME_RETURN_IF_ERROR(writer.AddScalars(loop.step(), {&speed, 1}));

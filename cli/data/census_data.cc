@@ -163,7 +163,7 @@ class CensusFetcher {
                                  const CensusFile& file) {
     const bool resumed = Files().Exists(part_path);
     DIME_RETURN_IF_ERROR(Download(url, part_path, HttpOptions(url)));
-    const absl::Status accepted = Accept(part_path, file);
+    absl::Status accepted = Accept(part_path, file);
     if (!accepted.ok() && !absl::IsDataLoss(accepted)) return accepted;
     DIME_RETURN_IF_ERROR(Files().DeleteFile(part_path));
     if (accepted.ok() || !resumed) return accepted;

@@ -65,8 +65,9 @@ class Program {
     DIME_RETURN_IF_ERROR(input_.Open());
     DIME_RETURN_IF_ERROR(output_.Open());
     std::vector<char*> argv;
-    for (const std::string& argument : arguments)
+    for (const std::string& argument : arguments) {
       argv.push_back(const_cast<char*>(argument.c_str()));
+    }
     argv.push_back(nullptr);
 
     posix_spawn_file_actions_t actions;

@@ -18,7 +18,6 @@ namespace dime::models {
 namespace {
 
 using internal::Attributes;
-using internal::FloatTensor;
 using internal::GraphBuilder;
 using internal::GraphColumns;
 using internal::GraphInputs;
@@ -188,8 +187,9 @@ proto::TensorInfo ToTensorInfo(const Output& output) {
   info.set_name(output.node + ":0");
   info.set_dtype(static_cast<records::proto::DataType>(output.type));
   info.mutable_tensor_shape();
-  for (const std::int64_t size : output.shape)
+  for (const std::int64_t size : output.shape) {
     info.mutable_tensor_shape()->add_dim()->set_size(size);
+  }
   return info;
 }
 

@@ -17,6 +17,7 @@
 
 // How much of the depth a panel holds: with it, the columns of a that a tile reads stay in the
 // first-level cache.
+// NOLINTNEXTLINE(misc-definitions-in-headers): it is in an unnamed namespace.
 constexpr std::int64_t kPanelDepth = 128;
 
 constexpr std::int64_t Min(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
