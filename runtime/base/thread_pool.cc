@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace dime::base {
@@ -14,10 +15,11 @@ class ThreadPool::Impl {
  public:
   explicit Impl(int num_threads) {
     if (num_threads <= 0) num_threads = static_cast<int>(std::thread::hardware_concurrency());
+    threads_.reserve(static_cast<std::size_t>(num_threads));
     try {
       for (int i = 1; i < num_threads; ++i) threads_.emplace_back([this] { Serve(); });
-    } catch (const std::system_error&) {
-      // The machine gives no more threads: those that did start do all parts.
+    } catch (const std::exception&) {
+      // The machine gives no more threads, or no memory: those that did start do all parts.
     }
   }
 
@@ -49,6 +51,7 @@ class ThreadPool::Impl {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return num_running_ == 0; });
     part_ = nullptr;
+    if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
   [[nodiscard]] int num_threads() const { return static_cast<int>(threads_.size()) + 1; }
@@ -71,7 +74,13 @@ class ThreadPool::Impl {
   }
 
   void RunParts(const std::function<void(int)>& part, int num_parts) {
-    for (int i = next_part_++; i < num_parts; i = next_part_++) part(i);
+    try {
+      for (int i = next_part_++; i < num_parts; i = next_part_++) part(i);
+    } catch (...) {
+      next_part_ = num_parts;
+      const std::lock_guard lock(mutex_);
+      if (failure_ == nullptr) failure_ = std::current_exception();
+    }
   }
 
   std::atomic<int> next_part_{0};
@@ -83,6 +92,7 @@ class ThreadPool::Impl {
   int num_parts_ = 0;
   std::uint64_t task_ = 0;
   int num_running_ = 0;  // Threads that are in RunParts(), the caller of ParallelFor() not counted.
+  std::exception_ptr failure_;  // The first that a part of the task threw.
   bool stopping_ = false;
 
   std::vector<std::thread> threads_;

@@ -17,7 +17,8 @@ class ThreadPool {
   ~ThreadPool();
 
   // Calls part(0) .. part(num_parts - 1), each once, in no promised order, and returns when all
-  // have returned.
+  // have returned. When one throws, those not yet begun are left out, and its exception comes out
+  // of this call once nothing runs any more.
   void ParallelFor(int num_parts, const std::function<void(int)>& part);
 
   [[nodiscard]] int num_threads() const;

@@ -51,6 +51,12 @@ class AtomicFile {
   virtual absl::Status Commit() = 0;
 };
 
+// Held until it is destroyed, or the process ends in whatever way.
+class DirectoryLock {
+ public:
+  virtual ~DirectoryLock() = default;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -74,6 +80,11 @@ class FileSystem {
   // Makes `from`, a finished directory, appear as `to`, which must not exist; both on one file
   // system.
   virtual absl::Status PublishDirectory(const std::string& from, const std::string& to) = 0;
+
+  // Makes the caller the only one that holds `directory`. kAborted: another one does. Null where
+  // the file system knows no locks.
+  virtual absl::StatusOr<std::unique_ptr<DirectoryLock>> LockDirectory(
+      const std::string& directory) = 0;
 
   // Conveniences on top of the above.
   absl::StatusOr<std::string> ReadFile(const std::string& path,

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -144,6 +145,15 @@ class LocalAtomicFile : public AtomicFile {
   BufferedWriter writer_;
 };
 
+class LocalDirectoryLock : public DirectoryLock {
+ public:
+  explicit LocalDirectoryLock(int descriptor) : descriptor_(descriptor) {}
+  ~LocalDirectoryLock() override { ::close(descriptor_); }
+
+ private:
+  const int descriptor_;
+};
+
 // Hidden, so that no pattern of data files matches it, and in the same directory, so that rename(2)
 // can replace `path` in one step.
 absl::StatusOr<PosixFile> CreateTemporaryBeside(const std::string& path) {
@@ -267,6 +277,17 @@ class Local : public FileSystem {
       return Failed(fmt::format("publish '{}' as", from), to, errno);
     }
     return SyncDirectory(std::string(DirName(to)));
+  }
+
+  // The lock is on the directory itself: no file stays behind, whatever happens.
+  absl::StatusOr<std::unique_ptr<DirectoryLock>> LockDirectory(
+      const std::string& directory) override {
+    const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return Failed("open directory", directory, errno);
+    auto lock = std::make_unique<LocalDirectoryLock>(descriptor);
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno == EWOULDBLOCK) return base::Aborted("directory '{}' is in use", directory);
+    return std::unique_ptr<DirectoryLock>();  // Some network file systems lock no directories.
   }
 
  private:

@@ -341,6 +341,20 @@ TEST_F(FileSystemTest, PublishingNeverReplaces) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(Path("none"))));
 }
 
+TEST_F(FileSystemTest, ALockedDirectoryIsLockedForOthersUntilItIsReleased) {
+  ASSERT_OK(fs_.CreateDirectories(Path("job")));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto lock, fs_.LockDirectory(Path("job")));
+    EXPECT_NE(lock, nullptr);
+    EXPECT_THAT(fs_.LockDirectory(Path("job")),
+                StatusIs(absl::StatusCode::kAborted, HasSubstr(Path("job"))));
+  }
+  EXPECT_OK(fs_.LockDirectory(Path("job")));
+  EXPECT_THAT(*fs_.List(Path("job")), IsEmpty());
+  EXPECT_THAT(fs_.LockDirectory(Path("none")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(Path("none"))));
+}
+
 TEST(FileSystemForTest, LocalPathsAreServedAndOtherSchemesNamed) {
   for (const char* path : {"a/b", "/a/b", "", "a/b://c"}) {
     EXPECT_EQ(*FileSystemFor(path), &LocalFileSystem()) << path;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,24 @@ TEST_P(ThreadPoolTest, WhatThePartsWroteIsSeenAfterwards) {
     pool.ParallelFor(static_cast<int>(values.size()), [&](int part) { values[part] += part; });
     ASSERT_EQ(values[49], 49 * task);
   }
+}
+
+TEST_P(ThreadPoolTest, AnExceptionComesOutWhenNothingRunsAnyMore) {
+  ThreadPool pool(GetParam());
+  for (int task = 0; task < 100; ++task) {
+    std::atomic<int> running = 0;
+    const auto part = [&](int i) {
+      ++running;
+      std::this_thread::yield();
+      --running;
+      if (i % 3 == 2) throw std::runtime_error("part");
+    };
+    EXPECT_THROW(pool.ParallelFor(20, part), std::runtime_error);
+    EXPECT_EQ(running, 0);
+  }
+  std::atomic<int> runs = 0;
+  pool.ParallelFor(20, [&](int) { ++runs; });
+  EXPECT_EQ(runs, 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, ::testing::Values(1, 2, 3, 8));

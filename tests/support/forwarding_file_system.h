@@ -43,6 +43,10 @@ class ForwardingFileSystem : public storage::FileSystem {
   absl::Status PublishDirectory(const std::string& from, const std::string& to) override {
     return local_.PublishDirectory(from, to);
   }
+  absl::StatusOr<std::unique_ptr<storage::DirectoryLock>> LockDirectory(
+      const std::string& directory) override {
+    return local_.LockDirectory(directory);
+  }
 
  private:
   storage::FileSystem& local_ = storage::LocalFileSystem();
