@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -27,11 +28,12 @@ class BackgroundDataset {
   // Whether the reading has come to an end with an error: does not wait.
   [[nodiscard]] bool has_failed() const { return has_failed_.load(std::memory_order_acquire); }
 
-  // Waits for the end of the reading.
+  // Waits for the end of the reading. Throws what the reading has thrown (no memory).
   absl::StatusOr<const Dataset*> Get();
 
  private:
   absl::StatusOr<Dataset> dataset_;  // The thread's until it has ended.
+  std::exception_ptr failure_;       // Likewise.
   std::atomic<bool> has_failed_ = false;
   std::jthread thread_;
   std::stop_callback<std::function<void()>> forward_stop_;

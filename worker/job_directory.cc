@@ -31,7 +31,7 @@ constexpr std::size_t kMostLinesShown = 10;
 
 // Whether a bundle is not what it should be, as opposed to out of reach for the moment.
 bool IsDamage(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsNotFound(status);
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status);
 }
 
 // The lines of a message, each on its own and indented; the first few when there are many.
@@ -54,9 +54,9 @@ absl::Status AnotherModel(const std::string& path, std::string_view seen_in,
       path, seen_in, Listing(differences));
 }
 
-// The names of the bundles in a directory, newest last.
-absl::StatusOr<std::vector<std::string>> FindCheckpoints(storage::FileSystem& fs,
-                                                         const std::string& directory) {
+// The names of the bundles that lie in a directory, newest last.
+absl::StatusOr<std::vector<std::string>> ListBundles(storage::FileSystem& fs,
+                                                     const std::string& directory) {
   DIME_ASSIGN_OR_RETURN(const std::vector<std::string> files, fs.List(directory));
   std::vector<std::pair<std::int64_t, std::string>> found;
   for (const std::string& file : files) {
@@ -67,6 +67,8 @@ absl::StatusOr<std::vector<std::string>> FindCheckpoints(storage::FileSystem& fs
     std::int64_t step = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
     if (error != std::errc() || end != digits.data() + digits.size()) continue;
+    DIME_ASSIGN_OR_RETURN(const storage::FileInfo info, fs.Stat(JoinPath(directory, file)));
+    if (info.is_directory) continue;
     found.emplace_back(step, file.substr(0, file.size() - kIndexSuffix.size()));
   }
   std::ranges::sort(found);
@@ -113,7 +115,8 @@ absl::StatusOr<std::unique_ptr<JobDirectory>> JobDirectory::Open(
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
   std::unique_ptr<JobDirectory> directory(new JobDirectory(path, fs, &model, options));
   // Nothing is written before it is clear that the directory is this job's.
-  DIME_RETURN_IF_ERROR(directory->ReadState());
+  DIME_RETURN_IF_ERROR(directory->Lock());
+  DIME_RETURN_IF_ERROR(directory->FindCheckpoints());
   DIME_RETURN_IF_ERROR(directory->CheckDescription());
   DIME_RETURN_IF_ERROR(directory->CheckVariables());
   DIME_RETURN_IF_ERROR(directory->SettleSeed(seed));
@@ -129,24 +132,42 @@ std::string JobDirectory::newest_checkpoint() const {
   return newest_step_.has_value() ? JoinPath(path_, checkpoints_.back()) : "";
 }
 
-absl::Status JobDirectory::ReadState() {
+absl::Status JobDirectory::Lock() {
+  DIME_RETURN_IF_ERROR(fs_->CreateDirectories(path_));
+  auto lock = fs_->LockDirectory(path_);
+  if (absl::IsAborted(lock.status())) {
+    return base::Aborted(
+        "job directory {} is in use by another job: wait for its end, or use another directory",
+        path_);
+  }
+  DIME_ASSIGN_OR_RETURN(lock_, std::move(lock));
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::FindCheckpoints() {
+  DIME_ASSIGN_OR_RETURN(std::vector<std::string> bundles, ListBundles(*fs_, path_));
   const auto state = checkpoint::ReadCheckpointState(*fs_, path_);
-  if (absl::IsDataLoss(state.status())) {
-    base::Log(base::Severity::kWarning, "looking for checkpoints by their names: {}",
-              base::MessageOf(state.status()));
-    DIME_ASSIGN_OR_RETURN(checkpoints_, FindCheckpoints(*fs_, path_));
-    return absl::OkStatus();
+  if (!state.ok() && !absl::IsDataLoss(state.status())) return state.status();
+  bool any_is_there = false;
+  if (state.ok()) {
+    for (const std::string& prefix : state->all_prefixes) {
+      // A job's checkpoints lie in its directory. Absolute prefixes, which TensorFlow may write, go
+      // wrong when a directory moves; and no prefix may lead retention to somebody else's files.
+      checkpoints_.emplace_back(storage::BaseName(prefix));
+      any_is_there |= std::ranges::find(bundles, checkpoints_.back()) != bundles.end();
+    }
   }
-  if (!state.ok()) return state.status();
-  for (const std::string& prefix : state->all_prefixes) {
-    // A job's checkpoints lie in its directory. Absolute prefixes, which TensorFlow may write, go
-    // wrong when a directory moves; and no prefix may lead retention to somebody else's files.
-    checkpoints_.emplace_back(storage::BaseName(prefix));
-  }
+  if (any_is_there || bundles.empty()) return absl::OkStatus();
+  base::Log(base::Severity::kWarning, "looking for checkpoints by their names: {}",
+            !state.ok()            ? base::MessageOf(state.status())
+            : checkpoints_.empty() ? fmt::format("{} has no `checkpoint` file", path_)
+                                   : fmt::format("{}/checkpoint names none that is there", path_));
+  checkpoints_ = std::move(bundles);
   return absl::OkStatus();
 }
 
 absl::Status JobDirectory::CheckDescription() const {
+  if (checkpoints_.empty()) return absl::OkStatus();
   const std::string path = JoinPath(path_, kModelFile);
   DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
   if (!text.has_value()) return absl::OkStatus();
@@ -175,7 +196,7 @@ absl::Status JobDirectory::CheckVariables() const {
 absl::Status JobDirectory::SettleSeed(std::optional<std::uint64_t> seed) {
   const std::string path = JoinPath(path_, kSeedFile);
   DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
-  if (!text.has_value()) {
+  if (!text.has_value() || checkpoints_.empty()) {
     seed_ = seed.value_or(kDefaultSeed);
     return absl::OkStatus();
   }

@@ -7,7 +7,8 @@
 //   export/<name>/<time>/: exports
 //
 // Every file appears whole or not at all. A damaged checkpoint is named and passed over for the one
-// before it.
+// before it. A directory serves one job at a time, and is bound to a model and a seed by its first
+// checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ struct JobDirectoryOptions {
 class JobDirectory {
  public:
   // Creates the directory if it is not there; `model` outlives the result. kFailedPrecondition with
-  // the differences when it belongs to another model or (when `seed` is given) another seed.
+  // the differences when it belongs to another model or (when `seed` is given) another seed;
+  // kAborted while another job has it open.
   static absl::StatusOr<std::unique_ptr<JobDirectory>> Open(const std::string& path,
                                                             const models::Model& model,
                                                             std::optional<std::uint64_t> seed,
@@ -57,7 +59,8 @@ class JobDirectory {
   JobDirectory(std::string path, storage::FileSystem* fs, const models::Model* model,
                const JobDirectoryOptions& options);
 
-  absl::Status ReadState();
+  absl::Status Lock();
+  absl::Status FindCheckpoints();
   absl::Status CheckDescription() const;
   absl::Status CheckVariables() const;
   absl::Status SettleSeed(std::optional<std::uint64_t> seed);
@@ -69,6 +72,7 @@ class JobDirectory {
   void DeleteCheckpoint(const std::string& name) const;
 
   std::string path_;
+  std::unique_ptr<storage::DirectoryLock> lock_;  // Null where there are no locks.
   storage::FileSystem* fs_ = nullptr;
   const models::Model* model_ = nullptr;
   JobDirectoryOptions options_;

@@ -57,8 +57,8 @@ class JobDirectoryTest : public ::testing::Test {
   }
 
   // Saves checkpoints of the given steps, whose weights are the step.
-  void SaveSteps(const std::vector<int>& steps) {
-    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  void SaveSteps(const std::vector<int>& steps, std::optional<std::uint64_t> seed = {}) {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, seed));
     for (const int step : steps) {
       ASSERT_OK(directory->Save(*StoreOf(static_cast<float>(step)), step));
     }
@@ -197,27 +197,28 @@ TEST_F(JobDirectoryTest, ADescriptionThatCannotBeReadIsNamed) {
 }
 
 TEST_F(JobDirectoryTest, TheSeedIsKept) {
-  ASSERT_OK_AND_ASSIGN(const auto first, Open(model_, 42));
-  EXPECT_EQ(first->seed(), 42u);
-  ASSERT_OK_AND_ASSIGN(const auto second, Open(model_));
-  EXPECT_EQ(second->seed(), 42u);
+  SaveSteps({1}, 42);
+  {
+    ASSERT_OK_AND_ASSIGN(const auto again, Open(model_));
+    EXPECT_EQ(again->seed(), 42u);
+  }
   ASSERT_OK(Open(model_, 42));
 }
 
 TEST_F(JobDirectoryTest, TheLargestSeedIsKept) {
-  ASSERT_OK(Open(model_, ~std::uint64_t{0}));
+  SaveSteps({1}, ~std::uint64_t{0});
   ASSERT_OK_AND_ASSIGN(const auto again, Open(model_));
   EXPECT_EQ(again->seed(), ~std::uint64_t{0});
 }
 
 TEST_F(JobDirectoryTest, AnotherSeedIsRefusedWithBothValues) {
-  ASSERT_OK(Open(model_, 42));
+  SaveSteps({1}, 42);
   EXPECT_THAT(Open(model_, 43), StatusIs(absl::StatusCode::kFailedPrecondition,
                                          AllOf(HasSubstr("seed 42"), HasSubstr("43"))));
 }
 
 TEST_F(JobDirectoryTest, ASeedThatCannotBeReadIsNamed) {
-  ASSERT_OK(Open());
+  SaveSteps({1});
   for (const char* const damage : {"seed: twelve", "", "[", "seed: -1", "- 1"}) {
     Write(File("dime/job.yaml"), damage);
     EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dime/job.yaml")))
@@ -241,7 +242,11 @@ TEST_F(JobDirectoryTest, EveryKindOfDamageIsPassedOver) {
                                            [&] { flip(data); },
                                            [&] { flip(index); },
                                            [&] { fs::resize_file(data, 0); },
-                                           [&] { fs::resize_file(index, 0); }};
+                                           [&] { fs::resize_file(index, 0); },
+                                           [&] {
+                                             fs::remove(data);
+                                             fs::create_directory(data);
+                                           }};
   for (std::size_t i = 0; i < std::size(damages); ++i) {
     SCOPED_TRACE(i);
     fs::remove_all(Path());
@@ -289,6 +294,33 @@ TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsDamaged) {
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
   EXPECT_THAT(step, Optional(100));
+}
+
+TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsGoneOrNamesOthers) {
+  SaveSteps({9, 10, 100});
+  for (const char* const state : {"", "model_checkpoint_path: \"model.ckpt-999\"\n"}) {
+    fs::remove(File("checkpoint"));
+    if (*state != '\0') Write(File("checkpoint"), state);
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+    EXPECT_THAT(step, Optional(100));
+  }
+}
+
+TEST_F(JobDirectoryTest, WithoutACheckpointAnythingMayStillChange) {
+  ASSERT_OK(Open(model_, 42));
+  models::ModelDescription description = SmallCensus();
+  description.estimator.hidden_units = {16, 4};
+  const models::Model other(description);
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open(other, 43));
+  EXPECT_EQ(directory->seed(), 43u);
+  EXPECT_THAT(Read(File("dime/model.yaml")), HasSubstr("[16, 4]"));
+}
+
+TEST_F(JobDirectoryTest, OneJobAtATime) {
+  ASSERT_OK_AND_ASSIGN(const auto first, Open());
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kAborted,
+                               AllOf(HasSubstr(Path()), HasSubstr("another job"))));
 }
 
 TEST_F(JobDirectoryTest, AMovedDirectoryWithAbsolutePrefixesIsFound) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -49,7 +50,10 @@ class Prefetcher::Impl {
     const std::int64_t first_held = taken_ + 1 - kHeldByCaller;
     if (first_held > 0) released_.Raise(first_held);
     made_.WaitFor(taken_ + 1, kSpin);
-    if (taken_ >= end_.load()) return nullptr;
+    if (taken_ >= end_.load()) {
+      if (failure_ != nullptr) std::rethrow_exception(failure_);
+      return nullptr;
+    }
     return &Slot(taken_++);
   }
 
@@ -60,7 +64,11 @@ class Prefetcher::Impl {
 
   void Run() {
     std::int64_t made = 0;
-    while (WaitForRoom(made) && Make(made)) made_.Raise(++made);
+    try {
+      while (WaitForRoom(made) && Make(made)) made_.Raise(++made);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
     end_.store(made);
     made_.Raise(Watermark::kMax);
   }
@@ -94,6 +102,7 @@ class Prefetcher::Impl {
   Watermark made_;
   Watermark released_;
   std::atomic<std::int64_t> end_{Watermark::kMax};  // Set before made_ is raised for the last time.
+  std::exception_ptr failure_;                      // Likewise.
   std::atomic<bool> stop_{false};
 
   // The thread's own.

@@ -28,9 +28,9 @@ class Prefetcher {
              std::int64_t first_batch, int depth);
   ~Prefetcher();
 
-  // The next batch, or null when there are no more. The one returned before is given back: it must
-  // not be used any more after the call that follows the next one, so that a step may push for
-  // batch t while it holds t+1.
+  // The next batch, or null when there are no more. Throws what the thread has thrown (no memory).
+  // The one returned before is given back: it must not be used any more after the call that follows
+  // the next one, so that a step may push for batch t while it holds t+1.
   const PreparedBatch* Next();
 
  private:

@@ -28,8 +28,8 @@ absl::Status TextWindow::Fill() {
   DIME_ASSIGN_OR_RETURN(const std::size_t got,
                         file_->ReadAt(offset_, std::span(buffer_).subspan(end_, wanted)));
   if (got < wanted) {
-    return base::Unavailable("'{}' became shorter while it was read: {} bytes, {} at first", path_,
-                             offset_ + got, file_->size_bytes());
+    return base::DataLoss("'{}' became shorter while it was read: {} bytes, {} at first", path_,
+                          offset_ + got, file_->size_bytes());
   }
   end_ += got;
   offset_ += got;
