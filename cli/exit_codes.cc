@@ -12,7 +12,9 @@ constexpr ExitCodeMeaning kMeanings[] = {
     {kExitIo, "reading or writing failed: disk full, not a directory, out of memory"},
     {kExitPermission, "not allowed: permissions or credentials"},
     {kExitConfig, "the model description is wrong, or the job directory holds another model"},
+    {kExitHungUp, "the terminal went away (SIGHUP); training has written a checkpoint first"},
     {kExitInterrupted, "interrupted (Ctrl-C); training has written a checkpoint first"},
+    {kExitUnread, "nobody reads the output any more"},
     {kExitTerminated, "terminated (SIGTERM); training has written a checkpoint first"},
 };
 
@@ -53,6 +55,10 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 ExitCode ExitCodeOfInput(const absl::Status& status) {
   const ExitCode code = ExitCodeOf(status);
   return code == kExitConfig ? kExitData : code;
+}
+
+ExitCode ExitCodeOfJob(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) ? kExitIo : ExitCodeOf(status);
 }
 
 ExitCode ExitCodeOfWrite(const absl::Status& status) {

@@ -19,7 +19,9 @@ enum ExitCode : int {
   kExitIo = 74,            // Reading or writing failed; disk or memory is full.
   kExitPermission = 77,    // Not allowed.
   kExitConfig = 78,        // A model description, or what it is to fit with, is wrong.
+  kExitHungUp = 129,       // SIGHUP.
   kExitInterrupted = 130,  // SIGINT.
+  kExitUnread = 141,       // SIGPIPE, as shells have it.
   kExitTerminated = 143,   // SIGTERM.
 };
 
@@ -35,6 +37,8 @@ struct ExitCodeMeaning {
 [[nodiscard]] ExitCode ExitCodeOf(const absl::Status& status);
 // The same where all that was read is input data: what is wrong is wrong with them.
 [[nodiscard]] ExitCode ExitCodeOfInput(const absl::Status& status);
+// The same for what ends a job whose options are good: what is left to be wrong are its files.
+[[nodiscard]] ExitCode ExitCodeOfJob(const absl::Status& status);
 // The same where something was written: a path that is not there is no missing input.
 [[nodiscard]] ExitCode ExitCodeOfWrite(const absl::Status& status);
 

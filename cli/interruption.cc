@@ -7,15 +7,15 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
-#include "runtime/base/check.h"
 #include "runtime/base/log.h"
 
 namespace dime::cli {
 namespace {
 
-constexpr std::array kSignals = {SIGINT, SIGTERM};
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
 
 // What the handler needs: a signal has no other way to a C++ object.
 std::atomic<int> g_signal = 0;
@@ -37,7 +37,9 @@ extern "C" void HandleSignal(int signal) {
 
 Interruption::Interruption(std::string notice) : notice_(std::move(notice)) {
   std::array<int, 2> ends;
-  DIME_CHECK(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "make a pipe");
+  }
   g_signal = 0;
   g_read_end = ends[0];
   g_write_end = ends[1];

@@ -1,4 +1,5 @@
-// cli/interruption.h - Ctrl-C and SIGTERM as a request to stop in good order.
+// cli/interruption.h - Ctrl-C, SIGTERM and SIGHUP (the terminal went away) as a request to stop in
+// good order.
 //
 // The first signal prints the notice and asks for the stop; a second one ends the process at once,
 // with the exit code of the signal. A signal that is ignored when this begins stays ignored. One

@@ -28,7 +28,7 @@ absl::Status ReadSeparator(const YamlNode* node, char* separator) {
   if (node == nullptr) return absl::OkStatus();
   std::string text;
   DIME_RETURN_IF_ERROR(internal::ReadText(node, &text));
-  constexpr auto is_part_of_a_value = [](char c) {
+  const auto is_part_of_a_value = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '"' ||
            c == '.' || c == '+' || c == '-';
   };
@@ -255,10 +255,10 @@ void CompareMaps(const std::string& path, const YamlNode& here, const YamlNode& 
 
 void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode* there,
                   std::vector<std::string>* lines) {
-  constexpr auto is = [](const YamlNode* node, YamlNode::Kind kind) {
+  const auto is = [](const YamlNode* node, YamlNode::Kind kind) {
     return node != nullptr && node->kind == kind;
   };
-  constexpr auto is_list_of_maps = [is](const YamlNode* node) {
+  const auto is_list_of_maps = [is](const YamlNode* node) {
     return is(node, YamlNode::Kind::kList) && !node->children.empty() &&
            is(&node->children.front(), YamlNode::Kind::kMap);
   };

@@ -366,7 +366,8 @@ int Train(const Request& request) {
   if (!options.ok()) return ReportError(kName, options.status());
   for (const auto* files : {&options->train_files, &options->eval_files}) {
     if (const absl::Status found = CheckInputs(*files); !found.ok()) {
-      return ReportError(kName, found);
+      ReportError(kName, found);
+      return ExitCodeOfInput(found);
     }
   }
   if (const absl::Status created = CreateJobDir(options->job_dir); !created.ok()) {
@@ -382,7 +383,8 @@ int Train(const Request& request) {
       worker::RunTrainingJob(*description, *options, reporter, interruption.token());
   if (!result.ok()) {
     reporter.Stop();
-    return ReportError(kName, result.status());
+    ReportError(kName, result.status());
+    return ExitCodeOfJob(result.status());
   }
   reporter.Finish(*result);
   if (request.own.format == "json") {

@@ -10,7 +10,7 @@ namespace dime::models::internal {
 
 // Without white space at both ends.
 [[nodiscard]] inline std::string_view Trimmed(std::string_view text) {
-  constexpr auto is_blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+  const auto is_blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;

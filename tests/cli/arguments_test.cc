@@ -154,6 +154,8 @@ TEST(ExitCodesTest, EachKindOfErrorHasItsCode) {
 TEST(ExitCodesTest, WhatWasDoneDecidesWhoseFaultItIs) {
   EXPECT_EQ(ExitCodeOfInput(base::InvalidArgument("")), 65);
   EXPECT_EQ(ExitCodeOfInput(base::PermissionDenied("")), 77);
+  EXPECT_EQ(ExitCodeOfJob(base::InvalidArgument("")), 74);
+  EXPECT_EQ(ExitCodeOfJob(base::FailedPrecondition("")), 78);
   EXPECT_EQ(ExitCodeOfWrite(base::NotFound("")), 74);
   EXPECT_EQ(ExitCodeOfWrite(base::InvalidArgument("")), 74);
   EXPECT_EQ(ExitCodeOfWrite(base::PermissionDenied("")), 77);
@@ -162,7 +164,7 @@ TEST(ExitCodesTest, WhatWasDoneDecidesWhoseFaultItIs) {
 TEST(ExitCodesTest, EachCodeIsExplainedOnce) {
   std::vector<int> codes;
   for (const ExitCodeMeaning& line : ExitCodeMeanings()) codes.push_back(line.code);
-  EXPECT_THAT(codes, ElementsAre(0, 64, 65, 69, 70, 74, 77, 78, 130, 143));
+  EXPECT_THAT(codes, ElementsAre(0, 64, 65, 69, 70, 74, 77, 78, 129, 130, 141, 143));
 }
 
 }  // namespace

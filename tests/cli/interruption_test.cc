@@ -23,7 +23,8 @@ TEST(InterruptionTest, WithoutASignalNothingIsAskedFor) {
 }
 
 TEST(InterruptionTest, TheFirstSignalAsksForAStop) {
-  for (const auto& [signal, exit_code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+  for (const auto& [signal, exit_code] :
+       {std::pair(SIGINT, 130), std::pair(SIGTERM, 143), std::pair(SIGHUP, 129)}) {
     Interruption interruption("notice");
     raise(signal);
     WaitForStop(interruption.token());

@@ -1,5 +1,6 @@
 // The program itself, as its users run it: output, exit codes, signals.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -28,6 +30,7 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::string ReadText(const std::string& path) {
@@ -279,6 +282,40 @@ TEST_F(ProgramTest, AJobDirectoryThatCannotBeMadeIsAnIoError) {
   EXPECT_EQ(Dime(words).exit_code, 74);
 }
 
+// The program with a shell's redirections after its words.
+int ExitCodeInShell(const std::vector<std::string>& arguments, const std::string& redirections) {
+  std::string command = fmt::format("'{}'", DIME_PROGRAM);
+  for (const std::string& argument : arguments) command += fmt::format(" '{}'", argument);
+  const int status = std::system((command + " " + redirections).c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(ProgramTest, OutputThatCannotBeWrittenIsAnIoError) {
+  const std::string to_full = "> /dev/full 2> '" + dir_.File("err") + "'";
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--version"},
+        std::vector<std::string>{"models", "describe", "census"},
+        Train({"--format=json"}, {"--train-steps=3"})}) {
+    EXPECT_EQ(ExitCodeInShell(words, to_full), 74) << words[0];
+    EXPECT_THAT(ReadText(dir_.File("err")), HasSubstr("No space left on device"));
+  }
+}
+
+TEST_F(ProgramTest, ALogThatNobodyReadsStopsNoTraining) {
+  const std::string unread = "2>&1 | true";
+  ExitCodeInShell(Train({"--checkpoint-steps=5"}, {"--train-steps=40"}), unread);
+  EXPECT_TRUE(std::filesystem::exists(job_dir_ + "/model.ckpt-40.index"));
+}
+
+TEST_F(ProgramTest, StreamsMayBeClosed) {
+  EXPECT_EQ(ExitCodeInShell(Train({}, {"--train-steps=3"}), "<&- >&- 2>&-"), 0);
+  EXPECT_TRUE(std::filesystem::exists(job_dir_ + "/model.ckpt-3.index"));
+  for (const auto& file : std::filesystem::directory_iterator(job_dir_)) {
+    if (!file.is_regular_file()) continue;
+    EXPECT_THAT(ReadText(file.path()), Not(HasSubstr("INFO "))) << file.path();
+  }
+}
+
 class SignalTest : public ProgramTest, public ::testing::WithParamInterface<int> {};
 
 TEST_P(SignalTest, ASignalCheckpointsAndTheNextRunGoesOn) {
@@ -304,7 +341,7 @@ TEST_P(SignalTest, ASignalCheckpointsAndTheNextRunGoesOn) {
   EXPECT_GE(nlohmann::json::parse(resumed.out)["first_step"], 100);
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, SignalTest, ::testing::Values(SIGINT, SIGTERM));
+INSTANTIATE_TEST_SUITE_P(Signals, SignalTest, ::testing::Values(SIGHUP, SIGINT, SIGTERM));
 
 TEST_F(ProgramTest, HelpIsOnStdout) {
   const struct {
