@@ -259,7 +259,7 @@ void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode*
     return node != nullptr && node->kind == kind;
   };
   const auto is_list_of_maps = [is](const YamlNode* node) {
-    return is(node, YamlNode::Kind::kList) && !node->children.empty() &&
+    return node != nullptr && node->kind == YamlNode::Kind::kList && !node->children.empty() &&
            is(&node->children.front(), YamlNode::Kind::kMap);
   };
   if (is(here, YamlNode::Kind::kMap) && is(there, YamlNode::Kind::kMap)) {
