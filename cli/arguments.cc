@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <vector>
 
 #include "cli/exit_codes.h"
@@ -245,13 +246,14 @@ std::string FormatOptions(const CLI::App& app) {
   return page;
 }
 
+// fmt::print() would throw where stderr cannot be written, and the exit code be another one.
 int ReportError(std::string_view command, const absl::Status& status) {
-  fmt::print(stderr, "{}: {}\n", command, base::MessageOf(status));
+  std::fputs(fmt::format("{}: {}\n", command, base::MessageOf(status)).c_str(), stderr);
   return ExitCodeOf(status);
 }
 
 int ReportUsageError(std::string_view command, std::string_view message) {
-  fmt::print(stderr, "{}: {}\nSee `{} --help`.\n", command, message, command);
+  std::fputs(fmt::format("{}: {}\nSee `{} --help`.\n", command, message, command).c_str(), stderr);
   return kExitUsage;
 }
 

@@ -56,8 +56,7 @@ void StatusLine::Draw() {
   const auto room = static_cast<std::size_t>(std::max(columns_() - 1, 0));
   const std::string_view visible = std::string_view(text_).substr(0, room);
   if (visible.empty()) return;
-  fmt::print(out_, "{}", visible);
-  std::fflush(out_);
+  Write(visible);
   drawn_bytes_ = visible.size();
 }
 
@@ -67,9 +66,13 @@ void StatusLine::Erase() {
   const auto columns = static_cast<std::size_t>(std::max(columns_(), 1));
   const std::size_t rows_above = (drawn_bytes_ - 1) / columns;
   const std::string up = rows_above > 0 ? fmt::format("\033[{}A", rows_above) : "";
-  fmt::print(out_, "\r{}\033[J", up);
-  std::fflush(out_);
+  Write(fmt::format("\r{}\033[J", up));
   drawn_bytes_ = 0;
+}
+
+void StatusLine::Write(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), out_);
+  std::fflush(out_);
 }
 
 std::unique_ptr<StatusLine> MakeStatusLine() {

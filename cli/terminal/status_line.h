@@ -30,8 +30,9 @@ class StatusLine {
   [[nodiscard]] int columns() const { return columns_(); }
 
  private:
-  void Draw();   // With mutex_ held.
-  void Erase();  // With mutex_ held.
+  void Draw();                        // With mutex_ held.
+  void Erase();                       // With mutex_ held.
+  void Write(std::string_view text);  // A terminal that has gone away is no reason to stop.
 
   std::FILE* const out_;
   const std::function<int()> columns_;
