@@ -30,6 +30,9 @@ void* Allocate(std::size_t size_bytes, std::size_t alignment) {
 
 }  // namespace
 
+// GCC, where it inlines only one of the two, takes these for a pair that does not fit.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment));
