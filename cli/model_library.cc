@@ -4,13 +4,12 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "runtime/base/log.h"
 #include "runtime/base/suggest.h"
 #include "runtime/storage/file_system.h"
 
 namespace dime::cli {
 namespace {
-
-constexpr std::uint64_t kMaxDescriptionBytes = 1 << 20;
 
 bool IsFileName(std::string_view name) {
   return name.find('/') != name.npos || name.ends_with(".yaml") || name.ends_with(".yml");
@@ -18,9 +17,21 @@ bool IsFileName(std::string_view name) {
 
 absl::StatusOr<std::string> ReadDescription(const std::string& path) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
-  absl::StatusOr<std::string> yaml = fs->ReadFile(path, kMaxDescriptionBytes);
+  absl::StatusOr<std::string> yaml = fs->ReadFile(path, models::kMaxDescriptionBytes);
   if (!yaml.ok()) return base::Annotate(yaml.status(), "read a model description");
   return yaml;
+}
+
+// Every variant of a page.
+absl::Status AddModels(const std::string& path, std::vector<LibraryModel>* models) {
+  DIME_ASSIGN_OR_RETURN(const std::string yaml, ReadDescription(path));
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> names, models::VariantNames(yaml, path));
+  for (const std::string& name : names) {
+    DIME_ASSIGN_OR_RETURN(models::ModelDescription description,
+                          models::ParseDescription(yaml, path, name));
+    models->push_back({std::move(description), path});
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -45,11 +56,9 @@ absl::StatusOr<std::vector<LibraryModel>> ListModels(const std::string& director
   for (const std::string& name : *names) {
     if (!name.ends_with(".yaml")) continue;
     const std::string path = storage::JoinPath(directory, name);
-    DIME_ASSIGN_OR_RETURN(const std::string yaml, ReadDescription(path));
-    for (const std::string& variant : models::VariantNames(yaml)) {
-      DIME_ASSIGN_OR_RETURN(models::ModelDescription description,
-                            models::ParseDescription(yaml, path, variant));
-      found.push_back({std::move(description), path});
+    // One page that is wrong does not hide the others.
+    if (const absl::Status added = AddModels(path, &found); !added.ok()) {
+      base::Log(base::Severity::kWarning, "left out of the models: {}", base::MessageOf(added));
     }
   }
   return found;

@@ -41,7 +41,7 @@ void TrainingReporter::OnStart(std::int64_t first_step, std::int64_t last_step) 
   if (last_step > 0 && first_step >= last_step) {
     Log(Severity::kInfo,
         "the job has taken {} steps already and was to end at {}: nothing to train; to go on, "
-        "give a larger --train-steps",
+        "raise what ended it (--train-steps or --num-epochs)",
         first_step, last_step);
     return;
   }

@@ -215,7 +215,25 @@ absl::StatusOr<ModelDescription> ReadVariants(const YamlNode& page, const YamlNo
   return *std::move(result);
 }
 
-// --- Differences
+absl::StatusOr<ModelDescription> ReadChosenVariant(const YamlNode& page,
+                                                   const ModelDescription& common,
+                                                   const std::string& file_name,
+                                                   const std::string& wanted) {
+  if (const YamlNode* const variants = page.Find("variants")) {
+    return ReadVariants(page, *variants, common, wanted);
+  }
+  ModelDescription description = common;
+  description.name = NameOfFile(file_name);
+  if (!wanted.empty() && wanted != description.name) {
+    return internal::UnknownName(page, "variant", wanted, std::vector{description.name});
+  }
+  DIME_RETURN_IF_ERROR(ReadVariant(page, nullptr, &description));
+  return description;
+}
+
+// --- Writing
+
+static_assert(kMaxDescriptionBytes == internal::kMaxYamlBytes);
 
 // What two descriptions of one model have in common, whatever their jobs do with it.
 YamlNode WriteModel(const ModelDescription& description) {
@@ -225,6 +243,29 @@ YamlNode WriteModel(const ModelDescription& description) {
       .Add("columns", internal::WriteColumns(description))
       .Add("estimator", internal::WriteEstimator(description.estimator));
 }
+
+YamlNode WritePage(const ModelDescription& description) {
+  YamlNode page = WriteModel(description);
+  page.Add("training", internal::WriteTraining(description.training))
+      .Add("variants", YamlNode::Map().Add(description.name, YamlNode::Map()));
+  return page;
+}
+
+// Job directories and exports carry the page with all defaults written out, which is longer.
+absl::Status CheckCanBeReadBack(const YamlNode& page, const ModelDescription& description) {
+  const YamlNode written = WritePage(description);
+  const std::size_t num_nodes = written.CountNodes();
+  const std::size_t size_bytes = internal::FormatYaml(written).size();
+  if (num_nodes <= internal::kMaxYamlNodes && size_bytes <= internal::kMaxYamlBytes) {
+    return absl::OkStatus();
+  }
+  return page.Error(
+      "with its defaults written out the description has {} values in {} bytes; at most {} values "
+      "in {} bytes are allowed",
+      num_nodes, size_bytes, internal::kMaxYamlNodes, internal::kMaxYamlBytes);
+}
+
+// --- Differences
 
 YamlNode WriteModelWithoutRates(const ModelDescription& description) {
   ModelDescription model = description;
@@ -307,22 +348,20 @@ absl::StatusOr<ModelDescription> ParseDescription(std::string_view yaml,
   DIME_RETURN_IF_ERROR(ReadInput(*page.Find("input"), &common.input));
   DIME_RETURN_IF_ERROR(ReadLabel(*page.Find("label"), &common));
   DIME_RETURN_IF_ERROR(internal::ReadColumns(*page.Find("columns"), &common));
-  if (const YamlNode* variants = page.Find("variants")) {
-    return ReadVariants(page, *variants, common, variant);
+  DIME_ASSIGN_OR_RETURN(ModelDescription description,
+                        ReadChosenVariant(page, common, file_name, variant));
+  if (description.training.export_name.empty()) {
+    description.training.export_name = description.name;
   }
-  common.name = NameOfFile(file_name);
-  if (!variant.empty() && variant != common.name) {
-    return internal::UnknownName(page, "variant", variant, std::vector{common.name});
-  }
-  DIME_RETURN_IF_ERROR(ReadVariant(page, nullptr, &common));
-  return common;
+  DIME_RETURN_IF_ERROR(CheckCanBeReadBack(page, description));
+  return description;
 }
 
-std::vector<std::string> VariantNames(std::string_view yaml) {
-  const absl::StatusOr<YamlNode> page = internal::ParseYaml(yaml, "");
-  if (!page.ok()) return {};
-  const YamlNode* const variants = page->Find("variants");
-  if (variants == nullptr || variants->kind != YamlNode::Kind::kMap) return {};
+absl::StatusOr<std::vector<std::string>> VariantNames(std::string_view yaml,
+                                                      const std::string& file_name) {
+  DIME_ASSIGN_OR_RETURN(const YamlNode page, internal::ParseYaml(yaml, file_name));
+  const YamlNode* const variants = page.Find("variants");
+  if (variants == nullptr) return std::vector{NameOfFile(file_name)};
   std::vector<std::string> names;
   for (const YamlNode& variant : variants->children) names.push_back(variant.key);
   return names;
@@ -343,10 +382,7 @@ absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescript
 }
 
 std::string FormatDescription(const ModelDescription& description) {
-  YamlNode page = WriteModel(description);
-  page.Add("training", internal::WriteTraining(description.training))
-      .Add("variants", YamlNode::Map().Add(description.name, YamlNode::Map()));
-  return internal::FormatYaml(page);
+  return internal::FormatYaml(WritePage(description));
 }
 
 std::vector<std::string> DescribeDifference(const ModelDescription& here,

@@ -113,8 +113,8 @@ struct TrainingDefaults {
   std::int64_t train_batch_size = 40;
   std::int64_t eval_batch_size = 40;
   std::int64_t eval_steps = 100;  // 0: the whole evaluation set.
-  std::string export_name;
-  std::string eval_name;  // The directory is eval_<eval_name>.
+  std::string export_name;        // The model's name unless the page says otherwise.
+  std::string eval_name;          // The directory is eval_<eval_name>.
 };
 
 struct ModelDescription {
@@ -136,10 +136,13 @@ struct DescriptionOverrides {
 };
 
 // Reads a description. `file_name` is for messages; `variant` "" takes the file's first.
+inline constexpr std::uint64_t kMaxDescriptionBytes = std::uint64_t{1} << 20;
 absl::StatusOr<ModelDescription> ParseDescription(std::string_view yaml,
                                                   const std::string& file_name,
                                                   const std::string& variant);
-[[nodiscard]] std::vector<std::string> VariantNames(std::string_view yaml);
+// The names of its variants; a page without any describes one model, named like the file.
+absl::StatusOr<std::vector<std::string>> VariantNames(std::string_view yaml,
+                                                      const std::string& file_name);
 
 absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescription* description);
 

@@ -17,7 +17,6 @@ namespace {
 using checkpoint::BundleReader;
 using checkpoint::TensorInfo;
 
-constexpr std::uint64_t kMaxDescriptionBytes = std::uint64_t{16} << 20;
 constexpr std::int64_t kBatchExamples = 1024;  // Scored at a time: bounds the memory of layers.
 
 absl::StatusOr<std::string> ReadDescription(storage::FileSystem& fs,

@@ -125,9 +125,14 @@ std::optional<std::string> ParseNumber(const FieldPlan& field, const FieldValue&
     *out = static_cast<float>(integer);
     return std::nullopt;
   }
-  if (!internal::ParseFloat(text, out)) {
+  float number = 0;
+  if (!internal::ParseFloat(text, &number)) {
     return fmt::format("{} is not a number", internal::Quoted(text));
   }
+  if (!std::isfinite(number)) {
+    return fmt::format("{} is not a finite number", internal::Quoted(text));
+  }
+  *out = number;
   return std::nullopt;
 }
 
@@ -289,7 +294,7 @@ Step RecordEncoder::Impl::MakeStep(const FeatureColumn& column) {
   CrossStep step{.keys = {},
                  .num_buckets = static_cast<std::uint64_t>(crossed.num_buckets),
                  .hash_key = crossed.hash_key};
-  for (const CrossKey& key : crossed.keys) {
+  for (const CrossKey& key : internal::KeysAsHashed(crossed)) {
     step.keys.push_back({.is_id = key.is_column,
                          .slot = key.is_column ? PlanStep(key.name) : PlanFingerprint(key.name)});
   }

@@ -25,8 +25,7 @@ constexpr std::string_view kCheckpointName = "model.ckpt-";
 constexpr std::string_view kIndexSuffix = ".index";
 constexpr char kOwnFiles[] = "dime";
 constexpr char kModelFile[] = "dime/model.yaml";
-constexpr char kSeedFile[] = "dime/job.yaml";
-constexpr std::uint64_t kDefaultSeed = 1;
+constexpr char kSettingsFile[] = "dime/job.yaml";
 constexpr std::size_t kMostLinesShown = 10;
 
 // Whether a bundle is not what it should be, as opposed to out of reach for the moment.
@@ -80,26 +79,46 @@ absl::StatusOr<std::vector<std::string>> ListBundles(storage::FileSystem& fs,
 // A small file's text; no value when it is not there.
 absl::StatusOr<std::optional<std::string>> ReadIfThere(storage::FileSystem& fs,
                                                        const std::string& path) {
-  absl::StatusOr<std::string> text = fs.ReadFile(path, /*max_bytes=*/1 << 20);
+  absl::StatusOr<std::string> text = fs.ReadFile(path, models::kMaxDescriptionBytes);
   if (absl::IsNotFound(text.status())) return std::optional<std::string>();
   if (!text.ok()) return text.status();
   return std::optional<std::string>(*std::move(text));
 }
 
-absl::StatusOr<std::uint64_t> ParseSeed(const std::string& text, const std::string& path) {
-  try {
-    return YAML::Load(text)["seed"].as<std::uint64_t>();
-  } catch (const YAML::Exception& error) {
-    return base::DataLoss(
-        "cannot read the job's seed from {}: {}; delete the file to choose a seed", path,
-        error.what());
-  }
+constexpr std::string_view NameOf(Order order) {
+  return order == Order::kAsRead ? "as-read" : "shuffled";
 }
 
-std::string FormatSeed(std::uint64_t seed) {
+absl::StatusOr<JobSettings> ParseSettings(const std::string& text, const std::string& path) {
+  JobSettings settings;
+  try {
+    const YAML::Node page = YAML::Load(text);
+    settings.seed = page["seed"].as<std::uint64_t>();
+    if (page["order"]) {
+      const auto order = page["order"].as<std::string>();
+      if (order != NameOf(Order::kAsRead) && order != NameOf(Order::kShuffled)) {
+        return base::DataLoss("{}: there is no order '{}'", path, order);
+      }
+      if (order == NameOf(Order::kAsRead)) settings.order = Order::kAsRead;
+    }
+    if (page["train_batch_size"]) {
+      settings.train_batch_size = page["train_batch_size"].as<std::int64_t>();
+    }
+  } catch (const YAML::Exception& error) {
+    return base::DataLoss(
+        "cannot read the job's seed and order from {}: {}; delete the file to "
+        "choose them anew",
+        path, error.what());
+  }
+  return settings;
+}
+
+std::string FormatSettings(const JobSettings& settings) {
   YAML::Emitter yaml;
-  yaml << YAML::Comment("Where this job's data order and initial weights come from.")
-       << YAML::BeginMap << YAML::Key << "seed" << YAML::Value << seed << YAML::EndMap;
+  yaml << YAML::Comment("What this job's bytes depend on besides its model and its data.")
+       << YAML::BeginMap << YAML::Key << "seed" << YAML::Value << settings.seed << YAML::Key
+       << "order" << YAML::Value << std::string(NameOf(settings.order)) << YAML::Key
+       << "train_batch_size" << YAML::Value << settings.train_batch_size << YAML::EndMap;
   return std::string(yaml.c_str()) + "\n";
 }
 
@@ -119,7 +138,7 @@ absl::StatusOr<std::unique_ptr<JobDirectory>> JobDirectory::Open(
   DIME_RETURN_IF_ERROR(directory->FindCheckpoints());
   DIME_RETURN_IF_ERROR(directory->CheckDescription());
   DIME_RETURN_IF_ERROR(directory->CheckVariables());
-  DIME_RETURN_IF_ERROR(directory->SettleSeed(seed));
+  DIME_RETURN_IF_ERROR(directory->SettleSettings(seed));
   DIME_RETURN_IF_ERROR(directory->Prepare());
   return directory;
 }
@@ -193,19 +212,36 @@ absl::Status JobDirectory::CheckVariables() const {
   return absl::OkStatus();
 }
 
-absl::Status JobDirectory::SettleSeed(std::optional<std::uint64_t> seed) {
-  const std::string path = JoinPath(path_, kSeedFile);
+absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
+  const std::string path = JoinPath(path_, kSettingsFile);
   DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
   if (!text.has_value() || checkpoints_.empty()) {
-    seed_ = seed.value_or(kDefaultSeed);
+    settings_ = {.seed = seed.value_or(settings_.seed),
+                 .order = options_.order.value_or(settings_.order),
+                 .train_batch_size = options_.train_batch_size};
     return absl::OkStatus();
   }
-  DIME_ASSIGN_OR_RETURN(seed_, ParseSeed(*text, path));
-  if (seed.value_or(seed_) == seed_) return absl::OkStatus();
-  return base::FailedPrecondition(
-      "job directory {} was started with seed {}, not {}: go on without a seed or with its own, or "
-      "use another job directory",
-      path_, seed_, *seed);
+  DIME_ASSIGN_OR_RETURN(settings_, ParseSettings(*text, path));
+  if (seed.value_or(settings_.seed) != settings_.seed) {
+    return base::FailedPrecondition(
+        "job directory {} was started with seed {}, not {}: go on without a seed or with its own, "
+        "or use another job directory",
+        path_, settings_.seed, *seed);
+  }
+  if (options_.order.value_or(settings_.order) != settings_.order) {
+    return base::FailedPrecondition(
+        "job directory {} was started with its data in the order '{}', not '{}': go on without an "
+        "order or with its own, or use another job directory",
+        path_, NameOf(settings_.order), NameOf(*options_.order));
+  }
+  const std::int64_t before = std::exchange(settings_.train_batch_size, options_.train_batch_size);
+  if (before > 0 && settings_.train_batch_size > 0 && before != settings_.train_batch_size) {
+    base::Log(base::Severity::kWarning,
+              "batches were of {} examples until here and are of {} from here on: the data are "
+              "gone on with at {} times the number of steps taken",
+              before, settings_.train_batch_size, settings_.train_batch_size);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status JobDirectory::Prepare() const {
@@ -215,7 +251,7 @@ absl::Status JobDirectory::Prepare() const {
   DIME_RETURN_IF_ERROR(DeleteLeftovers(own_files));
   const std::pair<const char*, std::string> files[] = {
       {kModelFile, models::FormatDescription(model_->description())},
-      {kSeedFile, FormatSeed(seed_)},
+      {kSettingsFile, FormatSettings(settings_)},
   };
   for (const auto& [name, contents] : files) {
     const std::string path = JoinPath(path_, name);

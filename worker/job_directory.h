@@ -2,8 +2,8 @@
 //
 //   checkpoint                    which bundles there are, the newest last
 //   model.ckpt-N.{index,data-*}   weights and slots after N steps; the newest few are kept
-//   dime/model.yaml               the model's description;  dime/job.yaml: the seed
-//   events.out.tfevents.*         training summaries;  eval_<name>/: evaluations;
+//   dime/model.yaml               the model's description;  dime/job.yaml: what else decides its
+//   bytes events.out.tfevents.*         training summaries;  eval_<name>/: evaluations;
 //   export/<name>/<time>/: exports
 //
 // Every file appears whole or not at all. A damaged checkpoint is named and passed over for the one
@@ -21,25 +21,36 @@
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
 #include "worker/in_process_store.h"
+#include "worker/input/batch_schedule.h"
 
 namespace dime::worker {
 
 struct JobDirectoryOptions {
   int max_to_keep = 5;
+  std::optional<Order> order = {};    // None: the job's own, or shuffled for a new one.
+  std::int64_t train_batch_size = 0;  // Recorded, and a change is logged; 0: not known.
+};
+
+// What a job's bytes depend on besides its model and its data.
+struct JobSettings {
+  std::uint64_t seed = 1;
+  Order order = Order::kShuffled;
+  std::int64_t train_batch_size = 0;
 };
 
 class JobDirectory {
  public:
   // Creates the directory if it is not there; `model` outlives the result. kFailedPrecondition with
-  // the differences when it belongs to another model or (when `seed` is given) another seed;
-  // kAborted while another job has it open.
+  // the differences when it belongs to another model or (when they are given) another seed
+  // or order; kAborted while another job has it open.
   static absl::StatusOr<std::unique_ptr<JobDirectory>> Open(const std::string& path,
                                                             const models::Model& model,
                                                             std::optional<std::uint64_t> seed,
                                                             const JobDirectoryOptions& options);
 
   // The seed that this job's data order and initial weights come from.
-  [[nodiscard]] std::uint64_t seed() const { return seed_; }
+  [[nodiscard]] std::uint64_t seed() const { return settings_.seed; }
+  [[nodiscard]] Order order() const { return settings_.order; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] storage::FileSystem& file_system() const { return *fs_; }
   [[nodiscard]] std::string CheckpointPrefix(std::int64_t step) const;  // PATH/model.ckpt-STEP
@@ -63,7 +74,7 @@ class JobDirectory {
   absl::Status FindCheckpoints();
   absl::Status CheckDescription() const;
   absl::Status CheckVariables() const;
-  absl::Status SettleSeed(std::optional<std::uint64_t> seed);
+  absl::Status SettleSettings(std::optional<std::uint64_t> seed);
   absl::Status Prepare() const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, InProcessStore& store) const;
@@ -76,7 +87,7 @@ class JobDirectory {
   storage::FileSystem* fs_ = nullptr;
   const models::Model* model_ = nullptr;
   JobDirectoryOptions options_;
-  std::uint64_t seed_ = 0;
+  JobSettings settings_;
   std::vector<std::string> checkpoints_;     // Names of those not known to be damaged, newest last.
   std::optional<std::int64_t> newest_step_;  // Of the checkpoint that was restored or saved last.
 };

@@ -46,33 +46,6 @@ absl::Status CheckAtLeast(std::string_view what, std::int64_t value, std::int64_
   return base::InvalidArgument("{} is {}; it must be at least {}", what, value, least);
 }
 
-absl::Status CheckOptions(const TrainingOptions& options) {
-  if (options.job_dir.empty()) return base::InvalidArgument("no job directory is given");
-  if (options.train_files.empty()) return base::InvalidArgument("no training files are given");
-  const struct {
-    std::string_view name;
-    std::int64_t value;
-    std::int64_t least;
-  } limits[] = {
-      {"the number of training steps", options.train_steps, 0},
-      {"the number of epochs", options.num_epochs, 0},
-      {"the training batch size", options.train_batch_size, 1},
-      {"the evaluation batch size", options.eval_batch_size, 1},
-      {"the number of evaluation steps", options.eval_steps, 0},
-      {"the number of bad records to bear", options.max_bad_records, 0},
-      {"the number of threads", options.num_threads, 0},
-      {"the checkpoint interval [seconds]", options.checkpoint_interval.count(), 0},
-      {"the number of steps between checkpoints", options.checkpoint_steps, 0},
-      {"the number of checkpoints to keep", options.max_checkpoints, 1},
-      {"the number of steps between summaries", options.summary_steps, 0},
-  };
-  for (const auto& limit : limits) {
-    DIME_RETURN_IF_ERROR(CheckAtLeast(limit.name, limit.value, limit.least));
-  }
-  DIME_RETURN_IF_ERROR(CheckIsDirectoryName("the evaluation's name", options.eval_name));
-  return CheckIsDirectoryName("the export's name", options.export_name);
-}
-
 // A file that is missing is found out now, not when it is needed at the end of training.
 absl::Status CheckFilesExist(const std::vector<std::string>& patterns) {
   for (const std::string& pattern : patterns) {
@@ -225,8 +198,11 @@ absl::StatusOr<TrainingResult> TrainingJob::Run() {
 }
 
 absl::Status TrainingJob::Open() {
-  DIME_ASSIGN_OR_RETURN(directory_, JobDirectory::Open(options_.job_dir, model_, options_.seed,
-                                                       {.max_to_keep = options_.max_checkpoints}));
+  DIME_ASSIGN_OR_RETURN(directory_,
+                        JobDirectory::Open(options_.job_dir, model_, options_.seed,
+                                           {.max_to_keep = options_.max_checkpoints,
+                                            .order = options_.order,
+                                            .train_batch_size = options_.train_batch_size}));
   storage::FileSystem& fs = directory_->file_system();
   const std::string eval_dir =
       options_.eval_name.empty() ? "eval" : fmt::format("eval_{}", options_.eval_name);
@@ -281,7 +257,7 @@ void TrainingJob::SetLastStep(const BatchSchedule& schedule) {
 
 absl::Status TrainingJob::Train() {
   const BatchSchedule schedule(train_data_.examples.num_examples, options_.train_batch_size,
-                               options_.num_epochs, directory_->seed(), options_.order);
+                               options_.num_epochs, directory_->seed(), directory_->order());
   SetLastStep(schedule);
   observer_.OnStart(step_, last_step_);
   if (IsAtEnd()) return absl::OkStatus();
@@ -412,6 +388,33 @@ absl::Status TrainingJob::ExportModel() {
 }
 
 }  // namespace
+
+absl::Status CheckOptions(const TrainingOptions& options) {
+  if (options.job_dir.empty()) return base::InvalidArgument("no job directory is given");
+  if (options.train_files.empty()) return base::InvalidArgument("no training files are given");
+  const struct {
+    std::string_view name;
+    std::int64_t value;
+    std::int64_t least;
+  } limits[] = {
+      {"the number of training steps", options.train_steps, 0},
+      {"the number of epochs", options.num_epochs, 0},
+      {"the training batch size", options.train_batch_size, 1},
+      {"the evaluation batch size", options.eval_batch_size, 1},
+      {"the number of evaluation steps", options.eval_steps, 0},
+      {"the number of bad records to bear", options.max_bad_records, 0},
+      {"the number of threads", options.num_threads, 0},
+      {"the checkpoint interval [seconds]", options.checkpoint_interval.count(), 0},
+      {"the number of steps between checkpoints", options.checkpoint_steps, 0},
+      {"the number of checkpoints to keep", options.max_checkpoints, 1},
+      {"the number of steps between summaries", options.summary_steps, 0},
+  };
+  for (const auto& limit : limits) {
+    DIME_RETURN_IF_ERROR(CheckAtLeast(limit.name, limit.value, limit.least));
+  }
+  DIME_RETURN_IF_ERROR(CheckIsDirectoryName("the evaluation's name", options.eval_name));
+  return CheckIsDirectoryName("the export's name", options.export_name);
+}
 
 absl::StatusOr<TrainingResult> RunTrainingJob(const models::ModelDescription& description,
                                               const TrainingOptions& options,

@@ -32,8 +32,8 @@ struct TrainingOptions {
   std::int64_t eval_steps = 100;  // 0: the whole set.
   std::int64_t max_bad_records = 0;
   std::optional<std::uint64_t> seed;  // None: the job directory's, or 1 for a new one.
-  Order order = Order::kShuffled;
-  int num_threads = 0;  // 0: one a processor.
+  std::optional<Order> order;         // None: the job directory's, or shuffled for a new one.
+  int num_threads = 0;                // 0: one a processor.
 
   std::chrono::seconds checkpoint_interval{600};
   std::int64_t checkpoint_steps = 0;  // > 0: also after every so many steps.
@@ -57,6 +57,9 @@ struct Progress {
   double steps_per_second = 0;  // Over the last moments.
   double examples_per_second = 0;
 };
+
+// kInvalidArgument for values that make no sense, whatever the files hold.
+absl::Status CheckOptions(const TrainingOptions& options);
 
 // Called from the training thread; must return quickly.
 class TrainingObserver {

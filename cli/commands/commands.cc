@@ -1,6 +1,7 @@
 #include "cli/commands/commands.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -53,19 +54,19 @@ bool IsGroup(std::string_view word) {
 
 bool AsksForHelp(const std::string& word) { return word == "--help" || word == "-h"; }
 
-int PrintGroup(const std::string& group) {
-  fmt::print("Usage: dime {} COMMAND [OPTIONS]\n\n", group);
+std::string FormatGroup(const std::string& group) {
+  std::string page = fmt::format("Usage: dime {} COMMAND [OPTIONS]\n\n", group);
   for (const Command& command : kCommands) {
     if (!command.name.starts_with(group + " ") || command.run == nullptr) continue;
-    fmt::print("  dime {:<18} {}\n", command.name, command.summary);
+    page += fmt::format("  dime {:<18} {}\n", command.name, command.summary);
   }
-  return kExitOk;
+  return page;
 }
 
 // `words` name no command: says which one may have been meant.
 int ReportUnknown(Words words) {
   if (!words[0].starts_with('-') && IsGroup(words[0]) && words.size() == 1) {
-    PrintGroup(words[0]);
+    std::fputs(FormatGroup(words[0]).c_str(), stderr);
     return kExitUsage;
   }
   std::vector<std::string> names;
@@ -102,7 +103,10 @@ int RunDime(Words words) {
                command.name);
     return kExitUsage;
   }
-  if (words.size() == 2 && IsGroup(words[0]) && AsksForHelp(words[1])) return PrintGroup(words[0]);
+  if (words.size() == 2 && IsGroup(words[0]) && AsksForHelp(words[1])) {
+    fmt::print("{}", FormatGroup(words[0]));
+    return kExitOk;
+  }
   return ReportUnknown(words);
 }
 

@@ -35,7 +35,7 @@ struct OwnFlags {
   std::optional<std::string> scale_tier;
   std::optional<std::int64_t> seed;
   std::int64_t threads = 0;
-  std::string order = "shuffled";
+  std::optional<std::string> order;
   std::int64_t max_bad_records = 0;
   std::int64_t max_checkpoints = 5;
   std::int64_t checkpoint_secs = 600;
@@ -77,7 +77,9 @@ void DeclareJobFlags(CLI::App& app, OwnFlags* flags) {
       ->type_name("N")
       ->group(group);
   app.add_option("--order", flags->order,
-                 "Order of the training data: shuffled anew each epoch, or as-read [shuffled]")
+                 "Order of the training data: shuffled anew each epoch, or as-read [the job's own; "
+                 "shuffled if "
+                 "new]")
       ->transform(OneOf({"shuffled", "as-read"}))
       ->type_name("ORDER")
       ->group(group);
@@ -319,7 +321,9 @@ absl::StatusOr<worker::TrainingOptions> MakeOptions(const Request& request,
   options.eval_min_steps = trainer.min_eval_frequency.value_or(0);
   options.max_bad_records = own.max_bad_records;
   if (own.seed) options.seed = static_cast<std::uint64_t>(*own.seed);
-  options.order = own.order == "as-read" ? worker::Order::kAsRead : worker::Order::kShuffled;
+  if (own.order) {
+    options.order = *own.order == "as-read" ? worker::Order::kAsRead : worker::Order::kShuffled;
+  }
   options.num_threads = static_cast<int>(own.threads);
   options.checkpoint_interval = std::chrono::seconds(own.checkpoint_secs);
   options.checkpoint_steps = own.checkpoint_steps;
@@ -364,6 +368,9 @@ int Train(const Request& request) {
   const absl::StatusOr<worker::TrainingOptions> options =
       MakeOptions(request, description->training);
   if (!options.ok()) return ReportError(kName, options.status());
+  if (const absl::Status possible = worker::CheckOptions(*options); !possible.ok()) {
+    return ReportUsageError(kName, base::MessageOf(possible));
+  }
   for (const auto* files : {&options->train_files, &options->eval_files}) {
     if (const absl::Status found = CheckInputs(*files); !found.ok()) {
       ReportError(kName, found);

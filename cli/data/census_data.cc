@@ -1,10 +1,5 @@
 #include "cli/data/census_data.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -13,7 +8,6 @@
 #include "cli/data/census_rows.h"
 #include "cli/data/http_download.h"
 #include "cli/data/run_program.h"
-#include "runtime/base/log.h"
 #include "runtime/base/sha256.h"
 #include "runtime/storage/file_system.h"
 
@@ -26,33 +20,6 @@ constexpr char kWorkDirectory[] = ".census.tmp";
 constexpr std::int64_t kNumTestInstances = 2;  // What the sample's test.csv holds.
 
 storage::FileSystem& Files() { return storage::LocalFileSystem(); }
-
-// Holds off other processes that fetch into the same directory.
-class DirectoryLock {
- public:
-  DirectoryLock() = default;
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
-  ~DirectoryLock() {
-    if (descriptor_ != -1) ::close(descriptor_);
-  }
-
-  absl::Status Take(const std::string& directory) {
-    descriptor_ = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor_ == -1) {
-      return base::ErrnoToStatus(errno, fmt::format("open directory '{}'", directory));
-    }
-    // A file system without locks says something else than EWOULDBLOCK: then there is none.
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
-      return absl::OkStatus();
-    }
-    return base::FailedPrecondition(
-        "another process is fetching data into '{}'; wait until it is done", directory);
-  }
-
- private:
-  int descriptor_ = -1;
-};
 
 // A directory for what is needed on the way. One that a killed process left behind is cleared.
 class WorkDirectory {
@@ -84,8 +51,12 @@ class CensusFetcher {
 
   absl::StatusOr<CensusResult> Run() {
     DIME_RETURN_IF_ERROR(Files().CreateDirectories(directory_));
-    DirectoryLock lock;
-    DIME_RETURN_IF_ERROR(lock.Take(directory_));
+    const auto lock = Files().LockDirectory(directory_);
+    if (absl::IsAborted(lock.status())) {
+      return base::Aborted("another process is fetching data into '{}'; wait until it is done",
+                           directory_);
+    }
+    DIME_RETURN_IF_ERROR(lock.status());
     CensusResult result;
     DIME_ASSIGN_OR_RETURN(const std::vector<CensusFile> missing, MissingFiles());
     if (missing.empty()) {
@@ -140,12 +111,26 @@ class CensusFetcher {
                                           reasons, directory_));
   }
 
+  // A file that holds something else is its user's: it is never replaced.
   absl::StatusOr<std::vector<CensusFile>> MissingFiles() {
     std::vector<CensusFile> missing;
     for (const CensusFile& file : {options_.train, options_.test}) {
-      auto contents = Files().ReadFile(PathOf(file));
-      if (!contents.ok() && !absl::IsNotFound(contents.status())) return contents.status();
-      if (!contents.ok() || base::Sha256Hex(*contents) != file.sha256) missing.push_back(file);
+      const std::string path = PathOf(file);
+      const auto contents = Files().ReadFile(path);
+      if (absl::IsNotFound(contents.status())) {
+        missing.push_back(file);
+        continue;
+      }
+      DIME_RETURN_IF_ERROR(contents.status());
+      if (base::Sha256Hex(*contents) == file.sha256) continue;
+      const std::string rows = NormaliseCensusRows(*contents, file.num_rows);
+      if (base::Sha256Hex(rows) != file.sha256) {
+        return base::AlreadyExists(
+            "'{}' holds something else than the census data; move it away, or give another "
+            "directory",
+            path);
+      }
+      DIME_RETURN_IF_ERROR(Files().WriteAtomically(path, rows));
     }
     return missing;
   }
@@ -211,19 +196,19 @@ class CensusFetcher {
       return base::DataLoss("it has other data as {}: the SHA-256 of the rows is {}, not {}",
                             file.name, sha256, file.sha256);
     }
-    if (Files().Exists(PathOf(file))) {
-      base::Log(base::Severity::kWarning, "replacing '{}', which held something else",
-                PathOf(file));
-    }
     return Files().WriteAtomically(PathOf(file), rows);
   }
 
   absl::Status WriteTestInstances() {
     DIME_ASSIGN_OR_RETURN(const std::string rows, Files().ReadFile(PathOf(options_.test)));
     DIME_ASSIGN_OR_RETURN(const std::string json, FirstRowAsJson(rows));
-    DIME_RETURN_IF_ERROR(Files().WriteAtomically(JoinPath(directory_, "test.json"), json));
-    return Files().WriteAtomically(JoinPath(directory_, "test.csv"),
-                                   FirstRows(rows, kNumTestInstances));
+    DIME_RETURN_IF_ERROR(WriteIfMissing("test.json", json));
+    return WriteIfMissing("test.csv", FirstRows(rows, kNumTestInstances));
+  }
+
+  absl::Status WriteIfMissing(const std::string& name, std::string_view contents) {
+    const std::string path = JoinPath(directory_, name);
+    return Files().Exists(path) ? absl::OkStatus() : Files().WriteAtomically(path, contents);
   }
 
   // Of earlier tries, and of sources that were given up half-way.

@@ -156,7 +156,7 @@ GraphColumns::Ids GraphColumns::Add(const std::string& scope, const CrossedColum
   std::vector<std::string> keys;
   std::vector<ValueType> types;
   std::string is_missing;
-  for (const CrossKey& key : column.keys) {
+  for (const CrossKey& key : KeysAsHashed(column)) {
     const std::string name = scope + "/keys/" + key.name;
     types.push_back(key.is_column ? ValueType::kInt64 : ValueType::kString);
     keys.push_back(

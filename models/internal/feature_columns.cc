@@ -366,6 +366,12 @@ const FeatureColumn* SourceOf(const ModelDescription& description, const Feature
       column.kind);
 }
 
+std::vector<CrossKey> KeysAsHashed(const CrossedColumn& column) {
+  std::vector<CrossKey> keys = column.keys;
+  std::ranges::stable_partition(keys, &CrossKey::is_column);
+  return keys;
+}
+
 absl::Status CheckName(const YamlNode& node, std::string_view name) {
   constexpr auto is_letter_or_digit = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

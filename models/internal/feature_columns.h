@@ -29,6 +29,10 @@ inline constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
 [[nodiscard]] const FeatureColumn* SourceOf(const ModelDescription& description,
                                             const FeatureColumn& column);
 
+// A cross's keys in the order in which they are hashed: columns come before strings, whatever the
+// order on the page, as TensorFlow has it (its SparseCross takes sparse inputs first).
+[[nodiscard]] std::vector<CrossKey> KeysAsHashed(const CrossedColumn& column);
+
 // Names of fields, columns, variants and directories: letters, digits, and . _ - inside.
 absl::Status CheckName(const YamlNode& node, std::string_view name);
 

@@ -16,9 +16,8 @@
 namespace dime::models::internal {
 namespace {
 
-constexpr std::size_t kMaxBytes = 256 * 1024;
 constexpr std::size_t kMaxDepth = 32;
-constexpr std::size_t kMaxNodes = 10'000;
+constexpr std::size_t kMaxPathBytes = std::size_t{64} << 20;  // All nodes' together.
 constexpr std::size_t kMaxKeyBytes = 256;  // Every node below carries it in its path.
 constexpr std::size_t kMaxListedNames = 40;
 
@@ -122,8 +121,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   YamlNode MakeNode(const YAML::Mark& mark, YamlNode::Kind kind) {
-    if (++num_nodes_ > kMaxNodes) {
-      Refuse(mark, fmt::format("the file has more than {} values", kMaxNodes));
+    if (++num_nodes_ > kMaxYamlNodes) {
+      Refuse(mark, fmt::format("the file has more than {} values", kMaxYamlNodes));
     }
     YamlNode node;
     node.kind = kind;
@@ -133,6 +132,7 @@ class TreeBuilder : public YAML::EventHandler {
     OpenNode& parent = open_.back();
     if (parent.node.kind == YamlNode::Kind::kList) {
       node.path = fmt::format("{}[{}]", parent.node.path, parent.node.children.size());
+      CountPath(mark, node);
       return node;
     }
     if (!parent.has_key) Refuse(mark, "a key must be a text; put it in quotes");
@@ -140,7 +140,13 @@ class TreeBuilder : public YAML::EventHandler {
     node.line = parent.key_line;
     node.path = parent.node.path.empty() ? node.key : parent.node.path + "." + node.key;
     parent.has_key = false;
+    CountPath(mark, node);
     return node;
+  }
+
+  void CountPath(const YAML::Mark& mark, const YamlNode& node) {
+    path_bytes_ += node.path.size();
+    if (path_bytes_ > kMaxPathBytes) Refuse(mark, "the keys above so many values are too long");
   }
 
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -171,14 +177,15 @@ class TreeBuilder : public YAML::EventHandler {
   YamlNode root_;
   std::vector<OpenNode> open_;
   std::size_t num_nodes_ = 0;
+  std::size_t path_bytes_ = 0;
   int num_documents_ = 0;
 };
 
 // yaml-cpp would replace damaged UTF-8, and takes 0x04 for the end of the file.
 absl::Status CheckText(std::string_view text, const std::string& file_name) {
-  if (text.size() > kMaxBytes) {
+  if (text.size() > kMaxYamlBytes) {
     return base::InvalidArgument("{}: is {} bytes long; at most {} are allowed", file_name,
-                                 text.size(), kMaxBytes);
+                                 text.size(), kMaxYamlBytes);
   }
   const std::size_t bad = FindUnprintable(text);
   if (bad == std::string_view::npos) return absl::OkStatus();
@@ -302,6 +309,12 @@ YamlNode& YamlNode::Add(std::string_view child_key, YamlNode child) & {
 
 YamlNode YamlNode::Add(std::string_view child_key, YamlNode child) && {
   return std::move(Add(child_key, std::move(child)));
+}
+
+std::size_t YamlNode::CountNodes() const {
+  std::size_t count = 1;
+  for (const YamlNode& child : children) count += child.CountNodes();
+  return count;
 }
 
 const YamlNode* YamlNode::Find(std::string_view child_key) const {

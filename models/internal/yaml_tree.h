@@ -1,7 +1,7 @@
 // models/internal/yaml_tree.h - a YAML page as a plain tree whose nodes know where they stand.
 //
-// The page comes from a user or from an export, so it is read with limits: 256 KiB, 32 levels,
-// 10,000 nodes, one document, no anchors, aliases or tags, no key twice. Errors are
+// The page comes from a user or from an export, so it is read with limits: kMaxYamlBytes, 32
+// levels, kMaxYamlNodes, one document, no anchors, aliases or tags, no key twice. Errors are
 // kInvalidArgument: "file:line: key.path: what is wrong".
 #pragma once
 
@@ -18,6 +18,9 @@
 #include "runtime/base/status.h"
 
 namespace dime::models::internal {
+
+inline constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxYamlNodes = 50'000;
 
 struct YamlNode {
   enum class Kind { kNull, kText, kList, kMap };
@@ -40,6 +43,7 @@ struct YamlNode {
   YamlNode Add(std::string_view child_key, YamlNode child) &&;
 
   [[nodiscard]] const YamlNode* Find(std::string_view child_key) const;
+  [[nodiscard]] std::size_t CountNodes() const;  // This one, and all below.
 
   template <typename... Args>
   [[nodiscard]] absl::Status Error(fmt::format_string<Args...> format, Args&&... args) const {

@@ -69,8 +69,8 @@ class FileSystem {
   virtual absl::StatusOr<FileInfo> Stat(const std::string& path) = 0;
   // The names in a directory, sorted, without "." and "..".
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& directory) = 0;
-  // The paths that match a pattern of `*`, `?` and `[...]`, sorted. A path without these is
-  // returned as it is.
+  // The paths that match a pattern of `*`, `?` and `[...]`, sorted. A path without these, or one
+  // that is there, is returned as it is.
   virtual absl::StatusOr<std::vector<std::string>> Glob(const std::string& pattern) = 0;
 
   virtual absl::Status CreateDirectories(const std::string& path) = 0;

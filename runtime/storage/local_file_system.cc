@@ -242,7 +242,8 @@ class Local : public FileSystem {
   }
 
   absl::StatusOr<std::vector<std::string>> Glob(const std::string& pattern) override {
-    if (!HasPattern(pattern)) return std::vector<std::string>{pattern};
+    struct ::stat status;
+    if (!HasPattern(pattern) || ::stat(pattern.c_str(), &status) == 0) return {{pattern}};
     ::glob_t found = {};
     const int result =
         ::glob(pattern.c_str(), GLOB_NOESCAPE | GLOB_NOSORT, StopUnlessMissing, &found);

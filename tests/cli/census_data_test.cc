@@ -176,13 +176,30 @@ TEST_F(CensusDataTest, WhatIsThereAndRightIsKeptWithoutAsking) {
   ExpectAllFiles();
 }
 
-TEST_F(CensusDataTest, OnlyWhatIsWrongIsFetched) {
+TEST_F(CensusDataTest, OnlyWhatIsMissingIsFetched) {
   HaveBucket();
   HaveFile("adult.data.csv", kTrainRows);
-  HaveFile("adult.test.csv", "something else");
   ASSERT_OK(Fetch());
   EXPECT_THAT(server_.requests(), ElementsAre("/bucket/adult.test.csv"));
   ExpectAllFiles();
+}
+
+TEST_F(CensusDataTest, TheArchivesFormThatIsThereBecomesTheSamples) {
+  HaveFile("adult.data.csv", std::string(kTrainRows) + "\n");
+  HaveFile("adult.test.csv", ArchiveForm(kTestRows));
+  ASSERT_OK(Fetch());
+  EXPECT_THAT(server_.requests(), IsEmpty());
+  ExpectAllFiles();
+}
+
+TEST_F(CensusDataTest, FilesOfTheUsersOwnAreNeverReplaced) {
+  HaveBucket();
+  HaveFile("test.json", "mine");
+  ASSERT_OK(Fetch());
+  EXPECT_EQ(Read("test.json"), "mine");
+  HaveFile("adult.test.csv", "mine");
+  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("adult.test.csv")));
+  EXPECT_EQ(Read("adult.test.csv"), "mine");
 }
 
 TEST_F(CensusDataTest, ASourceWithOtherDataIsPassedOver) {
@@ -283,7 +300,7 @@ TEST_F(CensusDataTest, TwoProcessesDoNotFetchIntoOneDirectory) {
   ASSERT_OK(fs_.CreateDirectories(directory_));
   const int other = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ASSERT_EQ(::flock(other, LOCK_EX), 0);
-  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(directory_)));
+  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kAborted, HasSubstr(directory_)));
   EXPECT_THAT(server_.requests(), IsEmpty());
   ::close(other);
   EXPECT_OK(Fetch());

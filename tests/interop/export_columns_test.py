@@ -1,4 +1,5 @@
-"""Every kind of feature column, on values of every sort, scores the same in dime's exports and in TensorFlow.
+"""Every kind of feature column, on values of every sort, scores the same in dime and in TensorFlow running dime's
+exports. (columns_test.py holds the columns against TensorFlow's own.)
 
 Usage: export_columns_test.py MAKE_EXPORT
 """

@@ -1,7 +1,9 @@
 """What the interop tests share: running dime, skipping with a reason, comparing."""
+import atexit
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,9 @@ def data_dir():
 
 
 def scratch_dir():
-    return pathlib.Path(tempfile.mkdtemp(prefix="dime-interop-"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="dime-interop-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class Dime:

@@ -136,8 +136,9 @@ TEST(DescriptionTest, AVariantReplacesKeysOfEstimatorAndTraining) {
   EXPECT_EQ(model.estimator.linear_optimizer.kind, ops::OptimizerKind::kFtrl);
   EXPECT_EQ(model.training.train_steps, 20);
   EXPECT_EQ(model.training.export_name, "towns");
-  EXPECT_THAT(VariantNames(kPage), ElementsAre("first", "second"));
-  EXPECT_THAT(VariantNames("{"), IsEmpty());
+  EXPECT_THAT(*VariantNames(kPage, "towns.yaml"), ElementsAre("first", "second"));
+  EXPECT_THAT(VariantNames("{", "towns.yaml"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("towns.yaml")));
 }
 
 TEST(DescriptionTest, AnUnknownVariantNamesTheNearest) {
@@ -185,7 +186,7 @@ TEST(DescriptionTest, WritingAndReadingGivesAnEqualDescription) {
 
 TEST(DescriptionTest, TheCensusPageIsGoodAndWritesItself) {
   const std::string page = ReadFile(DIME_CENSUS_YAML);
-  EXPECT_THAT(VariantNames(page), ElementsAre("census", "census-v1"));
+  EXPECT_THAT(*VariantNames(page, DIME_CENSUS_YAML), ElementsAre("census", "census-v1"));
   ASSERT_OK_AND_ASSIGN(const ModelDescription census, ParseDescription(page, "census.yaml", ""));
   EXPECT_EQ(census.name, "census");
   EXPECT_EQ(census.estimator.loss_reduction, LossReduction::kMean);

@@ -62,10 +62,10 @@ TEST(YamlTreeTest, KeysAreTextsGivenOnce) {
 }
 
 TEST(YamlTreeTest, LimitsHoldBeforeMemoryIsTaken) {
-  ExpectRefused(std::string(256 * 1024 + 1, ' '), "f: is 262145 bytes long");
+  ExpectRefused(std::string(kMaxYamlBytes + 1, ' '), "f: is 1048577 bytes long");
   std::string many = "a: [";
-  for (int i = 0; i < 10'001; ++i) many += "1, ";
-  ExpectRefused(many + "1]\n", "f:1: a: the file has more than 10000 values");
+  for (int i = 0; i < 50'001; ++i) many += "1, ";
+  ExpectRefused(many + "1]\n", "f:1: a: the file has more than 50000 values");
   EXPECT_OK(ParseYaml(std::string(32, '[') + std::string(32, ']'), "f"));
   ExpectRefused(std::string(33, '[') + std::string(33, ']'), "f:1: [0][0]");
   for (const char* unit : {"[", "{", "{a: ", "- ", "? ", "a: [", "[{", "!", "&", "- - ? "}) {

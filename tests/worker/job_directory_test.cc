@@ -32,7 +32,7 @@ class JobDirectoryTest : public ::testing::Test {
   absl::StatusOr<std::unique_ptr<JobDirectory>> Open(const models::Model& model,
                                                      std::optional<std::uint64_t> seed = {},
                                                      int max_to_keep = 5) {
-    return JobDirectory::Open(Path(), model, seed, {.max_to_keep = max_to_keep});
+    return JobDirectory::Open(Path(), model, seed, {.max_to_keep = max_to_keep, .order = {}});
   }
   absl::StatusOr<std::unique_ptr<JobDirectory>> Open() { return Open(model_); }
 
