@@ -79,6 +79,30 @@ TEST_F(ModelLibraryTest, AFileOfOnesOwnIsAModel) {
   EXPECT_THAT(models::DescribeDifference(census, mine), SizeIs(0));
 }
 
+TEST_F(ModelLibraryTest, APageWithoutVariantsIsListedUnderItsFilesNameAndABadOneHidesNoOther) {
+  const std::string page = R"(
+input: {fields: [{name: city, type: string}, {name: age, type: float}, {name: label, type: string}]}
+label: {field: label, vocabulary: ["no", "yes"]}
+columns:
+  age: {kind: numeric}
+  city: {kind: hash_bucket, buckets: 10}
+estimator:
+  kind: DNNLinearCombinedClassifier
+  linear_columns: [city]
+  dnn_columns: [age]
+  hidden_units: [4]
+  dnn_optimizer: {kind: adagrad, learning_rate: 0.05}
+  linear_optimizer: {kind: ftrl, learning_rate: 0.2}
+)";
+  storage::FileSystem& files = storage::LocalFileSystem();
+  ASSERT_OK(files.WriteAtomically(dir_.File("towns.yaml"), page));
+  ASSERT_OK(files.WriteAtomically(dir_.File("a_bad_one.yaml"), "input: ["));
+  ASSERT_OK_AND_ASSIGN(const std::vector<LibraryModel> models, ListModels(dir_.path()));
+  ASSERT_THAT(models, SizeIs(1));
+  EXPECT_EQ(models[0].description.name, "towns");
+  EXPECT_EQ(models[0].description.training.export_name, "towns");
+}
+
 TEST_F(ModelLibraryTest, AMistypedNameSuggestsTheNearest) {
   EXPECT_THAT(FindModel("censsu"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("did you mean 'census'")));
