@@ -210,6 +210,10 @@ struct TakeFeature {
 }  // namespace
 
 absl::Status AppendJsonInstance(const Model& model, std::string_view json, Batch* batch) {
+  // The parser takes a NUL for the end, and would pass over all that follows.
+  if (const std::size_t nul = json.find('\0'); nul != json.npos) {
+    return base::InvalidArgument("it is no JSON object; its byte {} is a NUL", nul + 1);
+  }
   JsonInstance instance(model);
   const bool parsed = nlohmann::json::sax_parse(json, &instance);
   if (!instance.status().ok()) return instance.status();

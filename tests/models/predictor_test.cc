@@ -195,6 +195,7 @@ TEST_F(PredictorTest, BadJsonNamesInstanceFeatureAndReason) {
   EXPECT_THAT(JsonStatus(With(kJson, "25", "{}")), is_bad("'age'", "an object"));
   EXPECT_THAT(JsonStatus(With(kJson, "25", "1e39")), is_bad("'age'", "not a finite number"));
   EXPECT_THAT(JsonStatus(With(kJson, "25", "1e999")), is_bad("", "no JSON object"));
+  EXPECT_THAT(JsonStatus(kJson + std::string("\0{}", 3)), is_bad("", "is a NUL"));
   EXPECT_THAT(JsonStatus(With(kJson, "25", "25, \"age\": 25")), is_bad("'age'", "twice"));
   EXPECT_THAT(JsonStatus(With(kJson, "\" Male\"", "1")), is_bad("'gender'", "the number 1"));
   EXPECT_THAT(JsonStatus(With(kJson, "gender", "gendre")), is_bad("'gendre'", "did you mean"));
