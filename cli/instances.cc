@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/json_problem.h"
 #include "runtime/storage/file_system.h"
 
 namespace dime::cli {
@@ -45,9 +46,22 @@ absl::StatusOr<Instance> DecodeExample(const Json& binary, std::size_t line_numb
                           line_number, kBinaryKey);
 }
 
+// {"instances": [{...}, ...]}, which the online service takes.
+bool IsRequest(const Json& json) {
+  if (!json.is_object() || json.size() != 1 || !json.contains("instances")) return false;
+  const Json& instances = json["instances"];
+  return instances.is_array() && (instances.empty() || instances[0].is_object());
+}
+
 absl::StatusOr<Instance> ParseInstance(const std::string& line, std::size_t line_number) {
+  if (const std::string problem = FindJsonProblem(line); !problem.empty()) {
+    return base::OutOfRange("instance {} is not JSON: {}", line_number, problem);
+  }
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return base::OutOfRange("instance {} is not JSON", line_number);
+  if (json.is_array() || IsRequest(json)) {
+    return base::OutOfRange(
+        "instance {} is a list of instances; give the objects alone, one a line", line_number);
+  }
   if (json.is_string()) return Instance{Kind::kCsv, json.get<std::string>()};
   if (IsBinary(json)) return DecodeExample(json, line_number);
   if (json.is_object() && json.size() == 1 && IsBinary(*json.begin())) {
@@ -63,6 +77,9 @@ absl::StatusOr<std::vector<std::string>> ReadInstanceLines(const std::string& pa
                                                            std::int64_t max_lines) {
   DIME_ASSIGN_OR_RETURN(const std::string text, ReadAll(path));
   const std::string name = path == "-" ? "stdin" : path;
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
+    return base::OutOfRange("{} is UTF-16; save it as UTF-8", name);
+  }
   std::vector<std::string> lines;
   std::string_view rest = text;
   while (!rest.empty()) {

@@ -42,6 +42,7 @@ TEST_F(InstancesTest, EmptyLinesAndEmptyFilesAreRefused) {
   EXPECT_THAT(Read("", 100), refused("no instances"));
   EXPECT_THAT(Read("a\n\nb\n", 100), refused("line 2 is empty"));
   EXPECT_THAT(Read("a\n \t\n", 100), refused("line 2 is empty"));
+  EXPECT_THAT(Read("\xff\xfe{", 100), refused("is UTF-16"));
 }
 
 TEST_F(InstancesTest, TheLimitIsTheServicesUnlessLifted) {

@@ -152,6 +152,27 @@ TEST_F(ProgramTest, TrainsEvaluatesExportsAndPredicts) {
   EXPECT_EQ(from_csv.out, from_json.out);
 }
 
+TEST_F(ProgramTest, WhatIsWrongWithAnInstanceIsNamed) {
+  ASSERT_EQ(Dime(Train({}, {"--train-steps", "1"})).exit_code, 0);
+  const struct {
+    std::string text;
+    const char* message;
+  } cases[] = {
+      {std::string("{}\0garbage", 10), "instance 1 is not JSON: a NUL byte in column 3"},
+      {"{\n  \"age\": 25\n}\n", "instance 1 is not JSON: unexpected end of input"},
+      {"[{}]\n", "instance 1 is a list of instances; give the objects alone, one a line"},
+      {"{\"instances\": [{}]}\n", "instance 1 is a list of instances"},
+  };
+  for (const auto& [text, message] : cases) {
+    std::ofstream(dir_.File("instances.json")) << text;
+    const Ended ended = Dime({"local", "predict", "--model-dir", job_dir_ + "/export/census",
+                              "--json-instances", dir_.File("instances.json")});
+    EXPECT_EQ(ended.exit_code, 65);
+    EXPECT_THAT(ended.err, HasSubstr(message));
+    EXPECT_THAT(ended.out, IsEmpty());
+  }
+}
+
 TEST_F(ProgramTest, JsonOutputIsOneObject) {
   const nlohmann::json result = TrainJson({"--train-steps", "20", "--verbosity", "ERROR"});
   ASSERT_TRUE(result.is_object());
