@@ -16,6 +16,15 @@ namespace {
 using base::Log;
 using base::Severity;
 
+constexpr std::string_view kEvaluating = "evaluating";
+constexpr std::string_view kExporting = "exporting";
+
+// What follows the last step.
+std::string_view PhaseAfter(const AfterTraining& after_training) {
+  if (after_training.evaluates) return kEvaluating;
+  return after_training.exports ? kExporting : "";
+}
+
 // The metrics with the global step among them, in the order of their names, as TensorFlow's are.
 models::MetricValues WithGlobalStep(const worker::TrainingResult& result) {
   models::MetricValues metrics = result.metrics;
@@ -38,11 +47,13 @@ void TrainingReporter::OnInput(const std::string& which, std::int64_t num_exampl
 
 void TrainingReporter::OnStart(std::int64_t first_step, std::int64_t last_step) {
   pacer_.emplace(Clock::now());
+  last_step_ = last_step;
   if (last_step > 0 && first_step >= last_step) {
     Log(Severity::kInfo,
         "the job has taken {} steps already and was to end at {}: nothing to train; to go on, "
         "raise what ended it (--train-steps or --num-epochs)",
         first_step, last_step);
+    ShowPhase(PhaseAfter(after_training_));
     return;
   }
   Log(Severity::kInfo, "{} step {}{}", first_step == 0 ? "training from" : "going on from",
@@ -66,17 +77,26 @@ void TrainingReporter::OnProgress(const worker::Progress& progress) {
 }
 
 void TrainingReporter::OnCheckpoint(std::int64_t step, const std::string& prefix) {
+  const bool is_last = last_step_ > 0 && step >= last_step_;
+  ShowPhase(is_last ? PhaseAfter(after_training_) : "");
   Log(Severity::kDebug, "checkpoint of step {}: {}", step, prefix);
 }
 
 void TrainingReporter::OnEvaluation(std::int64_t step, const models::MetricValues& metrics) {
+  const bool is_last = last_step_ > 0 && step >= last_step_;
+  ShowPhase(is_last && after_training_.exports ? kExporting : "");
   std::vector<std::string> words;
   for (const auto& [name, value] : metrics) words.push_back(fmt::format("{} {:.4g}", name, value));
   Log(Severity::kInfo, "evaluation after step {}: {}", step, fmt::join(words, ", "));
 }
 
 void TrainingReporter::OnExport(const std::string& path) {
+  ShowPhase("");
   Log(Severity::kDebug, "export: {}", path);
+}
+
+void TrainingReporter::ShowPhase(std::string_view phase) {
+  if (status_line_ != nullptr) status_line_->Show(phase);
 }
 
 void TrainingReporter::Finish(const worker::TrainingResult& result) {

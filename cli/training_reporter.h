@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cli/terminal/progress_text.h"
 #include "cli/terminal/status_line.h"
@@ -14,11 +15,17 @@
 
 namespace dime::cli {
 
+// What a job does when it has taken its last step.
+struct AfterTraining {
+  bool evaluates = false;
+  bool exports = false;
+};
+
 class TrainingReporter : public worker::TrainingObserver {
  public:
   // `status_line`: where the bar goes; null where stderr is no terminal, or the user wants quiet.
-  explicit TrainingReporter(std::unique_ptr<StatusLine> status_line)
-      : status_line_(std::move(status_line)) {}
+  TrainingReporter(std::unique_ptr<StatusLine> status_line, AfterTraining after_training)
+      : after_training_(after_training), status_line_(std::move(status_line)) {}
 
   void OnInput(const std::string& which, std::int64_t num_examples, std::int64_t num_bad_records,
                double seconds) override;
@@ -36,8 +43,13 @@ class TrainingReporter : public worker::TrainingObserver {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // Replaces what the status line says about a phase that is over; "": the line goes.
+  void ShowPhase(std::string_view phase);
+
+  const AfterTraining after_training_;
   std::unique_ptr<StatusLine> status_line_;
   std::optional<ProgressPacer> pacer_;
+  std::int64_t last_step_ = 0;   // 0: unknown.
   double steps_per_second_ = 0;  // Smoothed, so that the time left can be read.
   double examples_per_second_ = 0;
 };

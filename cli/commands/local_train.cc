@@ -385,7 +385,8 @@ int Train(const Request& request) {
   Interruption interruption("stopping after a checkpoint; once more stops at once");
   std::unique_ptr<StatusLine> status_line;
   if (base::ShouldLog(base::Severity::kInfo)) status_line = MakeStatusLine();
-  TrainingReporter reporter(std::move(status_line));
+  TrainingReporter reporter(std::move(status_line), {.evaluates = !options->eval_files.empty(),
+                                                     .exports = !options->export_name.empty()});
   const absl::StatusOr<worker::TrainingResult> result =
       worker::RunTrainingJob(*description, *options, reporter, interruption.token());
   if (!result.ok()) {

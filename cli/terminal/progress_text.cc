@@ -83,14 +83,17 @@ std::string FormatProgressBar(const worker::Progress& progress, int columns) {
     int rank;
     std::string text;
   };
-  std::array<Part, 6> parts = {{
+  const bool has_bar = EndIsKnown(progress);
+  std::array<Part, 7> parts = {{
       {0, FormatStep(progress)},
-      {1, EndIsKnown(progress) ? fmt::format("{:>3}%", Percent(progress)) : ""},
+      {1, has_bar ? fmt::format("{:>3}%", Percent(progress)) : ""},
+      {4, has_bar ? FormatBar(Percent(progress), kMinBarColumns) : ""},
       {2, fmt::format("loss {:.4g}", progress.loss)},
-      {4, FormatRate(progress.steps_per_second) + " steps/s"},
-      {5, FormatRate(progress.examples_per_second) + " examples/s"},
+      {5, FormatRate(progress.steps_per_second) + " steps/s"},
+      {6, FormatRate(progress.examples_per_second) + " examples/s"},
       {3, FormatTimeLeft(progress)},
   }};
+  Part& bar = parts[2];
   constexpr int kGap = 2;
   int room = columns - 1;
   int least_rank_left_out = static_cast<int>(parts.size());
@@ -104,13 +107,12 @@ std::string FormatProgressBar(const worker::Progress& progress, int columns) {
       room -= width;
     }
   }
+  if (has_bar && bar.rank < least_rank_left_out) {
+    bar.text = FormatBar(Percent(progress), std::min(kMinBarColumns + room, kMaxBarColumns));
+  }
   std::vector<std::string> words;
   for (const Part& part : parts) {
     if (!part.text.empty() && part.rank < least_rank_left_out) words.push_back(part.text);
-  }
-  if (EndIsKnown(progress) && words.size() > 1 && room >= kMinBarColumns + kGap) {
-    const int bar_columns = std::min(room - kGap, kMaxBarColumns);
-    words.insert(words.begin() + 2, FormatBar(Percent(progress), bar_columns));
   }
   return fmt::format("{}", fmt::join(words, std::string(kGap, ' ')));
 }

@@ -12,6 +12,7 @@
 #include "cli/terminal/progress_text.h"
 #include "cli/terminal/status_line.h"
 #include "cli/terminal/table.h"
+#include "cli/training_reporter.h"
 #include "runtime/base/log.h"
 
 namespace dime::cli {
@@ -82,6 +83,19 @@ TEST(ProgressTextTest, ANarrowTerminalGetsLess) {
   EXPECT_EQ(FormatProgressBar(kProgress, 15), "step 300/1000");
   EXPECT_THAT(FormatProgressBar(kProgress, 60),
               AllOf(HasSubstr("loss"), HasSubstr("left"), Not(HasSubstr("examples/s"))));
+}
+
+TEST(ProgressTextTest, TheStandardTerminalHasABar) {
+  worker::Progress progress = kProgress;
+  progress.steps_per_second = 17'499;
+  progress.examples_per_second = 700'000;
+  for (const std::int64_t last_step : {1, 100, 1000, 50'000, 999'999}) {
+    progress.last_step = last_step;
+    progress.step = last_step / 2;
+    const std::string line = FormatProgressBar(progress, 80);
+    EXPECT_LE(line.size(), 79) << line;
+    EXPECT_THAT(line, AllOf(HasSubstr("["), HasSubstr("steps/s"), HasSubstr("left")));
+  }
 }
 
 // Lines of a run that takes `seconds` in all, asked ten times a second.
@@ -177,6 +191,46 @@ TEST_F(StatusLineTest, ControlCharactersDoNotReachTheTerminal) {
   StatusLine line(screen_, [this] { return columns_; });
   line.Show("a\033[2J\r\nb");
   EXPECT_EQ(Written(), "a[2Jb");
+}
+
+class TrainingReporterTest : public StatusLineTest {
+ protected:
+  TrainingReporterTest() {
+    base::SetMinLogSeverity(base::Severity::kError);
+    columns_ = 80;
+  }
+  ~TrainingReporterTest() override { base::SetMinLogSeverity(base::Severity::kInfo); }
+
+  std::unique_ptr<StatusLine> MakeLine() {
+    return std::make_unique<StatusLine>(screen_, [this] { return columns_; });
+  }
+};
+
+TEST_F(TrainingReporterTest, TheLineSaysWhatComesAfterTheLastStep) {
+  TrainingReporter reporter(MakeLine(), {.evaluates = true, .exports = true});
+  reporter.OnStart(0, 1000);
+  reporter.OnProgress(kProgress);
+  EXPECT_THAT(Written(), HasSubstr("step 300/1000"));
+  reporter.OnCheckpoint(300, "model.ckpt-300");
+  EXPECT_EQ(Written(), "\r\033[J") << "what comes next is not known";
+  reporter.OnProgress(kProgress);
+  Written();
+  reporter.OnCheckpoint(1000, "model.ckpt-1000");
+  EXPECT_EQ(Written(), "\r\033[Jevaluating");
+  base::LogLine(base::Severity::kError, "something");
+  EXPECT_EQ(Written(), "\r\033[Jevaluating");
+  reporter.OnEvaluation(1000, {});
+  EXPECT_EQ(Written(), "\r\033[Jexporting");
+  reporter.OnExport("export/census/1");
+  EXPECT_EQ(Written(), "\r\033[J");
+}
+
+TEST_F(TrainingReporterTest, AJobThatIsAtItsEndAlreadyEvaluatesAtOnce) {
+  TrainingReporter reporter(MakeLine(), {.evaluates = true, .exports = false});
+  reporter.OnStart(1000, 1000);
+  EXPECT_EQ(Written(), "evaluating");
+  reporter.OnEvaluation(1000, {});
+  EXPECT_EQ(Written(), "\r\033[J");
 }
 
 TEST(PredictionOutputTest, FloatsAreWrittenAsPythonWritesThem) {
