@@ -140,21 +140,23 @@ std::string FormatResult(const worker::TrainingResult& result, const std::string
 }
 
 std::string FormatResultJson(const worker::TrainingResult& result, const std::string& job_dir) {
-  nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
+  using Json = nlohmann::ordered_json;
+  Json metrics = Json::object();
   for (const auto& [name, value] : result.metrics) metrics[name] = value;
-  nlohmann::ordered_json seconds = nlohmann::ordered_json::object();
+  Json seconds = Json::object();
   for (const auto& [phase, value] : result.phase_seconds) seconds[phase] = value;
-  const nlohmann::ordered_json object = {
+  const bool has_trained = result.global_step > result.first_step;
+  const Json object = {
       {"job_dir", job_dir},
       {"first_step", result.first_step},
       {"global_step", result.global_step},
       {"interrupted", result.interrupted},
-      {"final_loss", result.final_loss},
+      {"final_loss", has_trained ? Json(result.final_loss) : Json()},
       {"metrics", metrics},
       {"checkpoint", result.checkpoint},
       {"export", result.export_dir},
       {"bad_records", result.bad_records},
-      {"steps_per_second", result.steps_per_second},
+      {"steps_per_second", has_trained ? Json(result.steps_per_second) : Json()},
       {"seconds", seconds},
   };
   // Paths need not be UTF-8.

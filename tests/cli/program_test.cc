@@ -183,6 +183,15 @@ TEST_F(ProgramTest, JsonOutputIsOneObject) {
   EXPECT_GT(result["metrics"]["accuracy"], 0.3);
   EXPECT_GT(result["seconds"]["train"], 0);
   EXPECT_GT(result["steps_per_second"], 0);
+  EXPECT_GT(result["final_loss"], 0);
+}
+
+TEST_F(ProgramTest, WithoutAStepThereIsNoLossAndNoSpeed) {
+  TrainJson({"--train-steps", "5"});
+  const nlohmann::json result = TrainJson({"--train-steps", "5"});
+  EXPECT_EQ(result["first_step"], 5);
+  EXPECT_TRUE(result["final_loss"].is_null()) << result;
+  EXPECT_TRUE(result["steps_per_second"].is_null()) << result;
 }
 
 TEST_F(ProgramTest, TheSameCommandGoesOn) {
