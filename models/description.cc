@@ -278,24 +278,29 @@ std::string FormatOrNothing(const YamlNode* node) {
   return node == nullptr ? "nothing" : internal::FormatYamlLine(*node);
 }
 
+struct Differences {
+  SideNames names;
+  std::vector<std::string> lines;
+};
+
 void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode* there,
-                  std::vector<std::string>* lines);
+                  Differences* differences);
 
 void CompareMaps(const std::string& path, const YamlNode& here, const YamlNode& there,
-                 std::vector<std::string>* lines) {
+                 Differences* differences) {
   const auto path_of = [&](const YamlNode& child) {
     return path.empty() ? child.key : path + "." + child.key;
   };
   for (const YamlNode& child : here.children) {
-    CompareNodes(path_of(child), &child, there.Find(child.key), lines);
+    CompareNodes(path_of(child), &child, there.Find(child.key), differences);
   }
   for (const YamlNode& child : there.children) {
-    if (here.Find(child.key) == nullptr) CompareNodes(path_of(child), nullptr, &child, lines);
+    if (here.Find(child.key) == nullptr) CompareNodes(path_of(child), nullptr, &child, differences);
   }
 }
 
 void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode* there,
-                  std::vector<std::string>* lines) {
+                  Differences* differences) {
   const auto is = [](const YamlNode* node, YamlNode::Kind kind) {
     return node != nullptr && node->kind == kind;
   };
@@ -304,7 +309,7 @@ void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode*
            is(&node->children.front(), YamlNode::Kind::kMap);
   };
   if (is(here, YamlNode::Kind::kMap) && is(there, YamlNode::Kind::kMap)) {
-    return CompareMaps(path, *here, *there, lines);
+    return CompareMaps(path, *here, *there, differences);
   }
   if (is_list_of_maps(here) && is_list_of_maps(there)) {
     const std::size_t size = std::max(here->children.size(), there->children.size());
@@ -312,14 +317,16 @@ void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode*
       return i < list.children.size() ? &list.children[i] : nullptr;
     };
     for (std::size_t i = 0; i < size; ++i) {
-      CompareNodes(fmt::format("{}[{}]", path, i), item(*here, i), item(*there, i), lines);
+      CompareNodes(fmt::format("{}[{}]", path, i), item(*here, i), item(*there, i), differences);
     }
     return;
   }
   const std::string value_here = FormatOrNothing(here);
   const std::string value_there = FormatOrNothing(there);
   if (value_here == value_there) return;
-  lines->push_back(fmt::format("{}: {}, {}", path, value_here, value_there));
+  const SideNames& names = differences->names;
+  differences->lines.push_back(
+      fmt::format("{}: {} {}, {} {}", path, value_here, names.here, value_there, names.there));
 }
 
 }  // namespace
@@ -386,10 +393,10 @@ std::string FormatDescription(const ModelDescription& description) {
 }
 
 std::vector<std::string> DescribeDifference(const ModelDescription& here,
-                                            const ModelDescription& there) {
-  std::vector<std::string> lines;
-  CompareMaps("", WriteModelWithoutRates(here), WriteModelWithoutRates(there), &lines);
-  return lines;
+                                            const ModelDescription& there, const SideNames& names) {
+  Differences differences{.names = names, .lines = {}};
+  CompareMaps("", WriteModelWithoutRates(here), WriteModelWithoutRates(there), &differences);
+  return std::move(differences.lines);
 }
 
 }  // namespace dime::models

@@ -150,9 +150,16 @@ absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescript
 // and exports carry.
 [[nodiscard]] std::string FormatDescription(const ModelDescription& description);
 
-// One line for each difference, "key: here, there"; empty when both describe the same model.
+// What a message calls the two descriptions that it compares.
+struct SideNames {
+  std::string_view here = "here";
+  std::string_view there = "there";
+};
+
+// One line for each difference, "key: 8 here, 4 there"; empty when both describe the same model.
 // Training defaults and optimizers' rates are no difference: a job may be continued with others.
 [[nodiscard]] std::vector<std::string> DescribeDifference(const ModelDescription& here,
-                                                          const ModelDescription& there);
+                                                          const ModelDescription& there,
+                                                          const SideNames& names = {});
 
 }  // namespace dime::models

@@ -195,8 +195,8 @@ absl::Status JobDirectory::CheckDescription() const {
     return base::DataLoss("cannot read the model that job directory {} belongs to: {}", path_,
                           base::MessageOf(theirs.status()));
   }
-  const std::vector<std::string> differences =
-      models::DescribeDifference(model_->description(), *theirs);
+  const std::vector<std::string> differences = models::DescribeDifference(
+      model_->description(), *theirs, {.here = "asked for", .there = "in the directory"});
   return differences.empty() ? absl::OkStatus() : AnotherModel(path_, kModelFile, differences);
 }
 

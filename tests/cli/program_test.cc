@@ -208,6 +208,7 @@ TEST_F(ProgramTest, AnotherModelsJobDirectoryIsRefused) {
   TrainJson({"--train-steps", "10"});
   const Ended other = Dime(Train({}, {"--train-steps", "20", "--embedding-size", "3"}));
   EXPECT_EQ(other.exit_code, 78) << other.err;
+  EXPECT_THAT(other.err, HasSubstr(".dimension: 3 asked for, 2 in the directory"));
 }
 
 TEST_F(ProgramTest, ErrorsOnlyMeansErrorsOnly) {

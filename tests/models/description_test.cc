@@ -208,7 +208,8 @@ TEST(DescriptionTest, TheCensusPageIsGoodAndWritesItself) {
   EXPECT_EQ(v1.estimator.loss_reduction, LossReduction::kSum);
   EXPECT_EQ(v1.estimator.dnn_optimizer.learning_rate, 0.001f);
   EXPECT_EQ(v1.estimator.linear_optimizer.learning_rate, 0.005f);
-  EXPECT_THAT(DescribeDifference(census, v1), ElementsAre("estimator.loss_reduction: mean, sum"));
+  EXPECT_THAT(DescribeDifference(census, v1),
+              ElementsAre("estimator.loss_reduction: mean here, sum there"));
 }
 
 struct Mistake {
@@ -419,14 +420,16 @@ TEST(DescribeDifferenceTest, NamesEachKeyWithBothValues) {
   EXPECT_THAT(
       DescribeDifference(here, there),
       ElementsAre(
-          "input.fields[0].default: 7, 8",
-          "input.fields[4]: {name: answer, type: string, default: \"\"}, nothing",
-          "columns.job.buckets: 100, 5",
+          "input.fields[0].default: 7 here, 8 there",
+          "input.fields[4]: {name: answer, type: string, default: \"\"} here, nothing there",
+          "columns.job.buckets: 100 here, 5 there",
           "columns.job_embedding: {kind: embedding, source: job, dimension: 3, combiner: "
-          "sqrtn}, nothing",
-          "estimator.hidden_units: [8, 4], [8]", "estimator.dnn_optimizer.kind: adagrad, ftrl",
-          "estimator.dnn_optimizer.learning_rate_power: nothing, -0.5",
-          "estimator.dnn_optimizer.l1: nothing, 0", "estimator.dnn_optimizer.l2: nothing, 0"));
+          "sqrtn} here, nothing there",
+          "estimator.hidden_units: [8, 4] here, [8] there",
+          "estimator.dnn_optimizer.kind: adagrad here, ftrl there",
+          "estimator.dnn_optimizer.learning_rate_power: nothing here, -0.5 there",
+          "estimator.dnn_optimizer.l1: nothing here, 0 there",
+          "estimator.dnn_optimizer.l2: nothing here, 0 there"));
 }
 
 }  // namespace
