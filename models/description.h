@@ -129,6 +129,9 @@ struct ModelDescription {
   [[nodiscard]] int FindField(std::string_view name) const;  // -1 when there is none.
 };
 
+// "adagrad", as pages name it.
+[[nodiscard]] std::string_view OptimizerName(ops::OptimizerKind kind);
+
 // What the sample's flags change in a description before the model is built.
 struct DescriptionOverrides {
   std::int64_t embedding_dim = 0;          // 0: as described.

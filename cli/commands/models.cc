@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <array>
 #include <string>
 #include <vector>
 
@@ -13,9 +12,7 @@ namespace dime::cli {
 namespace {
 
 std::string Describe(const ops::OptimizerSpec& optimizer) {
-  constexpr std::array kNames = {"sgd", "adagrad", "ftrl"};
-  return fmt::format("{} {:g}", kNames[static_cast<std::size_t>(optimizer.kind)],
-                     optimizer.learning_rate);
+  return fmt::format("{} {:g}", models::OptimizerName(optimizer.kind), optimizer.learning_rate);
 }
 
 }  // namespace

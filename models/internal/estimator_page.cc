@@ -276,3 +276,11 @@ absl::Status CheckSizes(const ModelDescription& description) {
 }
 
 }  // namespace dime::models::internal
+
+namespace dime::models {
+
+std::string_view OptimizerName(ops::OptimizerKind kind) {
+  return internal::ChoiceName(internal::kOptimizers, kind);
+}
+
+}  // namespace dime::models
