@@ -191,8 +191,11 @@ std::string Wrap(std::string_view text, std::size_t indent) {
 }
 
 std::string FormatOption(const CLI::Option* option) {
-  std::string head = "  " + NameAndValue(option);
+  std::string head = "  ";
+  for (const std::string& letter : option->get_snames()) head += "-" + letter + ", ";
+  head += NameAndValue(option);
   if (TakesMany(option)) head += " ...";
+  if (option->get_description().empty()) return head + "\n";
   const std::size_t gap =
       head.size() + 2 <= kHelpIndent ? kHelpIndent - head.size() : std::string::npos;
   head += gap == std::string::npos ? "\n" + std::string(kHelpIndent, ' ') : std::string(gap, ' ');

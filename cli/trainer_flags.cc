@@ -83,7 +83,7 @@ void DeclareOutput(CLI::App& app, TrainerFlags* flags) {
       ->group(group);
   app.add_option("--verbosity", flags->verbosity,
                  "Log from this severity on: DEBUG, INFO, WARN, ERROR or FATAL [INFO]")
-      ->transform(OneOf({"DEBUG", "ERROR", "FATAL", "INFO", "WARN"}))
+      ->transform(OneOf({"DEBUG", "INFO", "WARN", "ERROR", "FATAL"}))
       ->type_name("LEVEL")
       ->group(group);
   app.add_option("--num-parallel-calls", flags->num_parallel_calls,

@@ -29,7 +29,7 @@ struct TrainerFlags {
   std::optional<std::int64_t> num_layers;
   std::optional<double> scale_factor;
   std::string export_format = "JSON";
-  std::string verbosity = "INFO";
+  std::optional<std::string> verbosity;
   // Taken from those who have them in their scripts; dime reads ahead by itself.
   std::optional<std::int64_t> num_parallel_calls;
   std::optional<std::int64_t> prefetch_buffer_size;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"data census", "Fetch the data of the census sample", RunDataCensus},
-    {"help", "Explain commands, or exit codes: `dime help exit-codes`", RunHelp},
+    {"help", "Explain commands, exit-codes or trainer.task", RunHelp},
     {"local predict", "Score instances with an exported model", RunLocalPredict},
     {"local train", "Train a model in this process, on all cores", RunLocalTrain},
     {"models describe", "Print a model's description", RunModelsDescribe},
@@ -69,7 +69,7 @@ int ReportUnknown(Words words) {
     std::fputs(FormatGroup(words[0]).c_str(), stderr);
     return kExitUsage;
   }
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"--help", "--version"};
   for (const Command& command : kCommands) names.emplace_back(command.name);
   std::string given = words[0];
   if (IsGroup(words[0])) {
@@ -93,7 +93,7 @@ int RunDime(Words words) {
   }
   if (words.empty() || AsksForHelp(words[0])) return RunHelp({});
   const std::vector<std::string> version = {"version"};
-  if (words[0] == "--version") return RunHelp(version);
+  if (words[0] == "--version" || words[0] == "version") return RunHelp(version);
   for (const Command& command : kCommands) {
     if (!BeginsWith(words, command.name)) continue;
     if (command.run != nullptr) return command.run(words.subspan(NumWords(command.name)));

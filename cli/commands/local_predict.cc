@@ -8,6 +8,7 @@
 #include "cli/arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/gcloud_flags.h"
 #include "cli/instances.h"
 #include "cli/prediction_output.h"
 #include "models/predictor.h"
@@ -26,6 +27,9 @@ struct Flags {
   std::string signature_name = "serving_default";
   std::string format = "text";
   std::int64_t max_instances = 100;
+  GcloudFlags gcloud;
+  std::optional<std::string> framework;
+  std::optional<std::string> runtime_version;
 };
 
 void DeclareFlags(CLI::App& app, Flags* flags) {
@@ -53,6 +57,14 @@ void DeclareFlags(CLI::App& app, Flags* flags) {
                  "Refuse more lines than these, as the service does; 0 takes any number [100]")
       ->transform(WholeNumber(0, std::int64_t{1} << 53))
       ->type_name("N");
+  DeclareGcloudFlags(app, &flags->gcloud);
+  app.add_option("--framework", flags->framework)
+      ->transform(OneOf({"tensorflow"}))
+      ->type_name("tensorflow")
+      ->group(kIgnoredGroup);
+  app.add_option("--runtime-version", flags->runtime_version)
+      ->type_name("X.Y")
+      ->group(kIgnoredGroup);
   app.footer(
       "Example:\n"
       "  dime local predict --model-dir output/census_1/export/census \\\n"
@@ -112,6 +124,10 @@ int RunLocalPredict(Words args) {
       kName);
   DeclareFlags(app, &flags);
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
+  if (flags.gcloud.verbosity) {
+    base::SetMinLogSeverity(SeverityOfVerbosity(*flags.gcloud.verbosity));
+  }
+  NoteIgnoredOptions(GivenIgnoredOptions(app));
   if (flags.json_instances.has_value() == flags.text_instances.has_value()) {
     return ReportUsageError(kName, "give one of --json-instances FILE and --text-instances FILE");
   }

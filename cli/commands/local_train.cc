@@ -11,11 +11,13 @@
 #include "cli/arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/gcloud_flags.h"
 #include "cli/interruption.h"
 #include "cli/model_library.h"
 #include "cli/trainer_flags.h"
 #include "cli/training_reporter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/suggest.h"
 #include "runtime/storage/file_system.h"
 #include "worker/training_job.h"
 
@@ -43,6 +45,8 @@ struct OwnFlags {
   std::int64_t summary_steps = 100;
   std::optional<std::string> export_name;
   std::string format = "text";
+  GcloudFlags gcloud;
+  std::vector<std::string> ignored_options;  // Those without effect that were given.
   // Of gcloud's, for clusters.
   bool distributed = false;
   std::optional<std::string> worker_count;
@@ -120,7 +124,7 @@ void DeclareOutputFlags(CLI::App& app, OwnFlags* flags) {
       ->group(group);
 }
 
-void DeclareGcloudFlags(CLI::App& app, OwnFlags* flags) {
+void DeclareJobFlagsOfGcloud(CLI::App& app, OwnFlags* flags) {
   const char* const group = "Options that gcloud has";
   app.add_option("--module-name", flags->module_name, "trainer.task, the census sample's trainer")
       ->type_name("MODULE")
@@ -170,8 +174,24 @@ absl::StatusOr<std::pair<int, int>> ParseRuntimeVersion(std::string_view version
   return base::InvalidArgument("--runtime-version: '{}' is no version such as 1.2", version);
 }
 
+// "STANDARD_1" for "standard-1", as gcloud writes it.
+std::string AsTierName(std::string text) {
+  for (char& c : text) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    if (c == '-') c = '_';
+  }
+  return text;
+}
+
 absl::Status CheckCluster(const OwnFlags& own) {
-  const bool is_basic = !own.scale_tier || *own.scale_tier == "BASIC" || *own.scale_tier == "basic";
+  const std::vector<std::string> tiers = {"BASIC",     "STANDARD_1", "PREMIUM_1",
+                                          "BASIC_GPU", "BASIC_TPU",  "CUSTOM"};
+  const std::string tier = own.scale_tier ? AsTierName(*own.scale_tier) : tiers.front();
+  if (std::ranges::find(tiers, tier) == tiers.end()) {
+    return base::InvalidArgument("--scale-tier: '{}' is none of {}{}", *own.scale_tier,
+                                 fmt::join(tiers, ", "), base::DidYouMean(tier, tiers));
+  }
+  const bool is_basic = tier == tiers.front();
   if (is_basic && !own.distributed && !own.worker_count && !own.parameter_server_count &&
       !own.start_port) {
     return absl::OkStatus();
@@ -179,7 +199,7 @@ absl::Status CheckCluster(const OwnFlags& own) {
   return base::InvalidArgument(
       "{} needs several replicas, which are not built yet; today dime trains on the tier BASIC, "
       "one process on all cores: leave out --scale-tier, --distributed and what belongs to them",
-      is_basic ? "distributed training" : "the scale tier " + *own.scale_tier);
+      is_basic ? "distributed training" : "the scale tier " + tier);
 }
 
 absl::Status CheckTrainer(const OwnFlags& own) {
@@ -251,7 +271,8 @@ absl::StatusOr<std::optional<Request>> ReadRequest(Words args) {
   CLI::App own("", kName);
   DeclareJobFlags(own, &request.own);
   DeclareOutputFlags(own, &request.own);
-  DeclareGcloudFlags(own, &request.own);
+  DeclareJobFlagsOfGcloud(own, &request.own);
+  DeclareGcloudFlags(own, &request.own.gcloud);
   const auto split = static_cast<std::size_t>(std::ranges::find(args, "--") - args.begin());
   const Words before = args.first(split);
   const Words after = args.subspan(std::min(split + 1, args.size()));
@@ -270,6 +291,7 @@ absl::StatusOr<std::optional<Request>> ReadRequest(Words args) {
     return ExplainSide(trainer_parsed.status(), after, is_own, "before");
   }
   DIME_RETURN_IF_ERROR(CheckRequest(&request));
+  request.own.ignored_options = GivenIgnoredOptions(own);
   return request;
 }
 
@@ -334,11 +356,10 @@ absl::StatusOr<worker::TrainingOptions> MakeOptions(const Request& request,
   return options;
 }
 
-base::Severity SeverityOf(std::string_view verbosity) {
-  if (verbosity == "DEBUG") return base::Severity::kDebug;
-  if (verbosity == "INFO") return base::Severity::kInfo;
-  if (verbosity == "WARN") return base::Severity::kWarning;
-  return base::Severity::kError;
+// The trainer's word counts before gcloud's.
+base::Severity LeastSeverity(const Request& request) {
+  const std::optional<std::string>& own = request.own.gcloud.verbosity;
+  return SeverityOfVerbosity(request.trainer.verbosity.value_or(own.value_or("INFO")));
 }
 
 // Inputs that are not there, or are no files, are found before anything is written.
@@ -409,7 +430,8 @@ int RunLocalTrain(Words args) {
   const absl::StatusOr<std::optional<Request>> request = ReadRequest(args);
   if (!request.ok()) return ReportUsageError(kName, base::MessageOf(request.status()));
   if (!request->has_value()) return kExitOk;
-  base::SetMinLogSeverity(SeverityOf((*request)->trainer.verbosity));
+  base::SetMinLogSeverity(LeastSeverity(**request));
+  NoteIgnoredOptions((*request)->own.ignored_options);
   return Train(**request);
 }
 

@@ -234,6 +234,30 @@ TEST_F(ProgramTest, GcloudsSpellingIsTheSame) {
   }
 }
 
+TEST_F(ProgramTest, FlagsOfAllGcloudCommandsAreTakenAndNoted) {
+  const Ended trained =
+      Dime(Train({"--project", "p", "-q", "--user-output-enabled", "--verbosity", "debug"},
+                 {"--train-steps", "1"}));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err,
+              AllOf(HasSubstr("without effect here: --project, --quiet, --user-output-enabled\n"),
+                    HasSubstr("DEBUG")));
+  const Ended quiet = Dime(
+      Train({"--project=p", "--verbosity=debug"}, {"--train-steps", "2", "--verbosity", "ERROR"}));
+  EXPECT_THAT(quiet.err, IsEmpty());
+
+  std::ofstream(dir_.File("instances.csv"))
+      << "25, Private, 0, 11th, 7, Never-married, Sales, Wife, Black, Male, 0, 0, 40,"
+      << " United-States,\n";
+  const Ended predicted =
+      Dime({"local", "predict", "--model-dir", job_dir_ + "/export/census", "--text-instances",
+            dir_.File("instances.csv"), "--framework", "tensorflow", "--runtime-version=1.2",
+            "--signature-name=predict", "--quiet"});
+  EXPECT_EQ(predicted.exit_code, 0) << predicted.err;
+  EXPECT_THAT(predicted.err,
+              HasSubstr("without effect here: --quiet, --framework, --runtime-version\n"));
+}
+
 TEST_F(ProgramTest, TheDefaultNumberOfStepsIsSaid) {
   const Ended ended = Dime(Train({"--export-name="}, {}));
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
@@ -263,6 +287,9 @@ TEST_F(ProgramTest, WrongWordsAreUsageErrors) {
       {Train({"--distributed=yes"}, {}), 64, "--distributed takes no value"},
       {Train({"--worker-count", "2"}, {}), 64, "tier BASIC"},
       {Train({"--scale-tier", "STANDARD_1"}, {}), 64, "STANDARD_1 needs several replicas"},
+      {Train({"--scale-tier", "standard-1"}, {}), 64, "STANDARD_1 needs several replicas"},
+      {Train({"--scale-tier", "BASICC"}, {}), 64, "BASIC_TPU, CUSTOM; did you mean 'BASIC'?"},
+      {Train({"--verbosity", "DEBUG"}, {}), 64, "did you mean 'debug'?"},
       {Train({"--module-name", "my.task"}, {}), 64, "--module-name"},
       {Train({"--package-path", "src/"}, {}), 64, "--package-path"},
       {Train({"--runtime-version", "new"}, {}), 64, "--runtime-version"},
@@ -277,7 +304,11 @@ TEST_F(ProgramTest, WrongWordsAreUsageErrors) {
       {{"models", "describe"}, 64, "MODEL is required"},
       {{"models", "describe", "census", "more"}, 64, "unexpected word 'more'"},
       {{"models", "describe", "cenus"}, 78, "did you mean 'census'"},
+      {{"local", "predict", "--model-dir", "x", "--framework", "xgboost"}, 64, "tensorflow"},
       {{"--no-such-option"}, 64, "--no-such-option"},
+      {{"--verison"}, 64, "did you mean '--version'?"},
+      {{"help", "exit-code"}, 64, "did you mean 'exit-codes'?"},
+      {{"help", "locla"}, 64, "did you mean 'local'?"},
   };
   for (const auto& [words, exit_code, message] : cases) {
     const Ended ended = Dime(words);
@@ -382,6 +413,11 @@ TEST_F(ProgramTest, HelpIsOnStdout) {
       {{}, "To begin with:"},
       {{"--help"}, "local train"},
       {{"help", "exit-codes"}, " 65  input data"},
+      {{"help", "help"}, "exit-codes, trainer.task, version"},
+      {{"help", "trainer.task"}, "--train-batch-size N"},
+      {{"help", "ml-engine", "local", "train"}, "Example:"},
+      {{"--help"}, "-h, --help"},
+      {{"version"}, "kernels"},
       {{"local", "--help"}, "dime local predict"},
       {{"local", "train", "--help"}, "--train-batch-size N"},
       {{"local", "train", "--", "--help"}, "--max-checkpoints N"},

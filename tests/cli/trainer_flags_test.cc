@@ -89,7 +89,7 @@ TEST(TrainerFlagsTest, WhatIsNotGivenHasNoValue) {
   EXPECT_EQ(flags.train_steps, std::nullopt);
   EXPECT_EQ(flags.embedding_size, std::nullopt);
   EXPECT_EQ(flags.export_format, "JSON");
-  EXPECT_EQ(flags.verbosity, "INFO");
+  EXPECT_EQ(flags.verbosity, std::nullopt);
 }
 
 TEST(TrainerFlagsTest, AbsurdValuesAreRefusedByName) {
@@ -107,6 +107,13 @@ TEST(TrainerFlagsTest, AbsurdValuesAreRefusedByName) {
   }
   EXPECT_THAT(Parse({"--eval-steps", "-1"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--eval-steps")));
+}
+
+TEST(TrainerFlagsTest, VerbosityIsInCapitalsAndListedBySeverity) {
+  EXPECT_THAT(Parse({"--verbosity", "info"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("'info' is none of DEBUG, INFO, WARN, ERROR, FATAL; did you mean "
+                                 "'INFO'?")));
 }
 
 TEST(TrainerFlagsTest, EachFlagIsExplained) {
