@@ -65,7 +65,7 @@ int RunDataCensus(Words args) {
       ->required()
       ->type_name("DIR");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
-  Interruption interruption("stopping; what has been fetched so far is kept");
+  Interruption interruption("stopping");
   const absl::Status fetched = FetchCensus(directory, interruption.token());
   if (fetched.ok()) return kExitOk;
   ReportError(app.get_name(), fetched);

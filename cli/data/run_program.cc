@@ -105,6 +105,9 @@ class Program {
     }
     EndLine();
     if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0) return absl::OkStatus();
+    if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == options_.no_room_status) {
+      return base::ResourceExhausted("'{}' has no room{}", name_, LastWords());
+    }
     if (WIFEXITED(exit_status)) {
       return base::Unavailable("'{}' failed with status {}{}", name_, WEXITSTATUS(exit_status),
                                LastWords());

@@ -1,12 +1,13 @@
 // cli/data/run_program.h - runs another program to its end and listens to what it prints.
 //
 // Threads: any; the call blocks. Errors: kUnavailable (it cannot be started, failed, or took too
-// long; the message ends with what it printed last), kCancelled. Nothing that it started is left
-// running after a failure.
+// long; the message ends with what it printed last), kResourceExhausted (it found no room),
+// kCancelled. Nothing that it started is left running after a failure.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -17,6 +18,7 @@ namespace dime::cli {
 
 struct RunProgramOptions {
   std::chrono::milliseconds time_limit{60'000};
+  std::optional<int> no_room_status;  // What it exits with when the disk is full.
   std::stop_token stop;
   std::function<void(const std::string&)> on_line;  // A line of its stdout or stderr.
 };

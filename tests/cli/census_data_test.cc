@@ -123,7 +123,9 @@ class CensusDataTest : public ::testing::Test {
   std::string Read(const std::string& name) {
     return fs_.ReadFile(Path(name)).value_or("(no file)");
   }
-  std::vector<std::string> Names() { return *fs_.List(directory_); }
+  std::vector<std::string> Names() {
+    return fs_.List(directory_).value_or(std::vector<std::string>());
+  }
   void ExpectAllFiles() {
     EXPECT_THAT(Names(), ElementsAre("adult.data.csv", "adult.test.csv", "test.csv", "test.json"));
     EXPECT_EQ(Read("adult.data.csv"), kTrainRows);
@@ -273,8 +275,34 @@ TEST_F(CensusDataTest, AStopEndsTheScriptAndClearsUp) {
   options_.on_progress = [&](const std::string& line) {
     if (line == "working") source.request_stop();
   };
-  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("stopped")));
-  EXPECT_THAT(Names(), IsEmpty());
+  EXPECT_THAT(Fetch(),
+              StatusIs(absl::StatusCode::kCancelled, "stopped before anything was fetched"));
+  EXPECT_FALSE(fs_.Exists(parent_.File("new"))) << "directories that were made go again";
+}
+
+TEST_F(CensusDataTest, AStopKeepsWhatHasBeenFetched) {
+  server_.SetReply("/bucket/adult.data.csv", {.body = kTrainRows});
+  HaveScript("echo working; exec sleep 1000");
+  std::stop_source source;
+  options_.stop = source.get_token();
+  options_.on_progress = [&](const std::string& line) {
+    if (line == "working") source.request_stop();
+  };
+  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kCancelled,
+                                HasSubstr("what has been fetched is kept in '" + directory_)));
+  EXPECT_THAT(Names(), ElementsAre("adult.data.csv"));
+}
+
+TEST_F(CensusDataTest, AFullDiskIsNotBlamedOnASource) {
+  HaveScript("echo 3 MB are free; exit 74");
+  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("3 MB are free")));
+  EXPECT_FALSE(fs_.Exists(parent_.File("new")));
+}
+
+TEST_F(CensusDataTest, ADirectoryThatWasThereStays) {
+  ASSERT_OK(fs_.CreateDirectories(directory_));
+  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("is not installed")));
+  EXPECT_TRUE(fs_.Exists(directory_));
 }
 
 TEST_F(CensusDataTest, WhatAKilledProcessLeftIsCleared) {

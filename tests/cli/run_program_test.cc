@@ -50,6 +50,12 @@ TEST_F(RunProgramTest, AFailureIsToldWithTheLastLine) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("ended by signal 9")));
 }
 
+TEST_F(RunProgramTest, AFullDiskIsNoFailureOfTheProgram) {
+  options_.no_room_status = 74;
+  EXPECT_THAT(RunShell("echo 3 MB free; exit 74"),
+              StatusIs(absl::StatusCode::kResourceExhausted, "'sh' has no room: 3 MB free"));
+}
+
 TEST_F(RunProgramTest, AProgramThatIsNotThereIsNamed) {
   EXPECT_THAT(RunProgram(std::vector<std::string>{"no-such-program"}, options_),
               StatusIs(absl::StatusCode::kUnavailable,
