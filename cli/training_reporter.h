@@ -57,7 +57,8 @@ class TrainingReporter : public worker::TrainingObserver {
 // What `dime local train` prints on stdout.
 [[nodiscard]] std::string FormatResult(const worker::TrainingResult& result,
                                        const std::string& job_dir);
-// One JSON object, on one line. "final_loss" and "steps_per_second" are null where no step was taken.
+// One JSON object, on one line. "final_loss" and "steps_per_second" are null where no step was
+// taken.
 [[nodiscard]] std::string FormatResultJson(const worker::TrainingResult& result,
                                            const std::string& job_dir);
 
