@@ -1,5 +1,6 @@
 #include "cli/model_library.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -64,20 +65,28 @@ absl::StatusOr<std::vector<LibraryModel>> ListModels(const std::string& director
   return found;
 }
 
+absl::Status CheckModelName(const std::string& name_or_file) {
+  if (IsFileName(name_or_file)) return absl::OkStatus();
+  const std::string directory = ModelDirectory();
+  const absl::StatusOr<std::vector<LibraryModel>> library = ListModels(directory);
+  if (!library.ok()) return absl::OkStatus();  // FindModel() says why: that is no wrong name.
+  std::vector<std::string> names;
+  for (const LibraryModel& model : *library) names.push_back(model.description.name);
+  if (std::ranges::find(names, name_or_file) != names.end()) return absl::OkStatus();
+  return base::InvalidArgument("no model '{}' in {}, which has {}{}", name_or_file, directory,
+                               fmt::join(names, ", "), base::DidYouMean(name_or_file, names));
+}
+
 absl::StatusOr<models::ModelDescription> FindModel(const std::string& name_or_file) {
   if (IsFileName(name_or_file)) {
     DIME_ASSIGN_OR_RETURN(const std::string yaml, ReadDescription(name_or_file));
     return models::ParseDescription(yaml, name_or_file, /*variant=*/"");
   }
-  const std::string directory = ModelDirectory();
-  DIME_ASSIGN_OR_RETURN(std::vector<LibraryModel> library, ListModels(directory));
-  std::vector<std::string> names;
+  DIME_ASSIGN_OR_RETURN(std::vector<LibraryModel> library, ListModels(ModelDirectory()));
   for (LibraryModel& model : library) {
     if (model.description.name == name_or_file) return std::move(model.description);
-    names.push_back(model.description.name);
   }
-  return base::InvalidArgument("no model '{}' in {}, which has {}{}", name_or_file, directory,
-                               fmt::join(names, ", "), base::DidYouMean(name_or_file, names));
+  return CheckModelName(name_or_file);
 }
 
 }  // namespace dime::cli

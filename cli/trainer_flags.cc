@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/description.h"
+
 namespace dime::cli {
 namespace {
 
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 53;  // Steps and epochs.
 constexpr std::int64_t kMaxBatchSize = 1 << 20;
 constexpr std::int64_t kMaxUnits = 1 << 16;
-constexpr std::int64_t kMaxLayers = 100;
+constexpr auto kMaxLayers = static_cast<std::int64_t>(models::kMaxHiddenLayers);
 constexpr std::int64_t kMaxSeconds = 365 * 24 * 3600;
 
 void DeclareInput(CLI::App& app, TrainerFlags* flags) {

@@ -6,6 +6,7 @@
 // is allowed".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -96,6 +97,8 @@ struct FeatureColumn {
 
 enum class EstimatorKind { kDnnLinearCombinedClassifier };
 enum class LossReduction { kMean, kSum };
+
+inline constexpr std::size_t kMaxHiddenLayers = 64;
 
 struct Estimator {
   EstimatorKind kind = EstimatorKind::kDnnLinearCombinedClassifier;

@@ -1,3 +1,5 @@
+#include <absl/strings/escaping.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -238,12 +240,27 @@ absl::Status SetJobDir(Request* request) {
       "--job-dir output/census_1");
 }
 
+// The name becomes a directory's, and is to be seen there.
+absl::Status CheckExportName(std::string_view name) {
+  constexpr std::size_t kMaxBytes = 255;
+  constexpr auto is_bad = [](char c) { return c == '/' || (c >= '\0' && c < ' ') || c == '\x7f'; };
+  if (!name.starts_with('.') && name.size() <= kMaxBytes && std::ranges::none_of(name, is_bad)) {
+    return absl::OkStatus();
+  }
+  return base::InvalidArgument(
+      "--export-name: '{}' is no name for a directory in export/: up to {} bytes are expected, "
+      "without / and control characters, and no . at the front",
+      absl::CHexEscape(absl::string_view(name.data(), name.size())), kMaxBytes);
+}
+
 absl::Status CheckRequest(Request* request) {
   DIME_RETURN_IF_ERROR(CheckCluster(request->own));
   DIME_RETURN_IF_ERROR(CheckTrainer(request->own));
   if (request->own.runtime_version) {
     DIME_RETURN_IF_ERROR(ParseRuntimeVersion(*request->own.runtime_version).status());
   }
+  DIME_RETURN_IF_ERROR(CheckModelName(request->own.model));
+  DIME_RETURN_IF_ERROR(CheckExportName(request->own.export_name.value_or("")));
   DIME_RETURN_IF_ERROR(SetJobDir(request));
   DIME_RETURN_IF_ERROR(HiddenUnits(request->trainer).status());
   if (!request->trainer.train_files.empty()) return absl::OkStatus();
@@ -295,14 +312,11 @@ absl::StatusOr<std::optional<Request>> ReadRequest(Words args) {
   return request;
 }
 
-absl::StatusOr<models::ModelDescription> DescribeModel(const Request& request) {
-  DIME_ASSIGN_OR_RETURN(models::ModelDescription description, FindModel(request.own.model));
-  DIME_ASSIGN_OR_RETURN(std::vector<std::int64_t> hidden_units, HiddenUnits(request.trainer));
-  DIME_RETURN_IF_ERROR(
-      models::ApplyOverrides({.embedding_dim = request.trainer.embedding_size.value_or(0),
-                              .hidden_units = std::move(hidden_units)},
-                             &description));
-  return description;
+absl::Status ApplyModelFlags(const TrainerFlags& trainer, models::ModelDescription* description) {
+  DIME_ASSIGN_OR_RETURN(std::vector<std::int64_t> hidden_units, HiddenUnits(trainer));
+  return models::ApplyOverrides({.embedding_dim = trainer.embedding_size.value_or(0),
+                                 .hidden_units = std::move(hidden_units)},
+                                description);
 }
 
 void SetNames(const OwnFlags& own, const models::TrainingDefaults& defaults,
@@ -384,8 +398,11 @@ absl::Status CreateJobDir(const std::string& path) {
 }
 
 int Train(const Request& request) {
-  const absl::StatusOr<models::ModelDescription> description = DescribeModel(request);
+  absl::StatusOr<models::ModelDescription> description = FindModel(request.own.model);
   if (!description.ok()) return ReportError(kName, description.status());
+  if (const absl::Status fits = ApplyModelFlags(request.trainer, &*description); !fits.ok()) {
+    return ReportUsageError(kName, base::MessageOf(fits));
+  }
   const absl::StatusOr<worker::TrainingOptions> options =
       MakeOptions(request, description->training);
   if (!options.ok()) return ReportError(kName, options.status());

@@ -44,6 +44,9 @@ int RunModelsDescribe(Words args) {
       ->required()
       ->group("Arguments");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
+  if (const absl::Status known = CheckModelName(name); !known.ok()) {
+    return ReportUsageError(app.get_name(), base::MessageOf(known));
+  }
   const absl::StatusOr<models::ModelDescription> description = FindModel(name);
   if (!description.ok()) return ReportError(app.get_name(), description.status());
   fmt::print("{}", models::FormatDescription(*description));

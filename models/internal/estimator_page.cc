@@ -15,7 +15,6 @@
 namespace dime::models::internal {
 namespace {
 
-constexpr std::size_t kMaxHiddenLayers = 64;
 constexpr std::int64_t kMaxKernelElements = std::int64_t{1} << 28;  // 1 GiB of floats.
 constexpr std::int64_t kMaxSteps = std::int64_t{1} << 53;
 constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 24;

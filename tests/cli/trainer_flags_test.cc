@@ -105,6 +105,8 @@ TEST(TrainerFlagsTest, AbsurdValuesAreRefusedByName) {
     EXPECT_THAT(Parse({"--scale-factor", value}),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--scale-factor")));
   }
+  EXPECT_THAT(Parse({"--num-layers", "65"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("from 1 to 64")));
   EXPECT_THAT(Parse({"--eval-steps", "-1"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--eval-steps")));
 }
@@ -140,11 +142,11 @@ TEST(HiddenUnitsTest, LayersShrinkAsInTheSample) {
       *UnitsOf({"--first-layer-size", "256", "--num-layers", "2", "--scale-factor", "0.25"}),
       ElementsAre(256, 64));
   EXPECT_THAT(*UnitsOf({"--first-layer-size", "1", "--num-layers", "1"}), ElementsAre(2));
-  EXPECT_THAT(*UnitsOf({"--num-layers", "100"}), SizeIs(100));
+  EXPECT_THAT(*UnitsOf({"--num-layers", "64"}), SizeIs(64));
 }
 
 TEST(HiddenUnitsTest, LayersThatGrowBeyondMeasureAreRefused) {
-  EXPECT_THAT(UnitsOf({"--scale-factor", "100", "--num-layers", "100"}),
+  EXPECT_THAT(UnitsOf({"--scale-factor", "100", "--num-layers", "64"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("hidden layer 3 larger")));
 }
 
