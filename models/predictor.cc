@@ -31,6 +31,12 @@ absl::StatusOr<std::string> ReadDescription(storage::FileSystem& fs,
         "'{}' is no export of dime's: it has no {}; name the directory with the number", export_dir,
         file);
   }
+  // Nothing is read from it, but an export without its graph is not whole.
+  const std::string graph = storage::JoinPath(export_dir, "saved_model.pb");
+  DIME_ASSIGN_OR_RETURN(const auto graph_file, fs.OpenForRead(graph));
+  if (graph_file->size_bytes() == 0) {
+    return base::FailedPrecondition("'{}' is empty: the export is not whole", graph);
+  }
   return fs.ReadFile(storage::JoinPath(export_dir, kExportDescriptionFile), kMaxDescriptionBytes);
 }
 

@@ -266,6 +266,9 @@ TEST_F(PredictorTest, DirectoriesThatAreNoExportAreTold) {
               StatusIs(kFailedPrecondition, HasSubstr("saved_model.pb")));
   EXPECT_THAT(Predictor::Load(Files(), Dir() + "/saved_model.pb"),
               StatusIs(kFailedPrecondition, HasSubstr("is a file")));
+  ASSERT_OK(Files().WriteAtomically(Dir() + "/saved_model.pb", ""));
+  EXPECT_THAT(Predictor::Load(Files(), Dir()),
+              StatusIs(kFailedPrecondition, HasSubstr("is empty")));
   ASSERT_OK(Files().DeleteFile(Dir() + "/" + kExportDescriptionFile));
   EXPECT_THAT(Predictor::Load(Files(), Dir()),
               StatusIs(kFailedPrecondition, HasSubstr("model.yaml")));
