@@ -80,26 +80,50 @@ std::optional<std::uint64_t> VersionOf(std::string_view name) {
   return version;
 }
 
+struct FoundExport {
+  std::uint64_t version = 0;
+  std::string path;
+};
+
+// The newest of the exports that lie in `directory`; none also where it is no directory.
+std::optional<FoundExport> NewestExportIn(storage::FileSystem& fs, const std::string& directory) {
+  const absl::StatusOr<std::vector<std::string>> names = fs.List(directory);
+  if (!names.ok()) return std::nullopt;
+  std::optional<FoundExport> newest;
+  for (const std::string& name : *names) {
+    const std::optional<std::uint64_t> version = VersionOf(name);
+    if (!version || (newest && *version <= newest->version)) continue;
+    const std::string path = storage::JoinPath(directory, name);
+    if (fs.Exists(storage::JoinPath(path, kSavedModelFile))) newest = {*version, path};
+  }
+  return newest;
+}
+
+// "; did you mean --model-dir JOB/export/census/123?" for a job's directory, or its export/.
+std::string SuggestExportBelow(storage::FileSystem& fs, const std::string& path) {
+  std::optional<FoundExport> newest;
+  for (const std::string& parent : {path, storage::JoinPath(path, "export")}) {
+    const absl::StatusOr<std::vector<std::string>> names = fs.List(parent);
+    if (!names.ok()) continue;
+    for (const std::string& name : *names) {
+      const auto found = NewestExportIn(fs, storage::JoinPath(parent, name));
+      if (found && (!newest || found->version > newest->version)) newest = found;
+    }
+  }
+  return newest ? fmt::format("; did you mean --model-dir {}?", newest->path) : "";
+}
+
 // The export that `path` is, or the newest one in it.
 absl::StatusOr<std::string> FindExport(storage::FileSystem& fs, const std::string& path) {
   if (fs.Exists(storage::JoinPath(path, kSavedModelFile))) return path;
-  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(path));
-  std::optional<std::uint64_t> newest;
-  std::string found;
-  for (const std::string& name : names) {
-    const std::optional<std::uint64_t> version = VersionOf(name);
-    const std::string candidate = storage::JoinPath(path, name);
-    if (!version || version <= newest) continue;
-    if (!fs.Exists(storage::JoinPath(candidate, kSavedModelFile))) continue;
-    newest = version;
-    found = candidate;
-  }
+  DIME_RETURN_IF_ERROR(fs.List(path).status());
+  const std::optional<FoundExport> newest = NewestExportIn(fs, path);
   if (!newest) {
-    return base::NotFound("{} is no exported model, nor a folder of them: no {} in it", path,
-                          kSavedModelFile);
+    return base::NotFound("{} is no exported model, nor a folder of them: no {} in it{}", path,
+                          kSavedModelFile, SuggestExportBelow(fs, path));
   }
-  fmt::print(stderr, "{}: the newest export in {} is {}\n", kName, path, found);
-  return found;
+  fmt::print(stderr, "{}: the newest export in {} is {}\n", kName, path, newest->path);
+  return newest->path;
 }
 
 absl::StatusOr<std::vector<models::Prediction>> Predict(const Flags& flags) {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +172,38 @@ TEST_F(ProgramTest, WhatIsWrongWithAnInstanceIsNamed) {
     EXPECT_THAT(ended.err, HasSubstr(message));
     EXPECT_THAT(ended.out, IsEmpty());
   }
+}
+
+TEST_F(ProgramTest, AJobsDirectorySuggestsItsNewestExport) {
+  const nlohmann::json trained = TrainJson({"--train-steps", "1"});
+  for (const std::string& directory : {job_dir_, job_dir_ + "/export"}) {
+    const Ended ended =
+        Dime({"local", "predict", "--model-dir", directory, "--text-instances", rows_});
+    EXPECT_EQ(ended.exit_code, 65);
+    EXPECT_THAT(ended.err, HasSubstr("; did you mean --model-dir " +
+                                     trained["export"].get<std::string>() + "?\n"));
+  }
+}
+
+TEST_F(ProgramTest, AnExportWithoutItsGraphIsRefused) {
+  const std::string path = TrainJson({"--train-steps", "1"})["export"];
+  const std::string graph = path + "/saved_model.pb";
+  const auto refusal = [&] {
+    const Ended ended = Dime(
+        {"local", "predict", "--model-dir", path, "--text-instances", rows_, "--max-instances=0"});
+    EXPECT_EQ(ended.exit_code, 65);
+    EXPECT_THAT(ended.out, IsEmpty());
+    return ended.err;
+  };
+  std::filesystem::resize_file(graph, 0);
+  EXPECT_THAT(refusal(), HasSubstr("saved_model.pb' is empty"));
+  std::filesystem::remove(graph);
+  EXPECT_THAT(refusal(), HasSubstr("no saved_model.pb in it"));
+  std::filesystem::create_directory(graph);
+  EXPECT_THAT(refusal(), HasSubstr("saved_model.pb"));
+  std::filesystem::remove(graph);
+  ASSERT_EQ(mkfifo(graph.c_str(), 0600), 0);
+  EXPECT_THAT(refusal(), HasSubstr("saved_model.pb"));
 }
 
 TEST_F(ProgramTest, JsonOutputIsOneObject) {
