@@ -102,6 +102,17 @@ std::int64_t RunStep(const CrossStep& step, const Scratch& scratch) {
   return static_cast<std::int64_t>(hash % step.num_buckets);
 }
 
+// What a value that makes no sense says of the file that it is from.
+std::string_view HintOnEncoding(std::string_view value) {
+  if (value.find('\0') != value.npos) {
+    return "; the file looks like UTF-16, but UTF-8 is expected";
+  }
+  if (value.find('\r') != value.npos) {
+    return "; the file's lines end with CR alone, but LF or CRLF is expected";
+  }
+  return "";
+}
+
 std::optional<std::string> ParseNumber(const FieldPlan& field, const FieldValue& value,
                                        bool trim_blanks, float* out) {
   if (!value.present) return "is missing; a number is expected";
@@ -173,6 +184,8 @@ class RecordEncoder::Impl {
   template <typename ValueAt>
   std::optional<RecordError> Parse(const ValueAt& value_at, LabelUse label, Scratch* scratch) const;
   std::optional<std::string> ParseLabel(const FieldValue& value, float* out) const;
+  [[nodiscard]] RecordError Explain(const FieldPlan& field, const FieldValue& value,
+                                    std::string reason) const;
 
   const ModelDescription* planned_ = nullptr;  // While planning.
   std::map<std::string, int> steps_by_column_;
@@ -180,6 +193,7 @@ class RecordEncoder::Impl {
   Schema schema_;
   std::vector<int> feature_fields_;
   std::size_t num_fields_ = 0;
+  std::vector<std::string> field_names_;
   bool trim_blanks_ = false;
   std::vector<FieldPlan> fields_;  // By position.
   // Numbers that no column uses: a value that is none still spoils its record, as in TensorFlow.
@@ -199,6 +213,7 @@ RecordEncoder::Impl::Impl(const ModelDescription& description)
       num_fields_(description.input.fields.size()),
       trim_blanks_(description.input.trim_blanks),
       label_vocabulary_(description.label.vocabulary) {
+  for (const Field& field : description.input.fields) field_names_.push_back(field.name);
   std::set<std::string> used(description.estimator.linear_columns.begin(),
                              description.estimator.linear_columns.end());
   for (const std::string& name : description.estimator.dnn_columns) {
@@ -331,7 +346,7 @@ std::optional<RecordError> RecordEncoder::Impl::Parse(const ValueAt& value_at, L
     auto reason = field.type == FieldType::kString
                       ? TakeText(field, value, trim_blanks_, &scratch->texts[slot])
                       : ParseNumber(field, value, trim_blanks_, &scratch->numbers[slot]);
-    if (reason) return RecordError{.field = field.position, .reason = *std::move(reason)};
+    if (reason) return Explain(field, value, *std::move(reason));
     if (field.needs_fingerprint) {
       scratch->fingerprints[slot] = ops::Fingerprint64(scratch->texts[slot]);
     }
@@ -340,12 +355,21 @@ std::optional<RecordError> RecordEncoder::Impl::Parse(const ValueAt& value_at, L
     const FieldValue& value = value_at(Index(field.position));
     float unused = 0;
     auto reason = value.present ? ParseNumber(field, value, trim_blanks_, &unused) : std::nullopt;
-    if (reason) return RecordError{.field = field.position, .reason = *std::move(reason)};
+    if (reason) return Explain(field, value, *std::move(reason));
   }
   if (label == LabelUse::kIgnored) return std::nullopt;
-  auto reason = ParseLabel(value_at(Index(label_.position)), &scratch->label);
-  if (reason) return RecordError{.field = label_.position, .reason = *std::move(reason)};
+  const FieldValue& value = value_at(Index(label_.position));
+  auto reason = ParseLabel(value, &scratch->label);
+  if (reason) return Explain(label_, value, *std::move(reason));
   return std::nullopt;
+}
+
+RecordError RecordEncoder::Impl::Explain(const FieldPlan& field, const FieldValue& value,
+                                         std::string reason) const {
+  const bool is_name = internal::Trimmed(value.text) == field_names_[Index(field.position)];
+  reason += is_name ? "; a first line of names takes `header_lines: 1` in the model's input"
+                    : HintOnEncoding(value.text);
+  return {.field = field.position, .reason = std::move(reason)};
 }
 
 template <typename ValueAt>
@@ -355,9 +379,13 @@ std::optional<RecordError> RecordEncoder::Impl::Append(std::size_t num_fields,
   DIME_CHECK(batch->ids.size() == id_outputs_.size());
   DIME_CHECK(batch->floats.size() == float_outputs_.size());
   if (num_fields != num_fields_) {
-    return RecordError{
-        .field = -1,
-        .reason = fmt::format("has {} fields; {} are expected", num_fields, num_fields_)};
+    std::string_view hint;
+    for (std::size_t i = 0; i < num_fields && hint.empty(); ++i) {
+      hint = HintOnEncoding(value_at(i).text);
+    }
+    return RecordError{.field = -1,
+                       .reason = fmt::format("has {} field{}; {} are expected{}", num_fields,
+                                             num_fields == 1 ? "" : "s", num_fields_, hint)};
   }
   thread_local Scratch scratch;  // Keeps its memory from record to record.
   scratch.numbers.resize(Index(num_numbers_));

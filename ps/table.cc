@@ -120,7 +120,7 @@ absl::StatusOr<std::unique_ptr<Table>> Table::Create(const ops::TableSpec& spec,
     records = Map(size_bytes);
     if (records == nullptr) {
       return base::ResourceExhausted("table '{}': the system has no {} MiB of memory for it",
-                                     spec.name, size_bytes >> 20);
+                                     spec.name, (size_bytes >> 20) + 1);
     }
   }
   return std::unique_ptr<Table>(new Table(spec, seed, static_cast<float*>(records), size_bytes));

@@ -26,6 +26,13 @@ struct Refused {
   absl::Status status;
 };
 
+// An unclosed list or mapping at the start of a page reads as a key, too.
+std::string_view WhyNoKey(YamlNode::Kind kind) {
+  if (kind == YamlNode::Kind::kList) return "a key must be a text, not a list; is a ] missing?";
+  if (kind == YamlNode::Kind::kMap) return "a key must be a text, not a mapping; is a } missing?";
+  return "a key must be a text; put it in quotes";
+}
+
 // Receives yaml-cpp's events. Building from events sees anchors and tags before anything is done
 // about them.
 class TreeBuilder : public YAML::EventHandler {
@@ -135,7 +142,7 @@ class TreeBuilder : public YAML::EventHandler {
       CountPath(mark, node);
       return node;
     }
-    if (!parent.has_key) Refuse(mark, "a key must be a text; put it in quotes");
+    if (!parent.has_key) Refuse(mark, WhyNoKey(kind));
     node.key = parent.key;
     node.line = parent.key_line;
     node.path = parent.node.path.empty() ? node.key : parent.node.path + "." + node.key;
@@ -267,6 +274,19 @@ std::string_view KindName(YamlNode::Kind kind) {
   return "";
 }
 
+int LineOf(const YAML::Exception& error) { return std::max(error.mark.line, 0) + 1; }
+
+// The line, at `last_line` or before, that is indented with a tab; 0: there is none.
+int FindTabIndent(std::string_view text, int last_line) {
+  for (int line = 1; line <= last_line && !text.empty(); ++line) {
+    const std::string_view indent = text.substr(0, text.find_first_not_of(" \t"));
+    const bool is_blank = indent.size() == text.size() || text[indent.size()] == '\n';
+    if (!is_blank && indent.find('\t') != indent.npos) return line;
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  return 0;
+}
+
 template <typename T>
 bool ParseWhole(std::string_view text, T* out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
@@ -342,8 +362,11 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& fil
   } catch (const Refused& refused) {
     return refused.status;
   } catch (const YAML::Exception& error) {
-    return base::InvalidArgument("{}:{}: is not YAML: {}", file_name,
-                                 std::max(error.mark.line, 0) + 1, error.msg);
+    if (const int line = FindTabIndent(text, LineOf(error)); line > 0) {
+      return base::InvalidArgument("{}:{}: is indented with a tab; YAML takes blanks only",
+                                   file_name, line);
+    }
+    return base::InvalidArgument("{}:{}: is not YAML: {}", file_name, LineOf(error), error.msg);
   }
 }
 

@@ -192,7 +192,10 @@ void CsvReader::FinishRecord(std::size_t line_end, std::int64_t num_lines) {
   if (end > record_offset_ && text_[end - 1] == '\r') --end;
   record_size_ = end - record_offset_;
   if (record_size_ > dialect_.max_record_bytes) {
-    return Fail(-1, fmt::format("the record is longer than {} bytes", dialect_.max_record_bytes));
+    const bool has_cr = text_.substr(record_offset_, dialect_.max_record_bytes).find('\r') !=
+                        std::string_view::npos;
+    return Fail(-1, fmt::format("the record is longer than {} bytes{}", dialect_.max_record_bytes,
+                                has_cr ? "; does the file end its lines with CR alone?" : ""));
   }
   position_ = line_end + 1;
   next_line_ += num_lines;

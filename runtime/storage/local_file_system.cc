@@ -224,7 +224,7 @@ class Local : public FileSystem {
 
   absl::StatusOr<FileInfo> Stat(const std::string& path) override {
     struct ::stat status;
-    if (::stat(path.c_str(), &status) != 0) return Failed("examine", path, errno);
+    if (::stat(path.c_str(), &status) != 0) return Failed("find", path, errno);
     return FileInfo{.size_bytes = static_cast<std::uint64_t>(status.st_size),
                     .is_directory = S_ISDIR(status.st_mode)};
   }

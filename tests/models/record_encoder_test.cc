@@ -285,7 +285,7 @@ TEST(RecordEncoderTest, AWrongRecordLeavesTheBatchAsItWas) {
   };
   const std::string end = ",,,,,,,,,, <=50K";
   for (const Wrong& wrong :
-       {Wrong{"", -1, "has 1 fields; 15 are expected"},
+       {Wrong{"", -1, "has 1 field; 15 are expected"},
         Wrong{"1,2", -1, "has 2 fields; 15 are expected"},
         Wrong{",,,,,,,,,,,,,,,", -1, "has 16 fields; 15 are expected"},
         Wrong{"abc,,,," + end, 0, "'abc' is not an integer"},
@@ -318,6 +318,26 @@ TEST(RecordEncoderTest, ANumberThatNobodyUsesIsCheckedATextIsNot) {
 
   description.input.fields[2].type = FieldType::kString;
   EXPECT_FALSE(Append(RecordEncoder(description), line, &batch));
+}
+
+TEST(RecordEncoderTest, AnErrorHintsAtWhatTheFileIs) {
+  using namespace std::string_literals;
+  const RecordEncoder encoder(Census());
+  Batch batch = encoder.NewBatch();
+  struct Hint {
+    std::string line;
+    std::string_view reason;
+  };
+  for (const Hint& hint :
+       {Hint{" age ,,,,,,,,,,,,,, <=50K",
+             "' age ' is not an integer of 32 bits; a first line of "
+             "names takes `header_lines: 1` in the model's input"},
+        Hint{"2\0005\000"s, "has 1 field; 15 are expected; the file looks like UTF-16"},
+        Hint{",,,,,,,,,,,,,, <=50K\r17", "the file's lines end with CR alone"}}) {
+    const auto error = Append(encoder, hint.line, &batch);
+    ASSERT_TRUE(error.has_value()) << hint.line;
+    EXPECT_THAT(error->reason, HasSubstr(hint.reason));
+  }
 }
 
 TEST(RecordEncoderTest, AnIgnoredLabelMayBeAnything) {

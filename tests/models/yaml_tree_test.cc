@@ -58,6 +58,8 @@ TEST(YamlTreeTest, KeysAreTextsGivenOnce) {
   ExpectRefused("? [1]\n: 2\n", "f:1: a key must be a text");
   ExpectRefused("{a: 1}: 2\n", "f:1: a key must be a text");
   ExpectRefused("null: 2\n", "f:1: a key must be a text");
+  ExpectRefused("[1]: 2\n", "f:1: a key must be a text, not a list; is a ] missing?");
+  ExpectRefused("{a: 1}: 2\n", "f:1: a key must be a text, not a mapping; is a } missing?");
   ExpectRefused(std::string(257, 'k') + ": 1\n", "f:1: a key is 257 bytes long");
 }
 
@@ -85,6 +87,7 @@ TEST(YamlTreeTest, OnlyOneDocument) {
 TEST(YamlTreeTest, WhatIsNoYamlNamesTheLine) {
   ExpectRefused("a: 1\nb: [1, 2\n", "f:");
   ExpectRefused("a: 1\n  b: \"\n", "f:2: is not YAML: ");
+  ExpectRefused("a:\n\tb: 1\n", "f:2: is indented with a tab; YAML takes blanks only");
   ExpectRefused("a: \"\\q\"\n", "f:1: is not YAML: ");
 }
 

@@ -193,6 +193,13 @@ TEST(CsvReaderTest, ReadingGoesOnAfterAnOverlongRecord) {
   EXPECT_THAT(records[3].fields, ElementsAre("b"));
 }
 
+TEST(CsvReaderTest, ALongRecordWithCarriageReturnsHintsAtThem) {
+  CsvReader reader("a,b\rc,d\re,f\rg,h\n", {.max_record_bytes = 10});
+  ASSERT_TRUE(reader.Next());
+  EXPECT_EQ(reader.error(),
+            "the record is longer than 10 bytes; does the file end its lines with CR alone?");
+}
+
 TEST(CsvReaderTest, AQuoteThatIsNeverClosedIsGivenUpAtTheLimit) {
   std::string text = "\"open\n";
   for (int i = 0; i < 50; ++i) text += "line\n";
