@@ -17,6 +17,8 @@ namespace {
 using checkpoint::BundleReader;
 using checkpoint::TensorInfo;
 
+constexpr char kGraphFile[] = "saved_model.pb";
+constexpr std::int64_t kMaxGraphBytes = std::int64_t{1} << 30;
 constexpr std::int64_t kBatchExamples = 1024;  // Scored at a time: bounds the memory of layers.
 
 absl::StatusOr<std::string> ReadDescription(storage::FileSystem& fs,
@@ -25,19 +27,25 @@ absl::StatusOr<std::string> ReadDescription(storage::FileSystem& fs,
   if (!info.is_directory) {
     return base::FailedPrecondition("'{}' is a file; an export is a directory", export_dir);
   }
-  for (const char* const file : {"saved_model.pb", kExportDescriptionFile}) {
+  for (const char* const file : {kGraphFile, kExportDescriptionFile}) {
     if (fs.Exists(storage::JoinPath(export_dir, file))) continue;
     return base::FailedPrecondition(
         "'{}' is no export of dime's: it has no {}; name the directory with the number", export_dir,
         file);
   }
-  // Nothing is read from it, but an export without its graph is not whole.
-  const std::string graph = storage::JoinPath(export_dir, "saved_model.pb");
-  DIME_ASSIGN_OR_RETURN(const auto graph_file, fs.OpenForRead(graph));
-  if (graph_file->size_bytes() == 0) {
-    return base::FailedPrecondition("'{}' is empty: the export is not whole", graph);
-  }
   return fs.ReadFile(storage::JoinPath(export_dir, kExportDescriptionFile), kMaxDescriptionBytes);
+}
+
+absl::StatusOr<std::map<std::string, SignatureMethod>> ReadSignaturesOf(
+    storage::FileSystem& fs, const std::string& export_dir) {
+  const std::string path = storage::JoinPath(export_dir, kGraphFile);
+  DIME_ASSIGN_OR_RETURN(const std::string graph, fs.ReadFile(path, kMaxGraphBytes));
+  if (graph.empty()) {
+    return base::FailedPrecondition("'{}' is empty: the export is not whole", path);
+  }
+  auto signatures = ReadSignatures(graph);
+  if (!signatures.ok()) return base::Annotate(signatures.status(), fmt::format("'{}'", path));
+  return signatures;
 }
 
 // What does not fit between the model and the export's variables; "" when all is well.
@@ -106,12 +114,16 @@ class Predictor::Impl {
  public:
   explicit Impl(const ModelDescription& description) : model_(description) {}
 
-  absl::Status LoadWeights(storage::FileSystem& fs, const std::string& export_dir) {
+  absl::Status LoadFiles(storage::FileSystem& fs, const std::string& export_dir) {
+    DIME_ASSIGN_OR_RETURN(signatures_, ReadSignaturesOf(fs, export_dir));
     DIME_ASSIGN_OR_RETURN(weights_, ReadWeights(fs, export_dir, model_));
     return absl::OkStatus();
   }
 
   [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const std::map<std::string, SignatureMethod>& signatures() const {
+    return signatures_;
+  }
 
   // Scores instances that `append` adds to a batch, one at a time.
   template <typename Append>
@@ -155,6 +167,7 @@ class Predictor::Impl {
 
   const Model model_;
   ModelWeights weights_;
+  std::map<std::string, SignatureMethod> signatures_;
   base::ThreadPool pool_{1};
 
   // Kept from batch to batch for their memory.
@@ -174,11 +187,14 @@ absl::StatusOr<std::unique_ptr<Predictor>> Predictor::Load(storage::FileSystem& 
       const ModelDescription description,
       ParseDescription(yaml, storage::JoinPath(export_dir, kExportDescriptionFile), ""));
   auto impl = std::make_unique<Impl>(description);
-  DIME_RETURN_IF_ERROR(impl->LoadWeights(fs, export_dir));
+  DIME_RETURN_IF_ERROR(impl->LoadFiles(fs, export_dir));
   return std::unique_ptr<Predictor>(new Predictor(std::move(impl)));
 }
 
 const Model& Predictor::model() const { return impl_->model(); }
+const std::map<std::string, SignatureMethod>& Predictor::signatures() const {
+  return impl_->signatures();
+}
 
 absl::StatusOr<std::vector<Prediction>> Predictor::PredictJson(
     std::span<const std::string> instances) {

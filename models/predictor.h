@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "models/batch.h"
+#include "models/export/saved_model.h"
 #include "models/head.h"
 #include "models/model.h"
 #include "runtime/base/status.h"
@@ -35,6 +37,8 @@ class Predictor {
   ~Predictor();
 
   [[nodiscard]] const Model& model() const;
+  // What may be asked of the export, by name.
+  [[nodiscard]] const std::map<std::string, SignatureMethod>& signatures() const;
 
   // Instances as prediction files have them: one JSON object (feature: value), or one CSV line with
   // or without the label, each.

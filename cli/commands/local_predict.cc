@@ -12,6 +12,7 @@
 #include "cli/instances.h"
 #include "cli/prediction_output.h"
 #include "models/predictor.h"
+#include "runtime/base/suggest.h"
 #include "runtime/storage/file_system.h"
 
 namespace dime::cli {
@@ -50,8 +51,9 @@ void DeclareFlags(CLI::App& app, Flags* flags) {
       ->transform(OneOf({"text", "json"}))
       ->type_name("FORMAT");
   app.add_option("--signature-name", flags->signature_name,
-                 "serving_default or predict, which give the same [serving_default]")
-      ->transform(OneOf({"serving_default", "predict"}))
+                 "What is asked of the export: predict gives all there is; serving_default is "
+                 "the same for JSON exports, and classification for CSV and EXAMPLE exports; "
+                 "those have regression, too [serving_default]")
       ->type_name("NAME");
   app.add_option("--max-instances", flags->max_instances,
                  "Refuse more lines than these, as the service does; 0 takes any number [100]")
@@ -126,7 +128,18 @@ absl::StatusOr<std::string> FindExport(storage::FileSystem& fs, const std::strin
   return newest->path;
 }
 
-absl::StatusOr<std::vector<models::Prediction>> Predict(const Flags& flags) {
+absl::StatusOr<models::SignatureMethod> FindSignature(const models::Predictor& predictor,
+                                                      const std::string& name) {
+  const auto found = predictor.signatures().find(name);
+  if (found != predictor.signatures().end()) return found->second;
+  std::vector<std::string> names;
+  for (const auto& [known, method] : predictor.signatures()) names.push_back(known);
+  return base::NotFound("the export has no signature '{}'{}; it has {}", name,
+                        base::DidYouMean(name, names), fmt::join(names, ", "));
+}
+
+// What is to be printed.
+absl::StatusOr<std::string> Predict(const Flags& flags) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(flags.model_dir));
   DIME_ASSIGN_OR_RETURN(const std::string export_dir, FindExport(*fs, flags.model_dir));
   const bool is_json = flags.json_instances.has_value();
@@ -135,7 +148,13 @@ absl::StatusOr<std::vector<models::Prediction>> Predict(const Flags& flags) {
                                           flags.max_instances));
   DIME_ASSIGN_OR_RETURN(const std::unique_ptr<models::Predictor> predictor,
                         models::Predictor::Load(*fs, export_dir));
-  return is_json ? PredictJsonLines(lines, *predictor) : predictor->PredictCsv(lines);
+  DIME_ASSIGN_OR_RETURN(const models::SignatureMethod method,
+                        FindSignature(*predictor, flags.signature_name));
+  DIME_ASSIGN_OR_RETURN(
+      const std::vector<models::Prediction> predictions,
+      is_json ? PredictJsonLines(lines, *predictor) : predictor->PredictCsv(lines));
+  return flags.format == "json" ? FormatPredictionJson(predictions, method)
+                                : FormatPredictionTable(predictions, method);
 }
 
 }  // namespace
@@ -155,13 +174,12 @@ int RunLocalPredict(Words args) {
   if (flags.json_instances.has_value() == flags.text_instances.has_value()) {
     return ReportUsageError(kName, "give one of --json-instances FILE and --text-instances FILE");
   }
-  const absl::StatusOr<std::vector<models::Prediction>> predictions = Predict(flags);
+  const absl::StatusOr<std::string> predictions = Predict(flags);
   if (!predictions.ok()) {
     ReportError(kName, predictions.status());
     return ExitCodeOfInput(predictions.status());
   }
-  fmt::print("{}", flags.format == "json" ? FormatPredictionJson(*predictions)
-                                          : FormatPredictionTable(*predictions));
+  fmt::print("{}", *predictions);
   return kExitOk;
 }
 

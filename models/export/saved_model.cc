@@ -182,6 +182,16 @@ Predictions AddPredictions(const std::string& logits, GraphBuilder* graph) {
 
 // --- Signatures and collections
 
+constexpr char kMethodPrefix[] = "tensorflow/serving/";
+
+struct MethodName {
+  std::string name;
+  SignatureMethod method;
+};
+const MethodName kMethodNames[] = {{"predict", SignatureMethod::kPredict},
+                                   {"classify", SignatureMethod::kClassify},
+                                   {"regress", SignatureMethod::kRegress}};
+
 proto::TensorInfo ToTensorInfo(const Output& output) {
   proto::TensorInfo info;
   info.set_name(output.node + ":0");
@@ -197,7 +207,7 @@ proto::SignatureDef MakeSignature(const std::string& method,
                                   const std::vector<std::pair<std::string, Output>>& inputs,
                                   const std::vector<std::pair<std::string, Output>>& outputs) {
   proto::SignatureDef signature;
-  signature.set_method_name("tensorflow/serving/" + method);
+  signature.set_method_name(kMethodPrefix + method);
   for (const auto& [key, value] : inputs) (*signature.mutable_inputs())[key] = ToTensorInfo(value);
   for (const auto& [key, value] : outputs) {
     (*signature.mutable_outputs())[key] = ToTensorInfo(value);
@@ -317,6 +327,27 @@ std::string BuildSavedModel(const Model& model, ExportFormat format) {
   AddSignatures(format, inputs, predictions, &meta_graph);
   *meta_graph.mutable_graph_def() = graph.TakeGraph();
   return Serialize(saved_model);
+}
+
+absl::StatusOr<std::map<std::string, SignatureMethod>> ReadSignatures(
+    std::string_view saved_model) {
+  proto::SavedModel parsed;
+  if (!parsed.ParseFromArray(saved_model.data(), static_cast<int>(saved_model.size())) ||
+      parsed.meta_graphs().empty()) {
+    return base::DataLoss("is no SavedModel");
+  }
+  std::map<std::string, SignatureMethod> methods;
+  for (const auto& [name, signature] : parsed.meta_graphs(0).signature_def()) {
+    const auto* const known = std::ranges::find_if(kMethodNames, [&](const MethodName& method) {
+      return signature.method_name() == kMethodPrefix + method.name;
+    });
+    if (known == std::end(kMethodNames)) {
+      return base::DataLoss("its signature '{}' has the unknown method '{}'", name,
+                            signature.method_name());
+    }
+    methods[name] = known->method;
+  }
+  return methods;
 }
 
 }  // namespace dime::models

@@ -5,6 +5,7 @@
 // checkpoints.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -22,5 +23,12 @@ absl::StatusOr<ExportFormat> ParseExportFormat(std::string_view name);
 // The bytes of saved_model.pb. Signatures: serving_default and predict; classification and
 // regression too where the only input is a string (CSV, EXAMPLE).
 [[nodiscard]] std::string BuildSavedModel(const Model& model, ExportFormat format);
+
+// What a signature gives of each instance: all predictions; `classes` and `scores`; or `outputs`.
+enum class SignatureMethod { kPredict, kClassify, kRegress };
+
+// The signatures of saved_model.pb's bytes, by name. kDataLoss where they are no SavedModel, or one
+// with a method that dime does not know.
+absl::StatusOr<std::map<std::string, SignatureMethod>> ReadSignatures(std::string_view saved_model);
 
 }  // namespace dime::models

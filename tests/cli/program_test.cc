@@ -174,6 +174,21 @@ TEST_F(ProgramTest, WhatIsWrongWithAnInstanceIsNamed) {
   }
 }
 
+TEST_F(ProgramTest, ACsvExportAnswersBySignature) {
+  const std::string path = TrainJson({"--train-steps", "1", "--export-format", "CSV"})["export"];
+  const auto predict = [&](const std::string& signature) {
+    return Dime({"local", "predict", "--model-dir", path, "--text-instances", rows_,
+                 "--max-instances=0", "--signature-name", signature});
+  };
+  EXPECT_THAT(predict("serving_default").out, ContainsRegex("^CLASSES +SCORES\n\\['0', '1'\\] +"));
+  EXPECT_THAT(predict("predict").out, StartsWith("CLASS_IDS  CLASSES"));
+  EXPECT_THAT(predict("regression").out, ContainsRegex("^OUTPUTS\n\\[0\\.[0-9]+\\]\n"));
+  const Ended unknown = predict("predicts");
+  EXPECT_EQ(unknown.exit_code, 65);
+  EXPECT_THAT(unknown.err, HasSubstr("no signature 'predicts'; did you mean 'predict'?; it has "
+                                     "classification, predict, regression, serving_default"));
+}
+
 TEST_F(ProgramTest, AJobsDirectorySuggestsItsNewestExport) {
   const nlohmann::json trained = TrainJson({"--train-steps", "1"});
   for (const std::string& directory : {job_dir_, job_dir_ + "/export"}) {

@@ -251,14 +251,23 @@ constexpr models::Prediction kPrediction = {
     .class_id = 0};
 
 TEST(PredictionOutputTest, TheTableIsGclouds) {
-  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}),
+  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}, models::SignatureMethod::kPredict),
             "CLASS_IDS  CLASSES  LOGISTIC              LOGITS                PROBABILITIES\n"
             "[0]        ['0']    [0.0583675391972065]  [-2.780855178833008]  "
             "[0.9416324496269226, 0.0583675354719162]\n");
 }
 
+TEST(PredictionOutputTest, OtherMethodsGiveTheirOwnColumns) {
+  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}, models::SignatureMethod::kClassify),
+            "CLASSES     SCORES\n"
+            "['0', '1']  [0.9416324496269226, 0.0583675354719162]\n");
+  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}, models::SignatureMethod::kRegress),
+            "OUTPUTS\n[0.0583675391972065]\n");
+}
+
 TEST(PredictionOutputTest, JsonHasTheKeysOfThePredictSignature) {
-  const std::string text = FormatPredictionJson({&kPrediction, 1});
+  const std::string text =
+      FormatPredictionJson({&kPrediction, 1}, models::SignatureMethod::kPredict);
   EXPECT_THAT(text,
               StartsWith("{\n  \"predictions\": [\n    {\n      \"class_ids\": [\n        0\n"));
   EXPECT_THAT(text, HasSubstr("0.0583675391972065\n"));

@@ -19,6 +19,7 @@ using ::dime::testing::StatusIs;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 constexpr ExportFormat kFormats[] = {ExportFormat::kJson, ExportFormat::kCsv,
@@ -57,6 +58,22 @@ TEST(SavedModelTest, FormatNamesComeBack) {
   }
   EXPECT_THAT(ParseExportFormat("json"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("JSON, CSV or EXAMPLE")));
+}
+
+TEST(SavedModelTest, SignaturesComeBack) {
+  const std::string json = BuildSavedModel(Model(SmallCensus()), ExportFormat::kJson);
+  ASSERT_OK_AND_ASSIGN(const auto of_json, ReadSignatures(json));
+  EXPECT_THAT(of_json, UnorderedElementsAre(Pair("predict", SignatureMethod::kPredict),
+                                            Pair("serving_default", SignatureMethod::kPredict)));
+  const std::string csv = BuildSavedModel(Model(SmallCensus()), ExportFormat::kCsv);
+  ASSERT_OK_AND_ASSIGN(const auto of_csv, ReadSignatures(csv));
+  EXPECT_THAT(of_csv, UnorderedElementsAre(Pair("predict", SignatureMethod::kPredict),
+                                           Pair("serving_default", SignatureMethod::kClassify),
+                                           Pair("classification", SignatureMethod::kClassify),
+                                           Pair("regression", SignatureMethod::kRegress)));
+  EXPECT_THAT(ReadSignatures(json.substr(0, json.size() / 2)),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("no SavedModel")));
+  EXPECT_THAT(ReadSignatures(""), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("SavedModel")));
 }
 
 TEST(SavedModelTest, BytesAreTheSameEachTime) {
