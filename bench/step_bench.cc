@@ -77,7 +77,8 @@ class Fixture {
   void MakeLookups(int i) { model_.MakeLookups(batches_[At(i)], &workspace_, &lookups_[At(i)]); }
 
   ops::Rows Exchange(int i, bool push) {
-    const worker::Push gradients{&lookups_[At(i - 1)], &gradients_};
+    const worker::Push gradients{
+        .step = i, .lookups = &lookups_[At(i - 1)], .gradients = &gradients_};
     return *store_->Exchange(push ? &gradients : nullptr, &lookups_[At(i)]);
   }
 

@@ -269,8 +269,11 @@ absl::Status CheckCanBeReadBack(const YamlNode& page, const ModelDescription& de
 
 YamlNode WriteModelWithoutRates(const ModelDescription& description) {
   ModelDescription model = description;
-  model.estimator.linear_optimizer.learning_rate = 0;
-  model.estimator.dnn_optimizer.learning_rate = 0;
+  for (auto* const optimizer :
+       {&model.estimator.linear_optimizer, &model.estimator.dnn_optimizer}) {
+    optimizer->learning_rate = 0;
+    optimizer->decay = {};
+  }
   return WriteModel(model);
 }
 

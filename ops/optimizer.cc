@@ -4,7 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <numbers>
+#include <numeric>
 #include <type_traits>
+#include <vector>
 
 #include "ops/cpu/kernels.h"
 #include "runtime/base/check.h"
@@ -12,8 +15,11 @@
 namespace dime::ops {
 namespace {
 
+constexpr std::array<std::string_view, 1> kMomentumSlots = {"Momentum"};
 constexpr std::array<std::string_view, 1> kAdagradSlots = {"Adagrad"};
+constexpr std::array<std::string_view, 2> kAdamSlots = {"Adam", "Adam_1"};
 constexpr std::array<std::string_view, 2> kFtrlSlots = {"Ftrl", "Ftrl_1"};
+constexpr std::array<std::string_view, 2> kRmsPropSlots = {"RMSProp", "RMSProp_1"};
 
 // How far ahead of its use a row is fetched into the cache: about one memory latency of updates.
 constexpr std::size_t kPrefetchRows = 16;
@@ -25,7 +31,8 @@ class SgdRule {
  public:
   static constexpr int kNumSlots = 0;
 
-  explicit SgdRule(const OptimizerSpec& spec) : learning_rate_(spec.learning_rate) {}
+  SgdRule(const OptimizerSpec& spec, std::int64_t step)
+      : learning_rate_(LearningRateAt(spec, step)) {}
 
   void Update(float gradient, float& weight) const { weight -= learning_rate_ * gradient; }
 
@@ -33,11 +40,31 @@ class SgdRule {
   float learning_rate_;
 };
 
+template <bool kNesterov>
+class MomentumRule {
+ public:
+  static constexpr int kNumSlots = 1;
+
+  MomentumRule(const OptimizerSpec& spec, std::int64_t step)
+      : learning_rate_(LearningRateAt(spec, step)), momentum_(spec.momentum) {}
+
+  void Update(float gradient, float& weight, float& accumulator) const {
+    accumulator = accumulator * momentum_ + gradient;
+    const float ahead = kNesterov ? gradient + accumulator * momentum_ : accumulator;
+    weight -= learning_rate_ * ahead;
+  }
+
+ private:
+  float learning_rate_;
+  float momentum_;
+};
+
 class AdagradRule {
  public:
   static constexpr int kNumSlots = 1;
 
-  explicit AdagradRule(const OptimizerSpec& spec) : learning_rate_(spec.learning_rate) {}
+  AdagradRule(const OptimizerSpec& spec, std::int64_t step)
+      : learning_rate_(LearningRateAt(spec, step)) {}
 
   [[nodiscard]] float learning_rate() const { return learning_rate_; }
 
@@ -48,6 +75,57 @@ class AdagradRule {
 
  private:
   float learning_rate_;
+};
+
+class AdamRule {
+ public:
+  static constexpr int kNumSlots = 2;
+
+  AdamRule(const OptimizerSpec& spec, std::int64_t step)
+      : beta1_(spec.beta1), beta2_(spec.beta2), epsilon_(spec.epsilon) {
+    // The means start at 0: the rate makes up for what they lack at first. In double precision, as
+    // the differences from 1 are small (TensorFlow loses five digits here).
+    const auto t = static_cast<double>(step);
+    step_size_ = static_cast<float>(LearningRateAt(spec, step) *
+                                    std::sqrt(1.0 - std::pow(double{spec.beta2}, t)) /
+                                    (1.0 - std::pow(double{spec.beta1}, t)));
+  }
+
+  void Update(float gradient, float& weight, float& mean, float& mean_square) const {
+    mean += (gradient - mean) * (1.0f - beta1_);
+    mean_square += (gradient * gradient - mean_square) * (1.0f - beta2_);
+    weight -= step_size_ * mean / (std::sqrt(mean_square) + epsilon_);
+  }
+
+ private:
+  float step_size_;
+  float beta1_;
+  float beta2_;
+  float epsilon_;
+};
+
+class RmsPropRule {
+ public:
+  static constexpr int kNumSlots = 2;
+
+  RmsPropRule(const OptimizerSpec& spec, std::int64_t step)
+      : learning_rate_(LearningRateAt(spec, step)),
+        rho_(spec.rho),
+        momentum_(spec.momentum),
+        epsilon_(spec.epsilon) {}
+
+  void Update(float gradient, float& weight, float& mean_square, float& accumulator) const {
+    mean_square += (gradient * gradient - mean_square) * (1.0f - rho_);
+    accumulator =
+        accumulator * momentum_ + learning_rate_ * gradient / std::sqrt(mean_square + epsilon_);
+    weight -= accumulator;
+  }
+
+ private:
+  float learning_rate_;
+  float rho_;
+  float momentum_;
+  float epsilon_;
 };
 
 // n^(-learning_rate_power) for the usual power, -0.5, and for any.
@@ -66,8 +144,11 @@ class FtrlRule {
  public:
   static constexpr int kNumSlots = 2;
 
-  explicit FtrlRule(const OptimizerSpec& spec)
-      : power_(spec), learning_rate_(spec.learning_rate), l1_(spec.l1), twice_l2_(2.0f * spec.l2) {}
+  FtrlRule(const OptimizerSpec& spec, std::int64_t step)
+      : power_(spec),
+        learning_rate_(LearningRateAt(spec, step)),
+        l1_(spec.l1),
+        twice_l2_(2.0f * spec.l2) {}
 
   [[nodiscard]] float learning_rate() const { return learning_rate_; }
   [[nodiscard]] float l1() const { return l1_; }
@@ -92,15 +173,22 @@ class FtrlRule {
 };
 
 template <typename Function>
-void WithRule(const OptimizerSpec& spec, Function&& function) {
+void WithRule(const OptimizerSpec& spec, std::int64_t step, Function&& function) {
   switch (spec.kind) {
     case OptimizerKind::kSgd:
-      return function(SgdRule(spec));
+      return function(SgdRule(spec, step));
+    case OptimizerKind::kMomentum:
+      return spec.nesterov ? function(MomentumRule<true>(spec, step))
+                           : function(MomentumRule<false>(spec, step));
     case OptimizerKind::kAdagrad:
-      return function(AdagradRule(spec));
+      return function(AdagradRule(spec, step));
+    case OptimizerKind::kAdam:
+      return function(AdamRule(spec, step));
     case OptimizerKind::kFtrl:
-      return spec.learning_rate_power == -0.5f ? function(FtrlRule<SquareRoot>(spec))
-                                               : function(FtrlRule<Power>(spec));
+      return spec.learning_rate_power == -0.5f ? function(FtrlRule<SquareRoot>(spec, step))
+                                               : function(FtrlRule<Power>(spec, step));
+    case OptimizerKind::kRmsProp:
+      return function(RmsPropRule(spec, step));
   }
   DIME_CHECK(false);
 }
@@ -146,33 +234,100 @@ void UpdateRowsWith(const Rule& rule, std::int64_t any_dim, float* records,
   }
 }
 
+// Every row in turn, with zeros for those that have no gradient.
+template <typename Rule>
+void UpdateAllRowsWith(const Rule& rule, std::int64_t dim, std::int64_t num_rows, float* records,
+                       std::span<const std::int64_t> ids, const float* gradients) {
+  std::vector<std::size_t> by_id(ids.size());
+  std::iota(by_id.begin(), by_id.end(), std::size_t{0});
+  std::ranges::sort(by_id, {}, [ids](std::size_t i) { return ids[i]; });
+  const std::vector<float> zeros(static_cast<std::size_t>(dim), 0.0f);
+  auto next = by_id.begin();
+  for (std::int64_t row = 0; row < num_rows; ++row, records += dim * (1 + Rule::kNumSlots)) {
+    const bool has_gradient = next != by_id.end() && ids[*next] == row;
+    UpdateOneRow(
+        rule, dim, records,
+        has_gradient ? gradients + static_cast<std::int64_t>(*next++) * dim : zeros.data());
+  }
+}
+
 }  // namespace
 
 std::span<const std::string_view> SlotNames(OptimizerKind kind) {
   switch (kind) {
     case OptimizerKind::kSgd:
       return {};
+    case OptimizerKind::kMomentum:
+      return kMomentumSlots;
     case OptimizerKind::kAdagrad:
       return kAdagradSlots;
+    case OptimizerKind::kAdam:
+      return kAdamSlots;
     case OptimizerKind::kFtrl:
       return kFtrlSlots;
+    case OptimizerKind::kRmsProp:
+      return kRmsPropSlots;
   }
   DIME_CHECK(false);
 }
 
 float InitialSlotValue(const OptimizerSpec& spec, int slot) {
   DIME_CHECK(slot >= 0 && slot < NumSlots(spec.kind));
-  return slot == 0 ? spec.initial_accumulator : 0.0f;
+  if (slot > 0) return 0.0f;
+  switch (spec.kind) {
+    case OptimizerKind::kAdagrad:
+    case OptimizerKind::kFtrl:
+      return spec.initial_accumulator;
+    case OptimizerKind::kRmsProp:
+      return 1.0f;
+    case OptimizerKind::kSgd:
+    case OptimizerKind::kMomentum:
+    case OptimizerKind::kAdam:
+      return 0.0f;
+  }
+  DIME_CHECK(false);
 }
 
-void UpdateRow(const OptimizerSpec& spec, std::int64_t dim, float* row, const float* gradient) {
-  WithRule(spec, [&](const auto& rule) { UpdateOneRow(rule, dim, row, gradient); });
+float LearningRateAt(const OptimizerSpec& spec, std::int64_t step) {
+  const LearningRateDecay& decay = spec.decay;
+  if (decay.kind == DecayKind::kNone) return spec.learning_rate;
+  const double rate = spec.learning_rate;
+  double t = static_cast<double>(step - 1) / static_cast<double>(decay.decay_steps);
+  if (decay.staircase) t = std::floor(t);
+  const double until_end = std::min(t, 1.0);
+  double now = rate;
+  switch (decay.kind) {
+    case DecayKind::kNone:
+      break;
+    case DecayKind::kExponential:
+      now = rate * std::pow(static_cast<double>(decay.decay_rate), t);
+      break;
+    case DecayKind::kInverseTime:
+      now = rate / (1.0 + decay.decay_rate * t);
+      break;
+    case DecayKind::kPolynomial:
+      now = decay.end_rate + (rate - decay.end_rate) * std::pow(1.0 - until_end, decay.power);
+      break;
+    case DecayKind::kCosine:
+      now = rate * ((1.0 - decay.alpha) * 0.5 * (1.0 + std::cos(std::numbers::pi * until_end)) +
+                    decay.alpha);
+      break;
+  }
+  return static_cast<float>(now);
 }
 
-void UpdateRows(const OptimizerSpec& spec, std::int64_t dim, float* records,
-                std::span<const std::int64_t> ids, const float* gradients) {
-  WithRule(spec, [&](const auto& rule) {
-    if (dim == 1) {
+void UpdateRow(const OptimizerSpec& spec, std::int64_t step, std::int64_t dim, float* row,
+               const float* gradient) {
+  WithRule(spec, step, [&](const auto& rule) { UpdateOneRow(rule, dim, row, gradient); });
+}
+
+void UpdateRows(const OptimizerSpec& spec, std::int64_t step, std::int64_t dim,
+                std::int64_t num_rows, float* records, std::span<const std::int64_t> ids,
+                const float* gradients) {
+  WithRule(spec, step, [&](const auto& rule) {
+    if (MovesAllRows(spec.kind)) {
+      UpdateAllRowsWith(rule, dim, num_rows, records, ids, gradients);
+    } else if (dim == 1) {
       UpdateRowsWith<1>(rule, dim, records, ids, gradients);
     } else {
       UpdateRowsWith<0>(rule, dim, records, ids, gradients);

@@ -5,6 +5,7 @@
 // looked up whole at each step.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -31,8 +32,12 @@ struct TableSpec {
   std::int64_t num_rows = 0;
   std::int64_t dim = 0;  // Floats a row, without slots.
   bool dense = false;    // Every step reads and updates every row.
-  Initializer initializer;
-  OptimizerSpec optimizer;
+  Initializer initializer = {};
+  OptimizerSpec optimizer = {};
+  // How checkpoints name what the optimizer keeps. A slot is NAME/PREFIX + SLOT.
+  std::string slot_prefix = {};
+  // Adam's beta1^(step + 1) and beta2^(step + 1), which its tables share.
+  std::array<std::string, 2> beta_power_names = {};
 };
 
 // Which rows a batch needs of one table: distinct ids, in order of first use. Dense tables: empty,

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
+#include <variant>
 
 #include "ops/optimizer.h"
 #include "runtime/base/check.h"
@@ -21,36 +23,57 @@ using checkpoint::TensorInfo;
 constexpr std::string_view kGlobalStep = "global_step";
 constexpr std::int64_t kBlockFloats = std::int64_t{1} << 16;
 
-// One variable of the bundle: a table's weights (part 0) or its slot part - 1.
-struct Variable {
+// What a variable of the bundle is: a table's weights (part 0) or its slot part - 1, a power of one
+// of Adam's betas, or the global step.
+struct TablePart {
   std::size_t table = 0;
   int part = 0;
 };
+struct BetaPower {
+  float beta = 0;
+};
+struct GlobalStep {};
+using Content = std::variant<TablePart, BetaPower, GlobalStep>;
 
-int NumParts(const ops::TableSpec& spec, SnapshotParts parts) {
-  return parts == SnapshotParts::kWeights ? 1 : 1 + ops::NumSlots(spec.optimizer.kind);
-}
+struct Variable {
+  TensorInfo info;
+  Content content;
+};
 
 std::string VariableName(const ops::TableSpec& spec, int part) {
   if (part == 0) return spec.name;
   const auto slot = static_cast<std::size_t>(part - 1);
-  return fmt::format("{}/{}", spec.name, ops::SlotNames(spec.optimizer.kind)[slot]);
+  return fmt::format("{}/{}{}", spec.name, spec.slot_prefix,
+                     ops::SlotNames(spec.optimizer.kind)[slot]);
 }
 
-// All variables by name, which is the order in which they are written.
+const ops::TableSpec& SpecOf(const ops::TableSpec& spec) { return spec; }
+const ops::TableSpec& SpecOf(const Table* table) { return table->spec(); }
+
+// All variables by name, which is the order in which they are written. `tables`: the tables, or
+// their specs.
 template <typename Tables>
-std::map<std::string, Variable> VariablesOf(const Tables& tables, SnapshotParts parts) {
-  std::map<std::string, Variable> variables;
+std::map<std::string, Variable, std::less<>> VariablesOf(const Tables& tables,
+                                                         SnapshotParts parts) {
+  std::map<std::string, Variable, std::less<>> variables;
+  variables[std::string(kGlobalStep)] = {{DataType::kInt64, {}}, GlobalStep{}};
   for (std::size_t t = 0; t < tables.size(); ++t) {
-    for (int part = 0; part < NumParts(tables[t]->spec(), parts); ++part) {
-      variables.emplace(VariableName(tables[t]->spec(), part), Variable{t, part});
+    const ops::TableSpec& spec = SpecOf(tables[t]);
+    const ops::OptimizerSpec& optimizer = spec.optimizer;
+    const bool with_slots = parts == SnapshotParts::kWeightsAndSlots;
+    const int num_parts = with_slots ? 1 + ops::NumSlots(optimizer.kind) : 1;
+    for (int part = 0; part < num_parts; ++part) {
+      variables[VariableName(spec, part)] = {{DataType::kFloat, spec.shape}, TablePart{t, part}};
     }
+    if (!with_slots || optimizer.kind != ops::OptimizerKind::kAdam) continue;
+    variables[spec.beta_power_names[0]] = {{DataType::kFloat, {}}, BetaPower{optimizer.beta1}};
+    variables[spec.beta_power_names[1]] = {{DataType::kFloat, {}}, BetaPower{optimizer.beta2}};
   }
   return variables;
 }
 
-absl::Status WriteVariable(const Table& table, int part, const std::string& name,
-                           std::vector<float>& block, BundleWriter& writer) {
+absl::Status WriteTablePart(const Table& table, int part, const std::string& name,
+                            std::vector<float>& block, BundleWriter& writer) {
   const ops::TableSpec& spec = table.spec();
   DIME_RETURN_IF_ERROR(writer.BeginFloats(name, spec.shape));
   const std::int64_t rows_per_block = kBlockFloats / spec.dim;
@@ -74,53 +97,43 @@ std::string Describe(const TensorInfo& info) {
   return fmt::format("{} [{}]", checkpoint::DataTypeName(info.type), fmt::join(info.shape, ", "));
 }
 
-std::map<std::string, TensorInfo, std::less<>> ExpectedTensors(
-    std::span<const ops::TableSpec> specs, SnapshotParts parts) {
-  std::map<std::string, TensorInfo, std::less<>> expected;
-  for (const ops::TableSpec& spec : specs) {
-    for (int part = 0; part < NumParts(spec, parts); ++part) {
-      expected[VariableName(spec, part)] = {DataType::kFloat, spec.shape};
-    }
-  }
-  expected[std::string(kGlobalStep)] = {DataType::kInt64, {}};
-  return expected;
-}
-
 }  // namespace
 
 absl::Status WriteSnapshot(std::span<const Table* const> tables, std::int64_t global_step,
                            SnapshotParts parts, BundleWriter& writer) {
-  std::map<std::string, Variable> variables = VariablesOf(tables, parts);
-  const auto after_step = variables.lower_bound(std::string(kGlobalStep));
   std::vector<float> block(kBlockFloats);
-  const auto write = [&](auto first, auto last) -> absl::Status {
-    for (; first != last; ++first) {
-      const auto& [name, variable] = *first;
-      DIME_RETURN_IF_ERROR(
-          WriteVariable(*tables[variable.table], variable.part, name, block, writer));
+  for (const auto& [name, variable] : VariablesOf(tables, parts)) {
+    if (const auto* const part = std::get_if<TablePart>(&variable.content)) {
+      DIME_RETURN_IF_ERROR(WriteTablePart(*tables[part->table], part->part, name, block, writer));
+    } else if (const auto* const power = std::get_if<BetaPower>(&variable.content)) {
+      const auto value =
+          static_cast<float>(std::pow(double{power->beta}, static_cast<double>(global_step + 1)));
+      DIME_RETURN_IF_ERROR(writer.BeginFloats(name, {}));
+      DIME_RETURN_IF_ERROR(writer.AppendFloats({&value, 1}));
+      DIME_RETURN_IF_ERROR(writer.EndTensor());
+    } else {
+      DIME_RETURN_IF_ERROR(writer.AddInt64(name, global_step));
     }
-    return absl::OkStatus();
-  };
-  DIME_RETURN_IF_ERROR(write(variables.begin(), after_step));
-  DIME_RETURN_IF_ERROR(writer.AddInt64(std::string(kGlobalStep), global_step));
-  return write(after_step, variables.end());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts parts,
                                           std::span<Table* const> tables) {
   std::vector<float> values;
   for (const auto& [name, variable] : VariablesOf(tables, parts)) {
-    Table& table = *tables[variable.table];
+    const auto* const part = std::get_if<TablePart>(&variable.content);
+    if (part == nullptr) continue;
+    Table& table = *tables[part->table];
     const ops::TableSpec& spec = table.spec();
     const auto found = reader.tensors().find(name);
-    if (found == reader.tensors().end() ||
-        found->second != TensorInfo{DataType::kFloat, spec.shape}) {
+    if (found == reader.tensors().end() || found->second != variable.info) {
       return base::FailedPrecondition("{}: no variable '{}' of shape [{}]", reader.prefix(), name,
                                       fmt::join(spec.shape, ", "));
     }
     values.resize(static_cast<std::size_t>(spec.num_rows * spec.dim));
     DIME_RETURN_IF_ERROR(reader.ReadFloats(name, values));
-    table.CopyIn(variable.part, 0, spec.num_rows, values.data());
+    table.CopyIn(part->part, 0, spec.num_rows, values.data());
   }
   return reader.ReadInt64(kGlobalStep);
 }
@@ -128,8 +141,9 @@ absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts pa
 std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,
                                           SnapshotParts parts, const BundleReader& reader) {
   std::vector<std::string> lines;
-  const auto expected = ExpectedTensors(specs, parts);
-  for (const auto& [name, info] : expected) {
+  const auto expected = VariablesOf(specs, parts);
+  for (const auto& [name, variable] : expected) {
+    const TensorInfo& info = variable.info;
     const auto found = reader.tensors().find(name);
     if (found == reader.tensors().end()) {
       lines.push_back(fmt::format("{}: missing, should be {}", name, Describe(info)));

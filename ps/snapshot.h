@@ -1,7 +1,8 @@
 // ps/snapshot.h - tables to and from a checkpoint bundle, under TensorFlow's names.
 //
-// A table is stored as the variable `name` and one variable `name/<slot>` for each optimizer slot,
-// all of the table's shape; `global_step` stands beside them.
+// A table is stored as the variable `name` and one variable `name/<prefix><slot>` for each
+// optimizer slot, all of the table's shape; `global_step` stands beside them, and so do Adam's
+// powers of its betas, which follow from it.
 #pragma once
 
 #include <cstdint>

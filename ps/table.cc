@@ -164,15 +164,17 @@ void Table::Gather(std::span<const std::int64_t> ids, std::span<float> out) cons
   }
 }
 
-void Table::Update(std::span<const std::int64_t> ids, std::span<const float> gradients) {
+void Table::Update(std::int64_t step, std::span<const std::int64_t> ids,
+                   std::span<const float> gradients) {
   DIME_CHECK(gradients.size() == ids.size() * static_cast<std::size_t>(spec_.dim));
-  ops::UpdateRows(spec_.optimizer, spec_.dim, records_, ids, gradients.data());
+  ops::UpdateRows(spec_.optimizer, step, spec_.dim, spec_.num_rows, records_, ids,
+                  gradients.data());
 }
 
-void Table::UpdateAll(std::span<const float> gradients) {
+void Table::UpdateAll(std::int64_t step, std::span<const float> gradients) {
   DIME_CHECK(gradients.size() == static_cast<std::size_t>(spec_.num_rows * spec_.dim));
   for (std::int64_t row = 0; row < spec_.num_rows; ++row) {
-    ops::UpdateRow(spec_.optimizer, spec_.dim, records_ + row * record_floats_,
+    ops::UpdateRow(spec_.optimizer, step, spec_.dim, records_ + row * record_floats_,
                    gradients.data() + row * spec_.dim);
   }
 }

@@ -36,9 +36,10 @@ class Table {
   void Gather(std::span<const std::int64_t> ids, std::span<float> out) const;
 
   // Applies one gradient a row (ids distinct) with the table's optimizer. A dense table takes all
-  // its rows' at once.
-  void Update(std::span<const std::int64_t> ids, std::span<const float> gradients);
-  void UpdateAll(std::span<const float> gradients);
+  // its rows' at once. `step`: the number of the update, from 1.
+  void Update(std::int64_t step, std::span<const std::int64_t> ids,
+              std::span<const float> gradients);
+  void UpdateAll(std::int64_t step, std::span<const float> gradients);
 
   // Copies rows [first, first + count) of the weights (part 0) or of slot part-1 out or in: count *
   // dim floats. This is how snapshots are taken and restored.

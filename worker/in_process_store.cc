@@ -51,9 +51,9 @@ void InProcessStore::Apply(const Push& push) {
     ps::Table& table = *tables_[t];
     const std::vector<float>& gradients = push.gradients->tables[t];
     if (table.spec().dense) {
-      table.UpdateAll(gradients);
+      table.UpdateAll(push.step, gradients);
     } else {
-      table.Update(push.lookups->tables[t].ids, gradients);
+      table.Update(push.step, push.lookups->tables[t].ids, gradients);
     }
   }
 }

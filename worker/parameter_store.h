@@ -4,12 +4,15 @@
 // all-reduce. Threads: one at a time.
 #pragma once
 
+#include <cstdint>
+
 #include "ops/table.h"
 #include "runtime/base/status.h"
 
 namespace dime::worker {
 
 struct Push {
+  std::int64_t step = 0;                  // How many steps the store holds with it.
   const ops::Lookups* lookups = nullptr;  // Which rows the gradients are for.
   const ops::Gradients* gradients = nullptr;
 };

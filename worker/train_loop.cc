@@ -11,7 +11,8 @@ TrainLoop::TrainLoop(const models::Model& model, ParameterStore& store, Prefetch
 absl::StatusOr<bool> TrainLoop::Step() {
   const PreparedBatch* const next = batches_.Next();
   if (next == nullptr) return false;
-  const Push push{.lookups = gradients_wait_ ? &batch_->lookups : nullptr,
+  const Push push{.step = step_,
+                  .lookups = gradients_wait_ ? &batch_->lookups : nullptr,
                   .gradients = &gradients_};
   DIME_ASSIGN_OR_RETURN(rows_, store_.Exchange(gradients_wait_ ? &push : nullptr, &next->lookups));
   gradients_wait_ = false;
@@ -30,7 +31,7 @@ absl::StatusOr<bool> TrainLoop::Step() {
 
 absl::Status TrainLoop::Flush() {
   if (!gradients_wait_) return absl::OkStatus();
-  const Push push{.lookups = &batch_->lookups, .gradients = &gradients_};
+  const Push push{.step = step_, .lookups = &batch_->lookups, .gradients = &gradients_};
   gradients_wait_ = false;
   return store_.Exchange(&push, nullptr).status();
 }

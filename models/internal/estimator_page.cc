@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/internal/feature_columns.h"
+#include "models/internal/optimizer_page.h"
 
 namespace dime::models::internal {
 namespace {
@@ -23,85 +24,6 @@ constexpr Choice<EstimatorKind> kEstimators[] = {
     {"DNNLinearCombinedClassifier", EstimatorKind::kDnnLinearCombinedClassifier}};
 constexpr Choice<LossReduction> kReductions[] = {{"mean", LossReduction::kMean},
                                                  {"sum", LossReduction::kSum}};
-constexpr Choice<ops::OptimizerKind> kOptimizers[] = {{"sgd", ops::OptimizerKind::kSgd},
-                                                      {"adagrad", ops::OptimizerKind::kAdagrad},
-                                                      {"ftrl", ops::OptimizerKind::kFtrl}};
-
-// --- Optimizers
-
-// One setting of an optimizer: its key, where it is kept, and which values make sense.
-struct Setting {
-  std::string_view key;
-  float ops::OptimizerSpec::*value;
-  bool (*is_allowed)(float value);
-  std::string_view allowed;
-};
-constexpr Setting kLearningRate = {"learning_rate", &ops::OptimizerSpec::learning_rate,
-                                   [](float v) { return v > 0; }, "a number above 0"};
-constexpr Setting kPositiveAccumulator = {"initial_accumulator",
-                                          &ops::OptimizerSpec::initial_accumulator,
-                                          [](float v) { return v > 0; }, "a number above 0"};
-constexpr Setting kPower = {"learning_rate_power", &ops::OptimizerSpec::learning_rate_power,
-                            [](float v) { return v <= 0; }, "0 or a number below"};
-constexpr Setting kL1 = {"l1", &ops::OptimizerSpec::l1, [](float v) { return v >= 0; },
-                         "0 or a number above"};
-constexpr Setting kL2 = {"l2", &ops::OptimizerSpec::l2, [](float v) { return v >= 0; },
-                         "0 or a number above"};
-
-std::vector<Setting> SettingsOf(ops::OptimizerKind kind) {
-  switch (kind) {
-    case ops::OptimizerKind::kSgd:
-      return {kLearningRate};
-    case ops::OptimizerKind::kAdagrad:
-      return {kLearningRate, kPositiveAccumulator};
-    case ops::OptimizerKind::kFtrl:
-      return {kLearningRate, kPositiveAccumulator, kPower, kL1, kL2};
-  }
-  return {};
-}
-
-absl::Status CheckOptimizerKeys(const YamlNode& node, std::span<const Setting> settings) {
-  std::vector<std::string> allowed = {"kind"};
-  for (const Setting& setting : settings) allowed.emplace_back(setting.key);
-  for (const YamlNode& child : node.children) {
-    if (std::find(allowed.begin(), allowed.end(), child.key) == allowed.end()) {
-      return UnknownName(child, "setting of this optimizer", child.key, allowed);
-    }
-  }
-  if (node.Find(kLearningRate.key) != nullptr) return absl::OkStatus();
-  return node.Error("the key 'learning_rate' is missing; allowed are {}", Listed(allowed));
-}
-
-absl::Status ReadOptimizer(const YamlNode& node, ops::OptimizerSpec* spec) {
-  *spec = {};
-  if (node.kind != YamlNode::Kind::kMap || node.Find("kind") == nullptr) {
-    return node.Error("an optimizer is expected: {{kind: adagrad, learning_rate: 0.05}}");
-  }
-  DIME_RETURN_IF_ERROR(ReadChoice(node.Find("kind"), kOptimizers, &spec->kind));
-  const std::vector<Setting> settings = SettingsOf(spec->kind);
-  DIME_RETURN_IF_ERROR(CheckOptimizerKeys(node, settings));
-  for (const Setting& setting : settings) {
-    const YamlNode* const place = node.Find(setting.key);
-    if (place == nullptr) continue;
-    float value = 0;
-    DIME_RETURN_IF_ERROR(ReadFloat(place, &value));
-    if (!setting.is_allowed(value)) {
-      return place->Error("is {}; allowed is {}", value, setting.allowed);
-    }
-    spec->*setting.value = value;
-  }
-  return absl::OkStatus();
-}
-
-YamlNode WriteOptimizer(const ops::OptimizerSpec& spec) {
-  YamlNode node = YamlNode::Map();
-  node.Add("kind", YamlNode::Text(std::string(ChoiceName(kOptimizers, spec.kind))));
-  for (const Setting& setting : SettingsOf(spec.kind)) {
-    node.Add(setting.key, YamlNode::Text(fmt::format("{}", spec.*setting.value)));
-  }
-  return node;
-}
-
 // --- The wide & deep estimator
 
 bool IsDense(const FeatureColumn& column) { return !IsCategorical(column); }
@@ -275,11 +197,3 @@ absl::Status CheckSizes(const ModelDescription& description) {
 }
 
 }  // namespace dime::models::internal
-
-namespace dime::models {
-
-std::string_view OptimizerName(ops::OptimizerKind kind) {
-  return internal::ChoiceName(internal::kOptimizers, kind);
-}
-
-}  // namespace dime::models

@@ -48,7 +48,7 @@ void InputLayer::AddEmbedding(const std::string& name, const EmbeddingColumn& co
       "dnn/input_from_feature_columns/input_layer/" + name + "/embedding_weights", schema,
       schema.FindIds(column.source), column.dim,
       {ops::InitializerKind::kTruncatedNormal, 1.0f / std::sqrt(static_cast<float>(column.dim))},
-      description.estimator.dnn_optimizer);
+      DnnOptimizer(description.estimator));
   const ColumnRange range = Extend(column.dim);
   embeddings_.push_back({static_cast<std::size_t>(use), column.combiner, range});
   if (!embedded_.empty() && embedded_.back().first + embedded_.back().count == range.first) {

@@ -14,11 +14,11 @@ LinearPart::LinearPart(const Estimator& estimator, const Schema& schema, Variabl
   for (const std::string& name : std::set<std::string>(columns.begin(), columns.end())) {
     const int use =
         variables->AddRows("linear/linear_model/" + name + "/weights", schema, schema.FindIds(name),
-                           /*dim=*/1, /*initializer=*/{}, estimator.linear_optimizer);
+                           /*dim=*/1, /*initializer=*/{}, LinearOptimizer(estimator));
     uses_.push_back(static_cast<std::size_t>(use));
   }
   bias_table_ = static_cast<std::size_t>(variables->AddDense(
-      "linear/linear_model/bias_weights", {1}, /*initializer=*/{}, estimator.linear_optimizer));
+      "linear/linear_model/bias_weights", {1}, /*initializer=*/{}, LinearOptimizer(estimator)));
 }
 
 void LinearPart::Forward(const ops::Lookups& lookups, const ops::Rows& rows,

@@ -22,16 +22,16 @@ Network::Network(const Estimator& estimator, std::int64_t inputs, std::int64_t n
   for (const std::int64_t units : estimator.hidden_units) {
     AddLayer("dnn/hiddenlayer_" + std::to_string(layers_.size()),
              {.inputs = inputs, .outputs = units, .activation = ops::Activation::kRelu},
-             estimator.dnn_optimizer, variables);
+             DnnOptimizer(estimator), variables);
     inputs = units;
   }
   AddLayer("dnn/logits",
            {.inputs = inputs, .outputs = num_logits, .activation = ops::Activation::kIdentity},
-           estimator.dnn_optimizer, variables);
+           DnnOptimizer(estimator), variables);
 }
 
-void Network::AddLayer(const std::string& name, const Layer& layer,
-                       const ops::OptimizerSpec& optimizer, Variables* variables) {
+void Network::AddLayer(const std::string& name, const Layer& layer, const NamedOptimizer& optimizer,
+                       Variables* variables) {
   // Glorot and Bengio, "Understanding the difficulty of training deep feedforward networks", 2010.
   const float limit = std::sqrt(6.0f / static_cast<float>(layer.inputs + layer.outputs));
   const int kernel = variables->AddDense(name + "/kernel", {layer.inputs, layer.outputs},

@@ -58,7 +58,7 @@ class Network {
                 std::span<const LayerGradients> gradients, Scratch* scratch) const;
 
  private:
-  void AddLayer(const std::string& name, const Layer& layer, const ops::OptimizerSpec& optimizer,
+  void AddLayer(const std::string& name, const Layer& layer, const NamedOptimizer& optimizer,
                 Variables* variables);
 
   std::vector<Layer> layers_;

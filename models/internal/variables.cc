@@ -6,8 +6,23 @@
 
 namespace dime::models::internal {
 
+// The combined estimator makes the deep part's variables first: a second Adam gets the suffix.
+NamedOptimizer DnnOptimizer(const Estimator& estimator) {
+  return {.spec = estimator.dnn_optimizer,
+          .slot_prefix = "",
+          .beta_power_names = {"head/beta1_power", "head/beta2_power"}};
+}
+
+NamedOptimizer LinearOptimizer(const Estimator& estimator) {
+  const bool is_second = estimator.dnn_optimizer.kind == ops::OptimizerKind::kAdam;
+  const std::string suffix = is_second ? "_1" : "";
+  return {.spec = estimator.linear_optimizer,
+          .slot_prefix = "",
+          .beta_power_names = {"head/beta1_power" + suffix, "head/beta2_power" + suffix}};
+}
+
 int Variables::AddDense(const std::string& name, const std::vector<std::int64_t>& shape,
-                        const ops::Initializer& initializer, const ops::OptimizerSpec& optimizer) {
+                        const ops::Initializer& initializer, const NamedOptimizer& optimizer) {
   const std::int64_t size =
       std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
   tables_.push_back({.name = name,
@@ -16,13 +31,15 @@ int Variables::AddDense(const std::string& name, const std::vector<std::int64_t>
                      .dim = size,
                      .dense = true,
                      .initializer = initializer,
-                     .optimizer = optimizer});
+                     .optimizer = optimizer.spec,
+                     .slot_prefix = optimizer.slot_prefix,
+                     .beta_power_names = optimizer.beta_power_names});
   return static_cast<int>(tables_.size()) - 1;
 }
 
 int Variables::AddRows(const std::string& name, const Schema& schema, int id_column,
                        std::int64_t dim, const ops::Initializer& initializer,
-                       const ops::OptimizerSpec& optimizer) {
+                       const NamedOptimizer& optimizer) {
   const auto column = static_cast<std::size_t>(id_column);
   const std::int64_t num_ids = schema.id_columns[column].num_ids;
   tables_.push_back({.name = name,
@@ -31,7 +48,9 @@ int Variables::AddRows(const std::string& name, const Schema& schema, int id_col
                      .dim = dim,
                      .dense = false,
                      .initializer = initializer,
-                     .optimizer = optimizer});
+                     .optimizer = optimizer.spec,
+                     .slot_prefix = optimizer.slot_prefix,
+                     .beta_power_names = optimizer.beta_power_names});
   uses_.push_back({column, static_cast<int>(tables_.size()) - 1});
   return static_cast<int>(uses_.size()) - 1;
 }

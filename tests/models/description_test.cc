@@ -184,6 +184,62 @@ TEST(DescriptionTest, WritingAndReadingGivesAnEqualDescription) {
   }
 }
 
+TEST(DescriptionTest, EveryOptimizerAndDecayIsReadAndWritten) {
+  using ops::DecayKind;
+  using ops::OptimizerKind;
+  using ops::OptimizerSpec;
+  struct Case {
+    std::string_view text;
+    OptimizerSpec spec;
+  };
+  const Case cases[] = {
+      {"{kind: momentum, learning_rate: 0.5}",
+       {.kind = OptimizerKind::kMomentum, .learning_rate = 0.5f, .momentum = 0.9f}},
+      {"{kind: momentum, learning_rate: 0.5, momentum: 0, nesterov: true}",
+       {.kind = OptimizerKind::kMomentum, .learning_rate = 0.5f, .nesterov = true}},
+      {"{kind: adam, learning_rate: 0.5, beta1: 0.8, beta2: 0.95, epsilon: 1}",
+       {.kind = OptimizerKind::kAdam,
+        .learning_rate = 0.5f,
+        .beta1 = 0.8f,
+        .beta2 = 0.95f,
+        .epsilon = 1}},
+      {"{kind: rmsprop, learning_rate: 0.5, rho: 0.25, momentum: 0.75}",
+       {.kind = OptimizerKind::kRmsProp,
+        .learning_rate = 0.5f,
+        .momentum = 0.75f,
+        .rho = 0.25f,
+        .epsilon = 1e-10f}},
+      {"{kind: sgd, learning_rate: 1, decay: {kind: inverse_time, steps: 8, rate: 0.5}}",
+       {.kind = OptimizerKind::kSgd,
+        .learning_rate = 1,
+        .decay = {.kind = DecayKind::kInverseTime, .decay_steps = 8, .decay_rate = 0.5f}}},
+      {"{kind: sgd, learning_rate: 1, decay: {kind: exponential, steps: 8, rate: 2, staircase: "
+       "true}}",
+       {.kind = OptimizerKind::kSgd,
+        .learning_rate = 1,
+        .decay = {.kind = DecayKind::kExponential,
+                  .decay_steps = 8,
+                  .decay_rate = 2,
+                  .staircase = true}}},
+      {"{kind: sgd, learning_rate: 1, decay: {kind: polynomial, steps: 8, end_rate: 0, power: 2}}",
+       {.kind = OptimizerKind::kSgd,
+        .learning_rate = 1,
+        .decay = {.kind = DecayKind::kPolynomial, .decay_steps = 8, .end_rate = 0, .power = 2}}},
+      {"{kind: sgd, learning_rate: 1, decay: {kind: cosine, steps: 8, alpha: 0.125}}",
+       {.kind = OptimizerKind::kSgd,
+        .learning_rate = 1,
+        .decay = {.kind = DecayKind::kCosine, .decay_steps = 8, .alpha = 0.125f}}},
+  };
+  for (const Case& one : cases) {
+    const std::string page = Replaced("{kind: sgd, learning_rate: 0.001}", one.text);
+    ASSERT_OK_AND_ASSIGN(const ModelDescription model, Parse(page, "second"));
+    EXPECT_EQ(model.estimator.dnn_optimizer, one.spec) << one.text;
+    ASSERT_OK_AND_ASSIGN(const ModelDescription again,
+                         ParseDescription(FormatDescription(model), "again.yaml", ""));
+    EXPECT_EQ(again.estimator.dnn_optimizer, one.spec) << one.text;
+  }
+}
+
 TEST(DescriptionTest, TheCensusPageIsGoodAndWritesItself) {
   const std::string page = ReadFile(DIME_CENSUS_YAML);
   EXPECT_THAT(*VariantNames(page, DIME_CENSUS_YAML), ElementsAre("census", "census-v1"));
@@ -344,6 +400,22 @@ constexpr Mistake kEstimatorMistakes[] = {
     {"{kind: sgd, learning_rate: 0.001}", "{kind: sgd}", "the key 'learning_rate' is missing"},
     {"{kind: sgd, learning_rate", "{kind: sgd, l1: 1, learning_rate", "'l1'"},
     {"{kind: sgd, learning_rate: 0.001}", "{kind: sgd, learning_rate: 0}", "a number above 0"},
+    {"{kind: sgd, learning_rate: 0.001}", "{kind: adam, learning_rate: 1, beta1: 1}",
+     "dnn_optimizer.beta1: is 1; allowed is a number from 0 to below 1"},
+    {"{kind: sgd, learning_rate: 0.001}", "{kind: momentum, learning_rate: 1, nestrov: true}",
+     "did you mean 'nesterov'?"},
+    {"{kind: sgd, learning_rate: 0.001}", "{kind: momentum, learning_rate: 1, nesterov: 1}",
+     "there are true, false"},
+    {"{kind: sgd, learning_rate: 0.001}", "{kind: sgd, learning_rate: 1, decay: 0.5}",
+     "dnn_optimizer.decay: a decay is expected"},
+    {"{kind: sgd, learning_rate: 0.001}", "{kind: sgd, learning_rate: 1, decay: {kind: cosine}}",
+     "the key 'steps' is missing"},
+    {"{kind: sgd, learning_rate: 0.001}",
+     "{kind: sgd, learning_rate: 1, decay: {kind: cosine, steps: 0}}",
+     "dnn_optimizer.decay.steps: '0' is not a whole number from 1"},
+    {"{kind: sgd, learning_rate: 0.001}",
+     "{kind: sgd, learning_rate: 1, decay: {kind: cosine, steps: 1, alpha: 2}}",
+     "is 2; allowed is a number from 0 to 1"},
     {"{kind: sgd, learning_rate: 0.001}", "{kind: sgd, learning_rate: inf}", "not a finite"},
     {"learning_rate_power: -0.25", "learning_rate_power: 0.5", "0 or a number below"},
     {"l1: 0.1", "l1: -0.1", "is -0.1; allowed is 0 or a number above"},

@@ -327,7 +327,7 @@ TEST_P(KernelTest, LongAdagradRowsAreManyShortOnes) {
     for (std::int64_t i = 0; i < size; ++i) {
       sums.at(i) = i == 0 ? 0.0f : 0.1f * std::abs(sums.at(i));
       std::array record = {weights.at(i), sums.at(i)};
-      UpdateRow(spec, 1, record.data(), &gradient.at(i));
+      UpdateRow(spec, 1, 1, record.data(), &gradient.at(i));
       expected_weights.append(reinterpret_cast<const char*>(&record[0]), sizeof(float));
       expected_sums.append(reinterpret_cast<const char*>(&record[1]), sizeof(float));
     }
@@ -352,7 +352,7 @@ TEST_P(KernelTest, LongFtrlRowsAreManyShortOnes) {
         sums.at(i) = 0.1f + std::abs(sums.at(i));
         if (i % 5 == 4) linears.at(i) = i % 2 == 0 ? 0.0f : -0.0f;
         std::array record = {weights.at(i), sums.at(i), linears.at(i)};
-        UpdateRow(spec, 1, record.data(), &gradient.at(i));
+        UpdateRow(spec, 1, 1, record.data(), &gradient.at(i));
         expected_weights.append(reinterpret_cast<const char*>(&record[0]), sizeof(float));
         expected_sums.append(reinterpret_cast<const char*>(&record[1]), sizeof(float));
         expected_linears.append(reinterpret_cast<const char*>(&record[2]), sizeof(float));

@@ -1,10 +1,12 @@
-// The constants come from TensorFlow 2.15: ResourceApplyGradientDescent, ResourceApplyAdagrad and
-// ResourceApplyFtrl, three steps from kStart with kGradients.
+// The constants come from TensorFlow 2.15: three steps from kStart with kGradients, by
+// ResourceApplyGradientDescent, ResourceApplyAdagrad, ResourceApplyFtrl and by the v1 optimizers
+// Momentum, Adam and RMSProp.
 #include "ops/optimizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -41,6 +43,22 @@ OptimizerSpec Ftrl(float learning_rate, float l1 = 0, float l2 = 0, float power 
           .l2 = l2};
 }
 
+OptimizerSpec Momentum(float learning_rate, bool nesterov) {
+  return {.kind = OptimizerKind::kMomentum,
+          .learning_rate = learning_rate,
+          .momentum = 0.9f,
+          .nesterov = nesterov};
+}
+OptimizerSpec Adam(float learning_rate) {
+  return {.kind = OptimizerKind::kAdam, .learning_rate = learning_rate};
+}
+OptimizerSpec RmsProp(float learning_rate) {
+  return {.kind = OptimizerKind::kRmsProp,
+          .learning_rate = learning_rate,
+          .momentum = 0.5f,
+          .epsilon = 1e-10f};
+}
+
 Vector NewRecord(const OptimizerSpec& spec, const Vector& weights) {
   Vector record = weights;
   for (int slot = 0; slot < NumSlots(spec.kind); ++slot) {
@@ -52,18 +70,21 @@ Vector NewRecord(const OptimizerSpec& spec, const Vector& weights) {
 // kStart after kGradients, as one row.
 Vector TrainedRecord(const OptimizerSpec& spec) {
   Vector record = NewRecord(spec, kStart);
+  std::int64_t step = 0;
   for (const Vector& gradient : kGradients) {
-    UpdateRow(spec, static_cast<std::int64_t>(kStart.size()), record.data(), gradient.data());
+    UpdateRow(spec, ++step, static_cast<std::int64_t>(kStart.size()), record.data(),
+              gradient.data());
   }
   return record;
 }
 
 // Few ulp: TensorFlow's order of operations differs between its own dense and sparse kernels. The
 // absolute part is for FTRL's linear term, a difference of numbers near 1.
-void ExpectNear(const Vector& actual, const Vector& expected) {
+void ExpectNear(const Vector& actual, const Vector& expected, float tolerance = 1e-6f) {
   ASSERT_EQ(actual.size(), expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    EXPECT_NEAR(actual[i], expected[i], 1e-6f * std::fabs(expected[i]) + 2e-9f) << "float " << i;
+    EXPECT_NEAR(actual[i], expected[i], tolerance * std::fabs(expected[i]) + 2e-9f)
+        << "float " << i;
   }
 }
 
@@ -95,6 +116,44 @@ TEST(OptimizerTest, AdagradEqualsTensorFlow) {
                            kSquares}));
 }
 
+const Vector kMomenta = {0.304999977f,    -0.0374999642f, 1.0f,
+                         -0.00150700007f, -21.8999996f,   -0.0290000141f,
+                         0.069999963f,    0.584700048f,   5.02499962f};
+
+TEST(OptimizerTest, MomentumEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(Momentum(0.1f, /*nesterov=*/false)),
+             Concatenated({{-0.100500003f, 0.41624999f, -0.600000024f, 1.00029373f, 6.29000044f,
+                            -0.0230999999f, -0.186999992f, -0.0537700057f, -1.27750003f},
+                           kMomenta}));
+  ExpectNear(TrainedRecord(Momentum(0.1f, /*nesterov=*/true)),
+             Concatenated({{-0.127949998f, 0.419625014f, -0.689999998f, 1.00042939f, 8.26099968f,
+                            -0.0204899963f, -0.193299979f, -0.106393009f, -1.72974992f},
+                           kMomenta}));
+}
+
+TEST(OptimizerTest, AdamEqualsTensorFlow) {
+  ExpectNear(
+      TrainedRecord(Adam(0.01f)),
+      Concatenated({{-0.0160676204f, 0.26207605f, -0.506388068f, 1.00113559f, -1.98307061f,
+                     -0.0162434261f, -0.00963128358f, 0.00778544554f, 0.678627074f},
+                    {0.0305000059f, -0.00374999642f, 0.100000024f, -0.000150700042f, -2.1900003f,
+                     -0.00290000066f, 0.00699999742f, 0.0584700145f, 0.502500057f},
+                    {0.000327558519f, 0.00221128552f, 0.000999987125f, 4.08826795e-09f, 1.83055305f,
+                     5.9969243e-05f, 0.00805040076f, 0.000360993436f, 0.0586365536f}}),
+      /*tolerance=*/2e-5f);  // TensorFlow computes 1 - beta2^t in single precision.
+}
+
+TEST(OptimizerTest, RmsPropEqualsTensorFlow) {
+  ExpectNear(TrainedRecord(RmsProp(0.01f)),
+             Concatenated(
+                 {{-0.0064404048f, 0.256937087f, -0.51098305f, 1.0000273f, -1.95977247f,
+                   0.00182495429f, -0.00885293074f, -0.00647286279f, 0.651906908f},
+                  {0.756437421f, 0.915187418f, 0.828999937f, 0.72900033f, 151.479034f, 0.734709978f,
+                   1.41925013f, 0.765081882f, 5.53275061f},
+                  {0.00137203129f, 0.0038324534f, 0.0109830443f, -9.73493297e-06f, -0.00452275947f,
+                   -0.00151502586f, -0.001497071f, 0.0068360758f, 0.00199264009f}}));
+}
+
 TEST(OptimizerTest, FtrlEqualsTensorFlow) {
   ExpectNear(TrainedRecord(Ftrl(0.2f)),
              Concatenated({{-0.129389003f, 0.242583036f, -0.190692529f, 0.0010439977f, -1.84040821f,
@@ -102,6 +161,33 @@ TEST(OptimizerTest, FtrlEqualsTensorFlow) {
                            kSquares,
                            {0.42330426f, -1.84546554f, 1.f, -0.00165073911f, 394.09021f,
                             0.0357953757f, 1.06425118f, 0.557239532f, -19.044323f}}));
+}
+
+TEST(OptimizerTest, LearningRatesFallAsInTensorFlow) {
+  const struct {
+    LearningRateDecay decay;
+    Vector rates;  // After 0, 3, 9, 10 and 25 steps.
+  } cases[] = {
+      {{.kind = DecayKind::kNone}, {0.1f, 0.1f, 0.1f, 0.1f, 0.1f}},
+      {{.kind = DecayKind::kExponential, .decay_steps = 10, .decay_rate = 0.5f},
+       {0.1f, 0.0812252387f, 0.0535886772f, 0.05f, 0.0176776703f}},
+      {{.kind = DecayKind::kExponential, .decay_steps = 10, .decay_rate = 0.5f, .staircase = true},
+       {0.1f, 0.1f, 0.1f, 0.05f, 0.025f}},
+      {{.kind = DecayKind::kInverseTime, .decay_steps = 10, .decay_rate = 0.5f},
+       {0.1f, 0.0869565234f, 0.068965517f, 0.0666666701f, 0.0444444455f}},
+      {{.kind = DecayKind::kPolynomial, .decay_steps = 10, .end_rate = 0.01f, .power = 2},
+       {0.1f, 0.0540999994f, 0.0109f, 0.01f, 0.01f}},
+      {{.kind = DecayKind::kCosine, .decay_steps = 10, .alpha = 0.2f},
+       {0.1f, 0.0835114121f, 0.0219577421f, 0.02f, 0.02f}}};
+  for (const auto& [decay, rates] : cases) {
+    OptimizerSpec spec = Sgd(0.1f);
+    spec.decay = decay;
+    Vector found;
+    for (const std::int64_t steps : {0, 3, 9, 10, 25}) {
+      found.push_back(LearningRateAt(spec, steps + 1));
+    }
+    ExpectNear(found, rates);
+  }
 }
 
 TEST(OptimizerTest, FtrlWithPenaltiesEqualsTensorFlow) {
@@ -142,8 +228,8 @@ TEST(OptimizerTest, FtrlWithoutPenaltiesEqualsAdagradFromZeroWeights) {
   Vector gradient(kDim);
   for (int step = 0; step < 20; ++step) {
     for (float& g : gradient) g = normal(random);
-    UpdateRow(Ftrl(0.2f), kDim, ftrl.data(), gradient.data());
-    UpdateRow(Adagrad(0.2f), kDim, adagrad.data(), gradient.data());
+    UpdateRow(Ftrl(0.2f), 1, kDim, ftrl.data(), gradient.data());
+    UpdateRow(Adagrad(0.2f), 1, kDim, adagrad.data(), gradient.data());
   }
   for (std::size_t i = 0; i < kDim; ++i) {
     // FTRL keeps the sum that Adagrad adds up in other portions: 20 roundings of numbers near 1.
@@ -156,9 +242,9 @@ TEST(OptimizerTest, FtrlKeepsWeightsBelowL1AtZero) {
   const OptimizerSpec spec = Ftrl(0.2f, /*l1=*/1.0f);
   Vector record = NewRecord(spec, {0.0f});
   const float gradient = 1.0f;
-  UpdateRow(spec, 1, record.data(), &gradient);
+  UpdateRow(spec, 1, 1, record.data(), &gradient);
   EXPECT_EQ(record[0], 0.0f);  // |z| == l1.
-  UpdateRow(spec, 1, record.data(), &gradient);
+  UpdateRow(spec, 1, 1, record.data(), &gradient);
   EXPECT_LT(record[0], 0.0f);
 }
 
@@ -167,7 +253,7 @@ TEST(OptimizerTest, FtrlWithNothingAccumulatedStaysFinite) {
   spec.initial_accumulator = 0;
   Vector record = NewRecord(spec, {0.0f});
   const float gradient = 0.0f;
-  UpdateRow(spec, 1, record.data(), &gradient);
+  UpdateRow(spec, 1, 1, record.data(), &gradient);
   EXPECT_THAT(record, ElementsAre(0.0f, 0.0f, 0.0f));
 }
 
@@ -176,12 +262,14 @@ class UpdateRowsTest : public ::testing::TestWithParam<std::int64_t> {};
 TEST_P(UpdateRowsTest, EqualsUpdateRowForEachIdAndLeavesTheOthers) {
   const std::int64_t dim = GetParam();
   constexpr std::int64_t kRows = 50;
+  constexpr std::int64_t kStep = 3;
   const std::vector<std::int64_t> ids = {7, 0, 49, 13, 12, 48, 1, 30, 31, 32, 2,  40,
                                          9, 8, 22, 27, 5,  6,  3, 20, 10, 11, 39, 44};
   std::mt19937 random(11);
   std::normal_distribution<float> normal;
   for (const OptimizerSpec& spec :
-       {Sgd(0.1f), Adagrad(0.1f), Ftrl(0.1f), Ftrl(0.1f, 0.2f, 0.3f), Ftrl(0.1f, 0, 0.3f, -0.7f)}) {
+       {Sgd(0.1f), Momentum(0.1f, false), Momentum(0.1f, true), Adagrad(0.1f), Adam(0.1f),
+        Ftrl(0.1f), Ftrl(0.1f, 0.2f, 0.3f), Ftrl(0.1f, 0, 0.3f, -0.7f), RmsProp(0.1f)}) {
     const std::int64_t record_floats = dim * (1 + NumSlots(spec.kind));
     Vector together;
     for (std::int64_t row = 0; row < kRows; ++row) {
@@ -194,10 +282,13 @@ TEST_P(UpdateRowsTest, EqualsUpdateRowForEachIdAndLeavesTheOthers) {
     Vector gradients(ids.size() * static_cast<std::size_t>(dim));
     for (float& g : gradients) g = normal(random);
 
-    UpdateRows(spec, dim, together.data(), ids, gradients.data());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      UpdateRow(spec, dim, one_by_one.data() + ids[i] * record_floats,
-                gradients.data() + static_cast<std::int64_t>(i) * dim);
+    UpdateRows(spec, kStep, dim, kRows, together.data(), ids, gradients.data());
+    const Vector zeros(static_cast<std::size_t>(dim));
+    for (std::int64_t row = 0; row < kRows; ++row) {
+      const auto id = std::ranges::find(ids, row);
+      if (id == ids.end() && !MovesAllRows(spec.kind)) continue;
+      UpdateRow(spec, kStep, dim, one_by_one.data() + row * record_floats,
+                id == ids.end() ? zeros.data() : gradients.data() + (id - ids.begin()) * dim);
     }
     EXPECT_EQ(together, one_by_one);
   }
@@ -207,7 +298,7 @@ INSTANTIATE_TEST_SUITE_P(Dims, UpdateRowsTest, ::testing::Values(1, 2, 3, 8, 16,
 
 TEST(UpdateRowsTest, NoRowsChangeNothing) {
   Vector records = {1, 2, 3};
-  UpdateRows(Ftrl(0.1f), 1, records.data(), {}, nullptr);
+  UpdateRows(Ftrl(0.1f), 1, 1, 1, records.data(), {}, nullptr);
   EXPECT_THAT(records, ElementsAre(1, 2, 3));
 }
 

@@ -86,9 +86,9 @@ class SnapshotTest : public ::testing::Test {
     }
   }
 
-  void Write(SnapshotParts parts) {
+  void Write(SnapshotParts parts, std::int64_t step = kStep) {
     ASSERT_OK_AND_ASSIGN(auto writer, BundleWriter::Create(storage::LocalFileSystem(), prefix_));
-    ASSERT_OK(WriteSnapshot(views_, kStep, parts, *writer));
+    ASSERT_OK(WriteSnapshot(views_, step, parts, *writer));
     ASSERT_OK(writer->Finish());
   }
 
@@ -136,6 +136,26 @@ TEST_F(SnapshotTest, ReadsBackWeightsSlotsAndStep) {
       EXPECT_TRUE(Part(*restored[t], part) == Part(*tables_[t], part)) << specs_[t].name << part;
     }
   }
+}
+
+TEST_F(SnapshotTest, AdamsPowersFollowFromTheStep) {
+  specs_ = {Spec("kernel", 2, 3, ops::OptimizerKind::kAdam)};
+  specs_[0].slot_prefix = "t_0/";
+  specs_[0].beta_power_names = {"head/beta1_power", "head/beta2_power"};
+  specs_[0].optimizer.beta1 = 0.5f;
+  specs_[0].optimizer.beta2 = 1.0f;
+  tables_ = NewTables(specs_, 1);
+  views_ = {tables_[0].get()};
+  Write(SnapshotParts::kWeightsAndSlots, /*step=*/2);
+  const auto reader = Open();
+  EXPECT_THAT(reader->tensors(),
+              ElementsAre(Key("global_step"), Key("head/beta1_power"), Key("head/beta2_power"),
+                          Key("kernel"), Key("kernel/t_0/Adam"), Key("kernel/t_0/Adam_1")));
+  float power = 0;
+  EXPECT_OK(reader->ReadFloats("head/beta1_power", {&power, 1}));
+  EXPECT_EQ(power, 0.125f);  // After two steps TensorFlow's has had three factors.
+  EXPECT_OK(reader->ReadFloats("head/beta2_power", {&power, 1}));
+  EXPECT_EQ(power, 1.0f);
 }
 
 TEST_F(SnapshotTest, AnExportHasNoSlots) {

@@ -146,7 +146,7 @@ TEST(TableTest, UpdateChangesTheGivenRowsAndNoOthers) {
   const auto table = NewTable(Spec(3, 2, kSgd, kZeros));
   const std::vector<std::int64_t> ids = {2, 0};
   const Vector gradients = {1, 2, 4, 8};
-  table->Update(ids, gradients);
+  table->Update(1, ids, gradients);
   EXPECT_THAT(AllWeights(*table), ElementsAre(-2, -4, 0, 0, -0.5f, -1));
 }
 
@@ -159,8 +159,8 @@ TEST(TableTest, UpdateAllEqualsUpdateOfEveryRow) {
       const Vector gradients = AllWeights(*NewTable(Spec(kRows, dim, kSgd, kNormal)));
       std::vector<std::int64_t> ids(kRows);
       for (std::int64_t row = 0; row < kRows; ++row) ids[static_cast<std::size_t>(row)] = row;
-      all->UpdateAll(gradients);
-      each->Update(ids, gradients);
+      all->UpdateAll(1, gradients);
+      each->Update(1, ids, gradients);
       for (std::int64_t row = 0; row < kRows; ++row) {
         EXPECT_THAT(all->weights(row), ElementsAreArray(each->weights(row)));
         if (optimizer == kSgd) continue;
@@ -189,8 +189,8 @@ TEST(TableTest, PartsAreCopiedInAndOutByRanges) {
 TEST(TableTest, EmptyTablesAreFine) {
   const auto table = NewTable(Spec(0, 8, kAdagrad, kNormal));
   table->Gather({}, {});
-  table->Update({}, {});
-  table->UpdateAll({});
+  table->Update(1, {}, {});
+  table->UpdateAll(1, {});
 }
 
 TEST(TableTest, TooLargeTablesAreRefusedByName) {

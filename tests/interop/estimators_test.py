@@ -1,0 +1,179 @@
+"""Every optimizer does what TensorFlow's does: fed the same rows from the same checkpoint, both end with the same
+variables, slots among them, and take up each other's checkpoints.
+
+Usage: estimators_test.py DIME
+"""
+import csv
+import os
+import random
+import shutil
+import sys
+
+from harness import Dime, check, scratch_dir
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+tf.get_logger().setLevel("ERROR")
+v1 = tf.compat.v1
+fc = tf.feature_column
+
+FIRST, SECOND, THIRD = 6, 40, 50  # Steps where one hands over to the other.
+BATCH_SIZE, NUM_ROWS = 40, 400
+
+PAGE = """
+input:
+  header_lines: 1
+  fields:
+    - {name: size, type: float, default: 1.5}
+    - {name: color, type: string, default: ""}
+    - {name: shape, type: string, default: ""}
+    - {name: label, type: string, default: ""}
+label: {field: label, vocabulary: ["no", "yes"]}
+columns:
+  size: {kind: numeric}
+  color: {kind: vocabulary_list, vocabulary: ["red", "green", "blue"]}
+  shape: {kind: hash_bucket, buckets: 7}
+  size_bucketized: {kind: bucketized, source: size, boundaries: [-1, 0, 1]}
+  color_indicator: {kind: indicator, source: color}
+  shape_embedding: {kind: embedding, source: shape, dimension: 3}
+estimator:
+  kind: DNNLinearCombinedClassifier
+  linear_columns: [color, shape, size_bucketized]
+  dnn_columns: [size, color_indicator, shape_embedding]
+  hidden_units: [6, 4]
+  dnn_optimizer: DNN
+  linear_optimizer: LINEAR
+"""
+
+
+
+# Name, dnn_optimizer, linear_optimizer: as the page has them, and as TensorFlow makes them.
+CASES = [
+    ("momentum-sgd",
+     "{kind: momentum, learning_rate: 0.02, momentum: 0.8}", lambda: v1.train.MomentumOptimizer(0.02, 0.8),
+     "{kind: sgd, learning_rate: 0.1}", lambda: v1.train.GradientDescentOptimizer(0.1)),
+    ("adam-adam",
+     "{kind: adam, learning_rate: 0.01}", lambda: v1.train.AdamOptimizer(0.01),
+     "{kind: adam, learning_rate: 0.02, beta1: 0.8, beta2: 0.99, epsilon: 1e-6}",
+     lambda: v1.train.AdamOptimizer(0.02, 0.8, 0.99, 1e-6)),
+    ("rmsprop-ftrl",
+     "{kind: rmsprop, learning_rate: 0.01, rho: 0.85, momentum: 0.5}", lambda: v1.train.RMSPropOptimizer(0.01, 0.85, 0.5),
+     "{kind: ftrl, learning_rate: 0.2, l1: 0.01, l2: 0.02, learning_rate_power: -0.6}",
+     lambda: v1.train.FtrlOptimizer(0.2, learning_rate_power=-0.6, l1_regularization_strength=0.01,
+                                    l2_regularization_strength=0.02)),
+    ("nesterov-adam",
+     "{kind: momentum, learning_rate: 0.02, nesterov: true}",
+     lambda: v1.train.MomentumOptimizer(0.02, 0.9, use_nesterov=True),
+     "{kind: adam, learning_rate: 0.02}", lambda: v1.train.AdamOptimizer(0.02)),
+    ("exponential-polynomial",
+     "{kind: adagrad, learning_rate: 0.1, decay: {kind: exponential, steps: 7, rate: 0.8, staircase: true}}",
+     lambda: v1.train.AdagradOptimizer(v1.train.exponential_decay(0.1, v1.train.get_global_step(), 7, 0.8, True)),
+     "{kind: rmsprop, learning_rate: 0.05, decay: {kind: polynomial, steps: 30, end_rate: 0.001, power: 2}}",
+     lambda: v1.train.RMSPropOptimizer(v1.train.polynomial_decay(0.05, v1.train.get_global_step(), 30, 0.001, 2))),
+    ("cosine-inverse_time",
+     "{kind: adam, learning_rate: 0.02, decay: {kind: cosine, steps: 30, alpha: 0.1}}",
+     lambda: v1.train.AdamOptimizer(v1.train.cosine_decay(0.02, v1.train.get_global_step(), 30, 0.1)),
+     "{kind: momentum, learning_rate: 0.05, decay: {kind: inverse_time, steps: 4, rate: 0.5}}",
+     lambda: v1.train.MomentumOptimizer(v1.train.inverse_time_decay(0.05, v1.train.get_global_step(), 4, 0.5), 0.9)),
+]
+
+
+def make_rows():
+    random.seed(5)
+    rows = []
+    for _ in range(NUM_ROWS):
+        size, color = round(random.gauss(0, 1.5), 2), random.choice(["red", "green", "blue", "other", ""])
+        shape = random.choice(["round", "square", "flat", "long", ""])
+        chance = 1 / (1 + np.exp(-(size + 2 * (color == "red") - (shape == "flat"))))
+        rows.append([size, color, shape, "yes" if random.random() < chance else "no"])
+    return rows
+
+
+def input_fn(rows, first_step=None):
+    """All rows once; from a step on: batches in the rows' order, again from the start when they end."""
+    features = {"size": np.array([[row[0]] for row in rows], np.float32),
+                **{name: np.array([[row[i]] for row in rows]) for i, name in ((1, "color"), (2, "shape"))}}
+    labels = np.array([[row[3] == "yes"] for row in rows], np.int64)
+    def dataset():
+        rows_in_order = tf.data.Dataset.from_tensor_slices((features, labels))
+        if first_step is None:
+            return rows_in_order.batch(len(rows))
+        return rows_in_order.repeat().batch(BATCH_SIZE).skip(first_step)
+    return dataset
+
+
+def estimator(model_dir, dnn_optimizer, linear_optimizer):
+    size = fc.numeric_column("size")
+    color = fc.categorical_column_with_vocabulary_list("color", ["red", "green", "blue"])
+    shape = fc.categorical_column_with_hash_bucket("shape", 7)
+    return v1.estimator.DNNLinearCombinedClassifier(
+        model_dir=str(model_dir), dnn_hidden_units=[6, 4],
+        linear_feature_columns=[color, shape, fc.bucketized_column(size, [-1, 0, 1])],
+        dnn_feature_columns=[size, fc.indicator_column(color), fc.embedding_column(shape, 3)],
+        dnn_optimizer=dnn_optimizer, linear_optimizer=linear_optimizer,
+        loss_reduction=v1.losses.Reduction.SUM_OVER_BATCH_SIZE)
+
+
+def check_same_variables(ours, theirs, what):
+    ours, theirs = (tf.train.load_checkpoint(str(path)) for path in (ours, theirs))
+    shapes = theirs.get_variable_to_shape_map()
+    if ours.get_variable_to_shape_map() != shapes:
+        raise AssertionError(f"{what}: {sorted(ours.get_variable_to_shape_map())} are not {sorted(shapes)}")
+    for name in shapes:
+        # 34 steps of float rounding, in another order of sums.
+        np.testing.assert_allclose(ours.get_tensor(name), theirs.get_tensor(name), atol=2e-5, rtol=2e-4, err_msg=name)
+    check(True, f"{what}: all {len(shapes)} variables and slots are TensorFlow's")
+
+
+def check_same_loss(ours, theirs, what):
+    np.testing.assert_allclose(ours["average_loss"], theirs["average_loss"], rtol=1e-5, err_msg=what)
+    check(True, f"{what}: both score {ours['average_loss']:.6f}")
+
+
+def copy_checkpoint(from_dir, step, to_dir):
+    os.makedirs(to_dir)
+    for suffix in ("index", "data-00000-of-00001"):
+        shutil.copy(f"{from_dir}/model.ckpt-{step}.{suffix}", to_dir)
+    (to_dir / "checkpoint").write_text(f'model_checkpoint_path: "model.ckpt-{step}"\n')
+
+
+def run_case(dime, scratch, rows, name, dnn_text, dnn_optimizer, linear_text, linear_optimizer):
+    folder = scratch / name
+    folder.mkdir()
+    page = folder / "model.yaml"
+    page.write_text(PAGE.replace("DNN\n", dnn_text + "\n", 1).replace("LINEAR\n", linear_text + "\n", 1))
+    def train(job_dir, steps):
+        return dime.train(job_dir, own=["--model", page, "--order", "as-read"], train_files=scratch / "rows.csv",
+                          eval_files=scratch / "rows.csv", train_batch_size=BATCH_SIZE, train_steps=steps,
+                          eval_steps=0)["metrics"]
+    def theirs(job_dir):
+        return estimator(job_dir, dnn_optimizer, linear_optimizer)
+
+    metrics = train(folder / "dime", FIRST)
+    copy_checkpoint(folder / "dime", FIRST, folder / "tensorflow")
+    check_same_loss(metrics, theirs(folder / "tensorflow").evaluate(input_fn(rows)), f"{name}: dime's checkpoint")
+    theirs(folder / "tensorflow").train(input_fn(rows, FIRST), max_steps=SECOND)
+    metrics = train(folder / "dime", SECOND)
+    check_same_variables(folder / f"dime/model.ckpt-{SECOND}", folder / f"tensorflow/model.ckpt-{SECOND}", name)
+
+    copy_checkpoint(folder / "tensorflow", SECOND, folder / "back")
+    train(folder / "back", THIRD)
+    theirs(folder / "tensorflow").train(input_fn(rows, SECOND), max_steps=THIRD)
+    check_same_variables(folder / f"back/model.ckpt-{THIRD}", folder / f"tensorflow/model.ckpt-{THIRD}",
+                         f"{name}, from TensorFlow's checkpoint")
+
+
+def main(dime):
+    scratch = scratch_dir()
+    rows = make_rows()
+    with open(scratch / "rows.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["size", "color", "shape", "label"])
+        writer.writerows(rows)
+    for case in CASES:
+        run_case(dime, scratch, rows, *case)
+
+
+main(Dime(sys.argv[1]))
