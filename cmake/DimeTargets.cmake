@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 function(dime_compile_options target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   # GCC 12 warns of overlapping copies inside its own std::string (its bug 105651).
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-restrict -fstack-protector-strong)
+  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -fstack-protector-strong)
   if(DIME_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -368,7 +368,8 @@ const FeatureColumn* SourceOf(const ModelDescription& description, const Feature
 
 std::vector<CrossKey> KeysAsHashed(const CrossedColumn& column) {
   std::vector<CrossKey> keys = column.keys;
-  std::ranges::stable_partition(keys, &CrossKey::is_column);
+  std::stable_partition(keys.begin(), keys.end(),
+                        [](const CrossKey& key) { return key.is_column; });
   return keys;
 }
 
