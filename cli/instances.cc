@@ -101,8 +101,8 @@ absl::StatusOr<std::vector<std::string>> ReadInstanceLines(const std::string& pa
   return lines;
 }
 
-absl::StatusOr<std::vector<models::Prediction>> PredictJsonLines(
-    const std::vector<std::string>& lines, models::Predictor& predictor) {
+absl::StatusOr<models::Predictions> PredictJsonLines(const std::vector<std::string>& lines,
+                                                     models::Predictor& predictor) {
   std::vector<std::string> texts;
   Kind kind = Kind::kFeatures;
   for (const std::string& line : lines) {

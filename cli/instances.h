@@ -18,7 +18,7 @@ absl::StatusOr<std::vector<std::string>> ReadInstanceLines(const std::string& pa
 
 // Scores lines of JSON: objects of features; strings, which are CSV lines; and tf.Examples as
 // {"b64": ...}, or as that under any one name. All of one kind. kOutOfRange names the line.
-absl::StatusOr<std::vector<models::Prediction>> PredictJsonLines(
-    const std::vector<std::string>& lines, models::Predictor& predictor);
+absl::StatusOr<models::Predictions> PredictJsonLines(const std::vector<std::string>& lines,
+                                                     models::Predictor& predictor);
 
 }  // namespace dime::cli

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "cli/terminal/table.h"
@@ -12,25 +14,37 @@
 namespace dime::cli {
 namespace {
 
-using models::Prediction;
+using models::Predictions;
 using models::SignatureMethod;
 using Json = nlohmann::ordered_json;
 
 // What `method` gives of an instance: an object of lists, whose keys are in order.
-Json OutputsOf(const Prediction& prediction, SignatureMethod method) {
+Json OutputsOf(const Predictions& predictions, std::int64_t instance, SignatureMethod method) {
+  const auto i = static_cast<std::size_t>(instance);
+  const std::span<const float> logits = predictions.LogitsOf(instance);
+  const std::span<const float> probabilities = predictions.ProbabilitiesOf(instance);
+  Json outputs;
   switch (method) {
     case SignatureMethod::kPredict:
-      return {{"class_ids", {prediction.class_id}},
-              {"classes", {std::to_string(prediction.class_id)}},
-              {"logistic", {prediction.logistic}},
-              {"logits", {prediction.logit}},
-              {"probabilities", prediction.probabilities}};
+      if (predictions.is_regression()) return {{"predictions", logits}};
+      outputs["class_ids"] = {predictions.class_ids[i]};
+      outputs["classes"] = {std::to_string(predictions.class_ids[i])};
+      if (!predictions.logistic.empty()) outputs["logistic"] = {predictions.logistic[i]};
+      outputs["logits"] = logits;
+      outputs["probabilities"] = probabilities;
+      break;
     case SignatureMethod::kClassify:
-      return {{"classes", {"0", "1"}}, {"scores", prediction.probabilities}};
+      for (std::size_t c = 0; c < probabilities.size(); ++c) {
+        outputs["classes"].push_back(std::to_string(c));
+      }
+      outputs["scores"] = probabilities;
+      break;
     case SignatureMethod::kRegress:
-      return {{"outputs", {prediction.logistic}}};
+      if (predictions.is_regression()) return {{"outputs", logits}};
+      outputs["outputs"] = {predictions.logistic[i]};
+      break;
   }
-  return {};
+  return outputs;
 }
 
 // As Python prints it.
@@ -54,13 +68,15 @@ std::string FormatPythonFloat(float value) {
   return text;
 }
 
-std::string FormatPredictionTable(std::span<const Prediction> predictions, SignatureMethod method) {
-  std::vector<TableRow> rows(1);
-  const Json names = OutputsOf({}, method);
-  for (const auto& [key, values] : names.items()) rows[0].push_back(Upper(key));
-  for (const Prediction& prediction : predictions) {
+std::string FormatPredictionTable(const Predictions& predictions, SignatureMethod method) {
+  std::vector<TableRow> rows;
+  for (std::int64_t i = 0; i < predictions.num_examples; ++i) {
+    const Json outputs = OutputsOf(predictions, i, method);
+    if (rows.empty()) {
+      TableRow& names = rows.emplace_back();
+      for (const auto& [key, values] : outputs.items()) names.push_back(Upper(key));
+    }
     TableRow& row = rows.emplace_back();
-    const Json outputs = OutputsOf(prediction, method);
     for (const auto& [key, values] : outputs.items()) {
       std::vector<std::string> texts;
       for (const Json& value : values) texts.push_back(FormatPythonValue(value));
@@ -70,9 +86,11 @@ std::string FormatPredictionTable(std::span<const Prediction> predictions, Signa
   return FormatTable(rows);
 }
 
-std::string FormatPredictionJson(std::span<const Prediction> predictions, SignatureMethod method) {
+std::string FormatPredictionJson(const Predictions& predictions, SignatureMethod method) {
   Json list = Json::array();
-  for (const Prediction& prediction : predictions) list.push_back(OutputsOf(prediction, method));
+  for (std::int64_t i = 0; i < predictions.num_examples; ++i) {
+    list.push_back(OutputsOf(predictions, i, method));
+  }
   const Json object = {{"predictions", list}};
   return object.dump(2) + "\n";
 }

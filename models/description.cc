@@ -19,6 +19,7 @@ using internal::Choice;
 using internal::YamlNode;
 
 constexpr std::int64_t kMaxHeaderLines = 1000;
+constexpr std::int64_t kMaxClasses = 1 << 20;  // A float holds each number.
 constexpr Choice<FieldType> kFieldTypes[] = {
     {"integer", FieldType::kInteger}, {"float", FieldType::kFloat}, {"string", FieldType::kString}};
 
@@ -95,7 +96,7 @@ absl::Status ReadInput(const YamlNode& node, InputFormat* input) {
 }
 
 absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
-  DIME_RETURN_IF_ERROR(internal::CheckKeys(node, {"field", "vocabulary"}, {}));
+  DIME_RETURN_IF_ERROR(internal::CheckKeys(node, {"field"}, {"vocabulary", "num_classes"}));
   Label& label = description->label;
   const YamlNode& field = *node.Find("field");
   DIME_RETURN_IF_ERROR(internal::ReadText(&field, &label.field));
@@ -105,15 +106,30 @@ absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
     for (const Field& candidate : description->input.fields) known.push_back(candidate.name);
     return internal::UnknownName(field, "field", label.field, known);
   }
-  if (description->input.fields[static_cast<std::size_t>(position)].type != FieldType::kString) {
+  const YamlNode* const vocabulary = node.Find("vocabulary");
+  const YamlNode* const num_classes = node.Find("num_classes");
+  const FieldType type = description->input.fields[static_cast<std::size_t>(position)].type;
+  if (vocabulary != nullptr && num_classes != nullptr) {
+    return num_classes->Error("the vocabulary says already how many classes there are");
+  }
+  if (vocabulary == nullptr && type == FieldType::kString) {
+    return field.Error("'{}' is a string: the key 'vocabulary' has to list its classes",
+                       label.field);
+  }
+  if (num_classes != nullptr) {
+    if (type != FieldType::kInteger) {
+      return field.Error("'{}' is no integer; with num_classes it holds 0, 1, ...", label.field);
+    }
+    return internal::ReadInteger(num_classes, 2, kMaxClasses, &label.num_classes);
+  }
+  if (vocabulary == nullptr) return absl::OkStatus();
+  if (type != FieldType::kString) {
     return field.Error("'{}' is a number; a label with a vocabulary is read from a string field",
                        label.field);
   }
-  const YamlNode& vocabulary = *node.Find("vocabulary");
-  DIME_RETURN_IF_ERROR(internal::ReadVocabulary(vocabulary, &label.vocabulary));
-  if (label.vocabulary.size() != 2) {
-    return vocabulary.Error("has {} classes; two are expected, the negative one first",
-                            label.vocabulary.size());
+  DIME_RETURN_IF_ERROR(internal::ReadVocabulary(*vocabulary, &label.vocabulary));
+  if (label.vocabulary.size() < 2) {
+    return vocabulary->Error("has 1 class; two or more are expected");
   }
   return absl::OkStatus();
 }
@@ -135,9 +151,12 @@ YamlNode WriteInput(const InputFormat& input) {
 }
 
 YamlNode WriteLabel(const Label& label) {
-  return YamlNode::Map()
-      .Add("field", YamlNode::Text(label.field))
-      .Add("vocabulary", YamlNode::TextList(label.vocabulary));
+  YamlNode node = YamlNode::Map().Add("field", YamlNode::Text(label.field));
+  if (!label.vocabulary.empty()) node.Add("vocabulary", YamlNode::TextList(label.vocabulary));
+  if (label.num_classes > 0) {
+    node.Add("num_classes", YamlNode::Text(fmt::format("{}", label.num_classes)));
+  }
+  return node;
 }
 
 // --- Variants
@@ -334,6 +353,24 @@ void CompareNodes(const std::string& path, const YamlNode* here, const YamlNode*
 
 }  // namespace
 
+std::int64_t NumClasses(const Label& label) {
+  return label.vocabulary.empty() ? label.num_classes
+                                  : static_cast<std::int64_t>(label.vocabulary.size());
+}
+
+bool IsRegressor(EstimatorKind kind) {
+  return kind == EstimatorKind::kLinearRegressor || kind == EstimatorKind::kDnnRegressor ||
+         kind == EstimatorKind::kDnnLinearCombinedRegressor;
+}
+
+bool HasLinearPart(EstimatorKind kind) {
+  return kind != EstimatorKind::kDnnClassifier && kind != EstimatorKind::kDnnRegressor;
+}
+
+bool HasDnnPart(EstimatorKind kind) {
+  return kind != EstimatorKind::kLinearClassifier && kind != EstimatorKind::kLinearRegressor;
+}
+
 const FeatureColumn* ModelDescription::FindColumn(std::string_view column_name) const {
   for (const FeatureColumn& column : columns) {
     if (column.name == column_name) return &column;
@@ -385,7 +422,12 @@ absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescript
       if (embedding != nullptr) embedding->dim = overrides.embedding_dim;
     }
   }
-  if (!overrides.hidden_units.empty()) changed.estimator.hidden_units = overrides.hidden_units;
+  if (!overrides.hidden_units.empty()) {
+    if (!HasDnnPart(changed.estimator.kind)) {
+      return base::InvalidArgument("the model has no hidden layers");
+    }
+    changed.estimator.hidden_units = overrides.hidden_units;
+  }
   DIME_RETURN_IF_ERROR(internal::CheckSizes(changed));
   *description = std::move(changed);
   return absl::OkStatus();

@@ -43,7 +43,10 @@ struct InputFormat {
 struct Label {
   std::string field;
   std::vector<std::string> vocabulary;  // Class i is vocabulary[i].
+  std::int64_t num_classes = 0;         // Where the field holds the class's number instead.
 };
+// 0: the label is a number to be predicted.
+[[nodiscard]] std::int64_t NumClasses(const Label& label);
 
 // --- Feature columns
 // --------------------------------------------------------------------------------------------------
@@ -95,14 +98,27 @@ struct FeatureColumn {
 // --- Estimator and defaults
 // -------------------------------------------------------------------------------------------
 
-enum class EstimatorKind { kDnnLinearCombinedClassifier };
+// TensorFlow's canned estimators.
+enum class EstimatorKind {
+  kLinearClassifier,
+  kDnnClassifier,
+  kDnnLinearCombinedClassifier,
+  kLinearRegressor,
+  kDnnRegressor,
+  kDnnLinearCombinedRegressor,
+};
+[[nodiscard]] bool IsRegressor(EstimatorKind kind);
+[[nodiscard]] bool HasLinearPart(EstimatorKind kind);
+[[nodiscard]] bool HasDnnPart(EstimatorKind kind);
+
 enum class LossReduction { kMean, kSum };
 
 inline constexpr std::size_t kMaxHiddenLayers = 64;
 
+// What belongs to a part that the kind does not have is empty.
 struct Estimator {
   EstimatorKind kind = EstimatorKind::kDnnLinearCombinedClassifier;
-  std::vector<std::string> linear_columns;  // Categorical (or numeric, later).
+  std::vector<std::string> linear_columns;  // Categorical or numeric.
   std::vector<std::string> dnn_columns;     // Dense.
   std::vector<std::int64_t> hidden_units;
   ops::OptimizerSpec linear_optimizer;

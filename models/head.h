@@ -1,39 +1,44 @@
 // models/head.h - what stands on top of the logits: loss, predictions and metrics of a kind of
-// problem.
+// problem. TensorFlow's heads, with their keys.
 //
-// Today: two classes by logistic regression, TensorFlow's binary head, with its keys.
+// Threads: const methods may run in several at a time.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <string>
 #include <vector>
+
+#include "models/description.h"
+#include "models/metrics.h"
+#include "models/predictions.h"
 
 namespace dime::models {
 
-// One example's predictions, as TensorFlow's predict signature names them.
-struct Prediction {
-  float logit = 0;
-  float logistic = 0;               // Probability of class 1.
-  float probabilities[2] = {0, 0};  // softmax([0, logit])
-  std::int64_t class_id = 0;        // A tie is class 0.
-};
-
 class Head {
  public:
-  [[nodiscard]] std::int64_t logit_dim() const { return 1; }
-  [[nodiscard]] std::int64_t num_classes() const { return 2; }
+  virtual ~Head() = default;
 
-  // The weighted sum of losses, and d(loss * scale)/d(logit) for each example. `weights` may be
+  // Logits an example.
+  [[nodiscard]] virtual std::int64_t logit_dim() const = 0;
+
+  // The weighted sum of losses (in double, in order), and d(loss * scale)/d(logit). logits,
+  // gradients: [n, logit_dim()]; labels: a class's number or the target, [n]; `weights` may be
   // empty.
-  double LossGradient(std::span<const float> logits, std::span<const float> labels,
-                      std::span<const float> weights, float scale,
-                      std::span<float> gradients) const;
+  virtual double LossGradient(std::span<const float> logits, std::span<const float> labels,
+                              std::span<const float> weights, float scale,
+                              std::span<float> gradients) const = 0;
   // Each example's loss, unweighted.
-  void ExampleLosses(std::span<const float> logits, std::span<const float> labels,
-                     std::span<float> losses) const;
+  virtual void ExampleLosses(std::span<const float> logits, std::span<const float> labels,
+                             std::span<float> losses) const = 0;
 
-  [[nodiscard]] Prediction Predict(float logit) const;
+  // Appends the predictions of the examples that have these logits.
+  virtual void Predict(std::span<const float> logits, Predictions* predictions) const = 0;
+
+  [[nodiscard]] virtual std::unique_ptr<Metrics> NewMetrics() const = 0;
 };
+
+// Two classes: logistic regression. More: softmax. A regressor: squared error.
+[[nodiscard]] std::unique_ptr<const Head> MakeHead(const ModelDescription& description);
 
 }  // namespace dime::models

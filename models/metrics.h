@@ -10,39 +10,74 @@
 #include <utility>
 #include <vector>
 
+#include "models/predictions.h"
+
 namespace dime::models {
 
 // Names and values in TensorFlow's (alphabetical) order: "accuracy", "accuracy_baseline", "auc",
 // ...
 using MetricValues = std::vector<std::pair<std::string, double>>;
 
-class BinaryMetrics {
+class Metrics {
  public:
-  BinaryMetrics();
+  virtual ~Metrics() = default;
 
-  // Adds examples: probability of class 1, class id, label, each example's loss. `weights` may be
-  // empty.
-  void Add(std::span<const float> logistic, std::span<const std::int64_t> class_ids,
-           std::span<const float> labels, std::span<const float> losses,
-           std::span<const float> weights);
+  // Adds examples: their predictions, labels, unweighted losses. `weights` may be empty.
+  virtual void Add(const Predictions& predictions, std::span<const float> labels,
+                   std::span<const float> losses, std::span<const float> weights) = 0;
   // The training loss of one evaluation batch: "loss" is the mean of these.
   void AddBatchLoss(double loss);
 
-  [[nodiscard]] MetricValues Compute() const;
-  [[nodiscard]] std::int64_t num_examples() const { return num_examples_; }
+  [[nodiscard]] virtual MetricValues Compute() const = 0;
+
+ protected:
+  // The mean of what AddBatchLoss() was told.
+  [[nodiscard]] double BatchLoss() const;
+
+ private:
+  double batch_loss_sum_ = 0;
+  std::int64_t num_batches_ = 0;
+};
+
+class BinaryMetrics : public Metrics {
+ public:
+  BinaryMetrics();
+
+  void Add(const Predictions& predictions, std::span<const float> labels,
+           std::span<const float> losses, std::span<const float> weights) override;
+  [[nodiscard]] MetricValues Compute() const override;
 
  private:
   static constexpr int kNumThresholds = 200;  // -1e-7, i/199, 1+1e-7; positive means p > threshold.
 
-  std::int64_t num_examples_ = 0;
   double weight_ = 0, correct_ = 0, label_sum_ = 0, prediction_sum_ = 0, loss_sum_ = 0;
   double true_positives_ = 0, false_positives_ = 0, positives_ = 0;
-  double batch_loss_sum_ = 0;
-  std::int64_t num_batches_ = 0;
   std::array<float, kNumThresholds> thresholds_;
   // Weight of examples by how many thresholds their probability exceeds, for labels 0 and 1.
   std::array<double, kNumThresholds + 1> negatives_by_rank_{};
   std::array<double, kNumThresholds + 1> positives_by_rank_{};
+};
+
+// "accuracy", "average_loss", "loss".
+class MultiClassMetrics : public Metrics {
+ public:
+  void Add(const Predictions& predictions, std::span<const float> labels,
+           std::span<const float> losses, std::span<const float> weights) override;
+  [[nodiscard]] MetricValues Compute() const override;
+
+ private:
+  double weight_ = 0, correct_ = 0, loss_sum_ = 0;
+};
+
+// "average_loss", "label/mean", "loss", "prediction/mean".
+class RegressionMetrics : public Metrics {
+ public:
+  void Add(const Predictions& predictions, std::span<const float> labels,
+           std::span<const float> losses, std::span<const float> weights) override;
+  [[nodiscard]] MetricValues Compute() const override;
+
+ private:
+  double weight_ = 0, label_sum_ = 0, prediction_sum_ = 0, loss_sum_ = 0;
 };
 
 }  // namespace dime::models

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -76,11 +78,18 @@ Workspace::~Workspace() = default;
 class Model::Impl {
  public:
   explicit Impl(const ModelDescription& description)
-      : description_(description),
-        encoder_(description),
-        input_layer_(description, encoder_.schema(), &variables_),
-        network_(description.estimator, input_layer_.width(), head_.logit_dim(), &variables_),
-        linear_part_(description.estimator, encoder_.schema(), &variables_) {}
+      : description_(description), encoder_(description), head_(MakeHead(description)) {
+    const std::int64_t num_logits = head_->logit_dim();
+    const Schema& schema = encoder_.schema();
+    // The parts add their variables as they are built: their order is TensorFlow's.
+    if (HasDnnPart(description.estimator.kind)) {
+      input_layer_.emplace(description, schema, &variables_);
+      network_.emplace(description.estimator, input_layer_->width(), num_logits, &variables_);
+    }
+    if (HasLinearPart(description.estimator.kind)) {
+      linear_part_.emplace(description, schema, num_logits, &variables_);
+    }
+  }
 
   void MakeLookups(const Batch& batch, Workspace::Impl& workspace, ops::Lookups* lookups) const {
     variables_.MakeLookups(batch, &workspace.deduplicator, lookups);
@@ -94,7 +103,7 @@ class Model::Impl {
 
   [[nodiscard]] const ModelDescription& description() const { return description_; }
   [[nodiscard]] const RecordEncoder& encoder() const { return encoder_; }
-  [[nodiscard]] const Head& head() const { return head_; }
+  [[nodiscard]] const Head& head() const { return *head_; }
   [[nodiscard]] const std::vector<ops::TableSpec>& tables() const { return variables_.tables(); }
 
  private:
@@ -107,6 +116,14 @@ class Model::Impl {
                     std::span<float> logits) const;
   void TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
                   Workspace::Impl& workspace, Slice& slice) const;
+  [[nodiscard]] std::size_t NumLogits(const Batch& batch) const {
+    return static_cast<std::size_t>(batch.num_examples * head_->logit_dim());
+  }
+  // The logits, or their gradients, of a range of examples.
+  [[nodiscard]] std::span<float> RowsOf(std::span<float> logits, RowRange range) const {
+    return logits.subspan(static_cast<std::size_t>(range.first * head_->logit_dim()),
+                          static_cast<std::size_t>(range.count * head_->logit_dim()));
+  }
   [[nodiscard]] double LossScale(const Batch& batch) const;
   void ResizeGradients(const ops::Lookups& lookups, ops::Gradients* gradients) const;
   void PointToGradients(ops::Gradients* gradients, std::span<Slice> slices) const;
@@ -114,12 +131,12 @@ class Model::Impl {
 
   const ModelDescription description_;
   const RecordEncoder encoder_;
-  const Head head_{};
-  // The parts add their variables as they are built: their order is TensorFlow's.
+  const std::unique_ptr<const Head> head_;
   internal::Variables variables_;
-  const internal::InputLayer input_layer_;
-  const Network network_;
-  const internal::LinearPart linear_part_;
+  // The deep part: both or none.
+  std::optional<internal::InputLayer> input_layer_;
+  std::optional<Network> network_;
+  std::optional<internal::LinearPart> linear_part_;
 };
 
 int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
@@ -132,24 +149,35 @@ int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const op
     workspace.slices[static_cast<std::size_t>(s)].range =
         SliceOf(batch.num_examples, num_slices, s);
   }
-  workspace.outputs.resize(network_.layers().size());
-  for (std::size_t i = 0; i < workspace.outputs.size(); ++i) {
-    workspace.outputs[i].Reshape(batch.num_examples, network_.layers()[i].outputs);
+  if (network_) {
+    workspace.outputs.resize(network_->layers().size());
+    for (std::size_t i = 0; i < workspace.outputs.size(); ++i) {
+      workspace.outputs[i].Reshape(batch.num_examples, network_->layers()[i].outputs);
+    }
+    workspace.input.Reshape(batch.num_examples, input_layer_->width());
+    input_layer_->Fill(batch, lookups, rows, workspace.input.view());
   }
-  workspace.input.Reshape(batch.num_examples, input_layer_.width());
-  input_layer_.Fill(batch, lookups, rows, workspace.input.view());
-  workspace.linear_logits.resize(static_cast<std::size_t>(batch.num_examples));
-  linear_part_.Forward(lookups, rows, workspace.linear_logits);
+  if (linear_part_) {
+    workspace.linear_logits.resize(NumLogits(batch));
+    linear_part_->Forward(batch, lookups, rows, workspace.linear_logits);
+  }
   return static_cast<int>(num_slices);
 }
 
 void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range, Workspace::Impl& workspace,
                                std::span<float> logits) const {
-  network_.Forward(rows, range, workspace.input.view(), workspace.outputs);
-  const float* const deep_logits = workspace.outputs.back().view().data;
-  for (std::int64_t e = range.first; e < range.first + range.count; ++e) {
-    logits[static_cast<std::size_t>(e)] =
-        deep_logits[e] + workspace.linear_logits[static_cast<std::size_t>(e)];
+  const std::span<float> out = RowsOf(logits, range);
+  if (linear_part_) {
+    std::ranges::copy(RowsOf(workspace.linear_logits, range), out.begin());
+  } else {
+    std::ranges::fill(out, 0.0f);
+  }
+  if (!network_) return;
+  network_->Forward(rows, range, workspace.input.view(), workspace.outputs);
+  const ops::MatrixView deep = internal::RowsOf(workspace.outputs.back().view(), range);
+  if (deep.stride == deep.cols) return ops::AddTo(deep.data, deep.rows * deep.cols, out.data());
+  for (std::int64_t e = 0; e < deep.rows; ++e) {
+    ops::AddTo(deep.data + e * deep.stride, deep.cols, out.data() + e * deep.cols);
   }
 }
 
@@ -174,14 +202,16 @@ double Model::Impl::LossScale(const Batch& batch) const {
 void Model::Impl::TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
                              Workspace::Impl& workspace, Slice& slice) const {
   ForwardSlice(rows, slice.range, workspace, workspace.logits);
-  slice.loss = head_.LossGradient(
-      PartOf(workspace.logits, slice.range), PartOf(batch.labels, slice.range),
-      PartOf(batch.weights, slice.range), scale, PartOf(workspace.logit_gradients, slice.range));
-  const ops::MatrixView logit_gradients = {workspace.logit_gradients.data(), batch.num_examples, 1,
-                                           1};
-  network_.Backward(rows, slice.range, workspace.input.view(), workspace.outputs, logit_gradients,
-                    input_layer_.embedded(), workspace.input_gradient.view(), slice.gradients,
-                    &slice.scratch);
+  slice.loss = head_->LossGradient(
+      RowsOf(workspace.logits, slice.range), PartOf(batch.labels, slice.range),
+      PartOf(batch.weights, slice.range), scale, RowsOf(workspace.logit_gradients, slice.range));
+  if (!network_) return;
+  const std::int64_t num_logits = head_->logit_dim();
+  const ops::MatrixView logit_gradients = {workspace.logit_gradients.data(), batch.num_examples,
+                                           num_logits, num_logits};
+  network_->Backward(rows, slice.range, workspace.input.view(), workspace.outputs, logit_gradients,
+                     input_layer_->embedded(), workspace.input_gradient.view(), slice.gradients,
+                     &slice.scratch);
 }
 
 double Model::Impl::TrainStep(const Batch& batch, const ops::Lookups& lookups,
@@ -189,11 +219,13 @@ double Model::Impl::TrainStep(const Batch& batch, const ops::Lookups& lookups,
                               Workspace::Impl& workspace, ops::Gradients* gradients) const {
   const int num_slices = Start(batch, lookups, rows, workspace);
   const std::span slices = std::span(workspace.slices).first(static_cast<std::size_t>(num_slices));
-  workspace.logits.resize(static_cast<std::size_t>(batch.num_examples));
-  workspace.logit_gradients.resize(static_cast<std::size_t>(batch.num_examples));
-  workspace.input_gradient.Reshape(batch.num_examples, input_layer_.width());
+  workspace.logits.resize(NumLogits(batch));
+  workspace.logit_gradients.resize(NumLogits(batch));
   ResizeGradients(lookups, gradients);
-  PointToGradients(gradients, slices);
+  if (network_) {
+    workspace.input_gradient.Reshape(batch.num_examples, input_layer_->width());
+    PointToGradients(gradients, slices);
+  }
 
   const double scale = LossScale(batch);
   const auto run = [&](int s) {
@@ -202,9 +234,13 @@ double Model::Impl::TrainStep(const Batch& batch, const ops::Lookups& lookups,
   };
   pool->ParallelFor(num_slices, std::cref(run));
 
-  AddToFirst(slices);
-  input_layer_.AddGradients(lookups, workspace.input_gradient.view(), gradients);
-  linear_part_.AddGradients(lookups, workspace.logit_gradients, gradients);
+  if (network_) {
+    AddToFirst(slices);
+    input_layer_->AddGradients(lookups, workspace.input_gradient.view(), gradients);
+  }
+  if (linear_part_) {
+    linear_part_->AddGradients(batch, lookups, workspace.logit_gradients, gradients);
+  }
   double loss = 0;
   for (const Slice& slice : slices) loss += slice.loss;
   return scale * loss;
@@ -224,7 +260,7 @@ void Model::Impl::ResizeGradients(const ops::Lookups& lookups, ops::Gradients* g
 
 // The first slice writes where the sum is to be; each other one has room of its own.
 void Model::Impl::PointToGradients(ops::Gradients* gradients, std::span<Slice> slices) const {
-  const std::vector<Network::Layer>& layers = network_.layers();
+  const std::vector<Network::Layer>& layers = network_->layers();
   std::int64_t size = 0;
   for (const Network::Layer& layer : layers) size += (layer.inputs + 1) * layer.outputs;
   for (Slice& slice : slices) {
@@ -247,7 +283,7 @@ void Model::Impl::AddToFirst(std::span<Slice> slices) const {
   const std::vector<Network::LayerGradients>& sums = slices.front().gradients;
   for (const Slice& slice : slices.subspan(1)) {
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      const Network::Layer& layer = network_.layers()[i];
+      const Network::Layer& layer = network_->layers()[i];
       ops::AddTo(slice.gradients[i].kernel, layer.inputs * layer.outputs, sums[i].kernel);
       ops::AddTo(slice.gradients[i].bias, layer.outputs, sums[i].bias);
     }
@@ -268,7 +304,8 @@ std::vector<LayerActivations> Model::Impl::Activations(const Workspace::Impl& wo
     }
     activations.push_back(std::move(layer));
   }
-  activations.push_back({"linear/linear", workspace.linear_logits});
+  // TensorFlow's linear estimators have no summary of it.
+  if (linear_part_ && network_) activations.push_back({"linear/linear", workspace.linear_logits});
   return activations;
 }
 

@@ -1,9 +1,10 @@
-// models/model.h - a wide & deep model: which tables it has, its forward pass, its gradients.
+// models/model.h - a wide, a deep, or a wide & deep model: which tables it has, its forward pass,
+// its gradients.
 //
 // The model holds no weights: it asks for rows (MakeLookups), computes with them, and returns
 // gradients. It knows no network, no file and no thread but the pool it is handed. Formulas: Cheng
-// et al., "Wide & deep learning for recommender systems", 2016; TensorFlow's
-// DNNLinearCombinedClassifier in every detail that can be seen from outside.
+// et al., "Wide & deep learning for recommender systems", 2016; TensorFlow's canned estimators in
+// every detail that can be seen from outside.
 //
 // Threads: const methods may run in several threads, each with its own Workspace.
 #pragma once

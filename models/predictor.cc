@@ -127,9 +127,9 @@ class Predictor::Impl {
 
   // Scores instances that `append` adds to a batch, one at a time.
   template <typename Append>
-  absl::StatusOr<std::vector<Prediction>> PredictEach(std::span<const std::string> instances,
-                                                      const Append& append) {
-    std::vector<Prediction> predictions;
+  absl::StatusOr<Predictions> PredictEach(std::span<const std::string> instances,
+                                          const Append& append) {
+    Predictions predictions;
     Batch batch = model_.encoder().NewBatch();
     for (std::size_t i = 0; i < instances.size(); ++i) {
       if (absl::Status status = append(instances[i], &batch); !status.ok()) {
@@ -142,8 +142,8 @@ class Predictor::Impl {
     return predictions;
   }
 
-  std::vector<Prediction> PredictBatch(const Batch& batch) {
-    std::vector<Prediction> predictions;
+  Predictions PredictBatch(const Batch& batch) {
+    Predictions predictions;
     Batch part;
     std::vector<std::int64_t> examples;
     for (std::int64_t start = 0; start < batch.num_examples; start += kBatchExamples) {
@@ -157,12 +157,12 @@ class Predictor::Impl {
   }
 
  private:
-  void Score(const Batch& batch, std::vector<Prediction>* predictions) {
+  void Score(const Batch& batch, Predictions* predictions) {
     model_.MakeLookups(batch, &workspace_, &lookups_);
     const ops::Rows rows = LookUpRows(model_, weights_, lookups_, &gathered_);
     logits_.resize(static_cast<std::size_t>(batch.num_examples * model_.head().logit_dim()));
     model_.Forward(batch, lookups_, rows, &pool_, &workspace_, logits_);
-    for (const float logit : logits_) predictions->push_back(model_.head().Predict(logit));
+    model_.head().Predict(logits_, predictions);
   }
 
   const Model model_;
@@ -196,28 +196,24 @@ const std::map<std::string, SignatureMethod>& Predictor::signatures() const {
   return impl_->signatures();
 }
 
-absl::StatusOr<std::vector<Prediction>> Predictor::PredictJson(
-    std::span<const std::string> instances) {
+absl::StatusOr<Predictions> Predictor::PredictJson(std::span<const std::string> instances) {
   return impl_->PredictEach(instances, [this](const std::string& instance, Batch* batch) {
     return internal::AppendJsonInstance(model(), instance, batch);
   });
 }
 
-absl::StatusOr<std::vector<Prediction>> Predictor::PredictCsv(std::span<const std::string> lines) {
+absl::StatusOr<Predictions> Predictor::PredictCsv(std::span<const std::string> lines) {
   return impl_->PredictEach(lines, [this](const std::string& line, Batch* batch) {
     return internal::AppendCsvInstance(model(), line, batch);
   });
 }
 
-absl::StatusOr<std::vector<Prediction>> Predictor::PredictExamples(
-    std::span<const std::string> examples) {
+absl::StatusOr<Predictions> Predictor::PredictExamples(std::span<const std::string> examples) {
   return impl_->PredictEach(examples, [this](const std::string& example, Batch* batch) {
     return internal::AppendExampleInstance(model(), example, batch);
   });
 }
 
-std::vector<Prediction> Predictor::PredictBatch(const Batch& batch) {
-  return impl_->PredictBatch(batch);
-}
+Predictions Predictor::PredictBatch(const Batch& batch) { return impl_->PredictBatch(batch); }
 
 }  // namespace dime::models

@@ -16,8 +16,8 @@
 
 #include "models/batch.h"
 #include "models/export/saved_model.h"
-#include "models/head.h"
 #include "models/model.h"
+#include "models/predictions.h"
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
 
@@ -42,12 +42,12 @@ class Predictor {
 
   // Instances as prediction files have them: one JSON object (feature: value), or one CSV line with
   // or without the label, each.
-  absl::StatusOr<std::vector<Prediction>> PredictJson(std::span<const std::string> instances);
-  absl::StatusOr<std::vector<Prediction>> PredictCsv(std::span<const std::string> lines);
+  absl::StatusOr<Predictions> PredictJson(std::span<const std::string> instances);
+  absl::StatusOr<Predictions> PredictCsv(std::span<const std::string> lines);
   // Serialised tf.Examples.
-  absl::StatusOr<std::vector<Prediction>> PredictExamples(std::span<const std::string> examples);
+  absl::StatusOr<Predictions> PredictExamples(std::span<const std::string> examples);
   // Examples that are encoded already.
-  std::vector<Prediction> PredictBatch(const Batch& batch);
+  Predictions PredictBatch(const Batch& batch);
 
  private:
   class Impl;

@@ -184,6 +184,7 @@ class RecordEncoder::Impl {
   template <typename ValueAt>
   std::optional<RecordError> Parse(const ValueAt& value_at, LabelUse label, Scratch* scratch) const;
   std::optional<std::string> ParseLabel(const FieldValue& value, float* out) const;
+  std::optional<std::string> FindClass(const FieldValue& value, float* out) const;
   [[nodiscard]] RecordError Explain(const FieldPlan& field, const FieldValue& value,
                                     std::string reason) const;
 
@@ -204,6 +205,7 @@ class RecordEncoder::Impl {
   std::vector<int> id_outputs_;     // Parallel to schema_.id_columns: steps.
   std::vector<int> float_outputs_;  // Parallel to schema_.float_columns: numbers.
   FieldPlan label_;
+  std::int64_t num_classes_ = 0;  // 0: the label is a number to be predicted.
   std::string label_choices_;
   Vocabulary label_vocabulary_;
 };
@@ -236,6 +238,8 @@ RecordEncoder::Impl::Impl(const ModelDescription& description)
   for (const FieldPlan& field : fields_) feature_fields_.push_back(field.position);
 
   label_.position = description.FindField(description.label.field);
+  label_.type = description.input.fields[Index(label_.position)].type;
+  num_classes_ = NumClasses(description.label);
   for (std::size_t p = 0; p < num_fields_; ++p) {
     const int position = static_cast<int>(p);
     const FieldType type = description.input.fields[p].type;
@@ -327,6 +331,21 @@ Batch RecordEncoder::Impl::NewBatch() const {
 
 std::optional<std::string> RecordEncoder::Impl::ParseLabel(const FieldValue& value,
                                                            float* out) const {
+  if (label_.type == FieldType::kString) return FindClass(value, out);
+  // A number that stands for a missing one would teach the model something wrong.
+  if (value.present && !value.number && internal::Trimmed(value.text).empty()) {
+    return "is missing; a label is expected";
+  }
+  if (auto reason = ParseNumber(label_, value, trim_blanks_, out)) return reason;
+  if (num_classes_ == 0) return std::nullopt;
+  if (*out >= 0 && *out < static_cast<float>(num_classes_) && *out == std::floor(*out)) {
+    return std::nullopt;
+  }
+  return fmt::format("{} is no label; allowed are 0 to {}", *out, num_classes_ - 1);
+}
+
+std::optional<std::string> RecordEncoder::Impl::FindClass(const FieldValue& value,
+                                                          float* out) const {
   std::string_view text;
   if (auto reason = TakeText(label_, value, trim_blanks_, &text)) return reason;
   const std::int64_t label = label_vocabulary_.Find(text);

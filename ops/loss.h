@@ -1,6 +1,7 @@
 // ops/loss.h - the losses: values and gradients from logits.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 namespace dime::ops {
@@ -17,5 +18,19 @@ namespace dime::ops {
 double SigmoidCrossEntropyGradient(std::span<const float> logits, std::span<const float> labels,
                                    std::span<const float> weights, float scale,
                                    std::span<float> gradients);
+
+// log(sum of exp(logits)) - logits[label], for a class's number as label.
+[[nodiscard]] float SoftmaxCrossEntropy(std::span<const float> logits, float label);
+
+// The same for softmax: logits, gradients: [n, num_classes]; gradients[e, c] = weight * scale *
+// (probability of c - [c is the label]).
+double SoftmaxCrossEntropyGradient(std::span<const float> logits, std::int64_t num_classes,
+                                   std::span<const float> labels, std::span<const float> weights,
+                                   float scale, std::span<float> gradients);
+
+// The same for the loss (logit - label)^2.
+double SquaredErrorGradient(std::span<const float> logits, std::span<const float> labels,
+                            std::span<const float> weights, float scale,
+                            std::span<float> gradients);
 
 }  // namespace dime::ops

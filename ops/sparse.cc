@@ -45,6 +45,10 @@ int CountValid(std::span<const std::int32_t> positions) {
 }
 
 void AddRow(const float* x, std::int64_t dim, float* sum) {
+  if (dim == 1) {  // Linear weights of a single logit.
+    *sum += *x;
+    return;
+  }
   for (std::int64_t i = 0; i < dim; ++i) sum[i] += x[i];
 }
 
@@ -102,21 +106,50 @@ void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner co
   }
 }
 
-void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::span<float> logits) {
-  DIME_CHECK(NumExamples(use) == static_cast<std::int64_t>(logits.size()));
-  for (std::size_t e = 0; e < logits.size(); ++e) {
+void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::size_t dim,
+                    std::span<float> logits) {
+  DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == logits.size());
+  for (std::size_t e = 0; e < logits.size() / dim; ++e) {
     for (const std::int32_t position : PositionsOf(use, static_cast<std::int64_t>(e))) {
-      if (position >= 0) logits[e] += weights[static_cast<std::size_t>(position)];
+      if (position < 0) continue;
+      const float* const row = weights.data() + static_cast<std::size_t>(position) * dim;
+      AddRow(row, static_cast<std::int64_t>(dim), logits.data() + e * dim);
     }
   }
 }
 
-void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits,
+void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits, std::size_t dim,
                        std::span<float> weight_gradients) {
-  DIME_CHECK(NumExamples(use) == static_cast<std::int64_t>(dlogits.size()));
-  for (std::size_t e = 0; e < dlogits.size(); ++e) {
+  DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == dlogits.size());
+  for (std::size_t e = 0; e < dlogits.size() / dim; ++e) {
     for (const std::int32_t position : PositionsOf(use, static_cast<std::int64_t>(e))) {
-      if (position >= 0) weight_gradients[static_cast<std::size_t>(position)] += dlogits[e];
+      if (position < 0) continue;
+      float* const row = weight_gradients.data() + static_cast<std::size_t>(position) * dim;
+      AddRow(dlogits.data() + e * dim, static_cast<std::int64_t>(dim), row);
+    }
+  }
+}
+
+void AddProducts(std::span<const float> numbers, std::span<const float> weights, std::size_t dim,
+                 std::span<float> logits) {
+  const std::size_t num_inputs = weights.size() / dim;
+  DIME_CHECK(numbers.size() * dim == logits.size() * num_inputs);
+  for (std::size_t e = 0; e < logits.size() / dim; ++e) {
+    for (std::size_t i = 0; i < num_inputs; ++i) {
+      AddScaledRow(weights.data() + i * dim, numbers[e * num_inputs + i],
+                   static_cast<std::int64_t>(dim), logits.data() + e * dim);
+    }
+  }
+}
+
+void AddOuterProducts(std::span<const float> numbers, std::span<const float> dlogits,
+                      std::size_t dim, std::span<float> weight_gradients) {
+  const std::size_t num_inputs = weight_gradients.size() / dim;
+  DIME_CHECK(numbers.size() * dim == dlogits.size() * num_inputs);
+  for (std::size_t e = 0; e < dlogits.size() / dim; ++e) {
+    for (std::size_t i = 0; i < num_inputs; ++i) {
+      AddScaledRow(dlogits.data() + e * dim, numbers[e * num_inputs + i],
+                   static_cast<std::int64_t>(dim), weight_gradients.data() + i * dim);
     }
   }
 }

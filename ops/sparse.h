@@ -2,9 +2,10 @@
 // of.
 //
 // `use` tells where each example's values lie among `rows` ([ids, dim], row-major). dim is 1 for
-// linear weights.
+// the linear weights of a single logit.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -26,10 +27,16 @@ void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner com
 void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner combiner,
                          std::span<float> row_gradients);
 
-// Linear weights (dim 1, sum): logits[e] += the sum of example e's weights; and its gradient.
-void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::span<float> logits);
-void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits,
+// Linear weights ([ids, dim]): logits[e, :] += the sum of example e's weights; and its gradient.
+void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::size_t dim,
+                    std::span<float> logits);
+void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits, std::size_t dim,
                        std::span<float> weight_gradients);
+// The same for numbers ([num_examples, n], weights [n, dim]).
+void AddProducts(std::span<const float> numbers, std::span<const float> weights, std::size_t dim,
+                 std::span<float> logits);
+void AddOuterProducts(std::span<const float> numbers, std::span<const float> dlogits,
+                      std::size_t dim, std::span<float> weight_gradients);
 
 // One-hot counts: out[e, id] += 1 for each valid id of example e; out is zeroed first. `ids` and
 // `offsets` as in models::IdColumn; an id of -1 counts nothing.

@@ -1,6 +1,7 @@
 #include "worker/evaluator.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -15,8 +16,7 @@ constexpr std::int64_t kExamplesAtOnce = 4096;
 
 // What the metrics are computed from, for all examples.
 struct Scores {
-  std::vector<float> logistic;
-  std::vector<std::int64_t> class_ids;
+  models::Predictions predictions;
   std::vector<float> losses;
 };
 
@@ -25,16 +25,13 @@ absl::Status Score(const models::Model& model, const models::Batch& batch, Param
   ops::Lookups lookups;
   model.MakeLookups(batch, &workspace, &lookups);
   DIME_ASSIGN_OR_RETURN(const ops::Rows rows, store.Exchange(nullptr, &lookups));
-  std::vector<float> logits(static_cast<std::size_t>(batch.num_examples));
+  const models::Head& head = model.head();
+  std::vector<float> logits(static_cast<std::size_t>(batch.num_examples * head.logit_dim()));
   model.Forward(batch, lookups, rows, &pool, &workspace, logits);
   const std::size_t first = scores->losses.size();
-  scores->losses.resize(first + logits.size());
-  model.head().ExampleLosses(logits, batch.labels, std::span(scores->losses).subspan(first));
-  for (const float logit : logits) {
-    const models::Prediction prediction = model.head().Predict(logit);
-    scores->logistic.push_back(prediction.logistic);
-    scores->class_ids.push_back(prediction.class_id);
-  }
+  scores->losses.resize(first + static_cast<std::size_t>(batch.num_examples));
+  head.ExampleLosses(logits, batch.labels, std::span(scores->losses).subspan(first));
+  head.Predict(logits, &scores->predictions);
   return absl::OkStatus();
 }
 
@@ -79,15 +76,15 @@ absl::StatusOr<models::MetricValues> Evaluate(const models::Model& model,
   const std::span labels = std::span(examples.labels).first(count);
   const std::span weights = examples.weights.empty() ? std::span<const float>()
                                                      : std::span(examples.weights).first(count);
-  models::BinaryMetrics metrics;
-  metrics.Add(scores.logistic, scores.class_ids, labels, scores.losses, weights);
+  const std::unique_ptr<models::Metrics> metrics = model.head().NewMetrics();
+  metrics->Add(scores.predictions, labels, scores.losses, weights);
   const auto batch_size = static_cast<std::size_t>(options.batch_size);
   for (std::size_t first = 0; first < count; first += batch_size) {
     const std::size_t size = std::min(batch_size, count - first);
-    metrics.AddBatchLoss(BatchLoss(model, std::span(scores.losses).subspan(first, size),
-                                   weights.empty() ? weights : weights.subspan(first, size)));
+    metrics->AddBatchLoss(BatchLoss(model, std::span(scores.losses).subspan(first, size),
+                                    weights.empty() ? weights : weights.subspan(first, size)));
   }
-  return metrics.Compute();
+  return metrics->Compute();
 }
 
 }  // namespace dime::worker

@@ -100,13 +100,14 @@ absl::Status CheckScores(storage::FileSystem& fs, const std::string& directory,
                          const models::Batch& sample) {
   DIME_ASSIGN_OR_RETURN(const std::vector<float> expected, ScoreWithStore(model, store, sample));
   DIME_ASSIGN_OR_RETURN(const auto predictor, models::Predictor::Load(fs, directory));
-  const std::vector<models::Prediction> predictions = predictor->PredictBatch(sample);
+  const models::Predictions predictions = predictor->PredictBatch(sample);
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double logit = predictions[i].logit;
+    const double logit = predictions.logits[i];
     const double difference = std::abs(logit - expected[i]);
     if (difference <= kAbsoluteTolerance + kRelativeTolerance * std::abs(expected[i])) continue;
-    return base::Internal("the export gives example {} the logit {}, where training has {}", i + 1,
-                          logit, expected[i]);
+    return base::Internal("the export gives example {} the logit {}, where training has {}",
+                          i / static_cast<std::size_t>(predictions.num_logits) + 1, logit,
+                          expected[i]);
   }
   return absl::OkStatus();
 }

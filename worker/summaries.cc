@@ -95,7 +95,15 @@ absl::Status TrainSummaries::WriteStep(const TrainLoop& loop, double steps_per_s
     DIME_RETURN_IF_ERROR(writer.AddHistogram(loop.step(), layer.tag + "/activation",
                                              records::MakeHistogram(layer.values)));
   }
-  if (bias_table_ >= 0) scalars.push_back({"linear/bias", loop.DenseValues(bias_table_)[0]});
+  if (bias_table_ >= 0) {
+    const std::span<const float> bias = loop.DenseValues(bias_table_);
+    if (bias.size() == 1) {
+      scalars.push_back({"linear/bias", bias[0]});
+    } else {
+      DIME_RETURN_IF_ERROR(
+          writer.AddHistogram(loop.step(), "linear/bias", records::MakeHistogram(bias)));
+    }
+  }
   scalars.push_back({"loss", static_cast<float>(loop.loss())});
   if (model_.description().estimator.loss_reduction == models::LossReduction::kSum) {
     scalars.push_back({"average_loss",

@@ -151,7 +151,7 @@ absl::StatusOr<std::string> Predict(const Flags& flags) {
   DIME_ASSIGN_OR_RETURN(const models::SignatureMethod method,
                         FindSignature(*predictor, flags.signature_name));
   DIME_ASSIGN_OR_RETURN(
-      const std::vector<models::Prediction> predictions,
+      const models::Predictions predictions,
       is_json ? PredictJsonLines(lines, *predictor) : predictor->PredictCsv(lines));
   return flags.format == "json" ? FormatPredictionJson(predictions, method)
                                 : FormatPredictionTable(predictions, method);

@@ -36,14 +36,13 @@ struct Output {
   Shape shape;
 };
 
-// What is computed for each example.
-struct Predictions {
-  Output logits;
-  Output logistic;
-  Output probabilities;
-  Output class_ids;
-  Output classes;
-  Output all_classes;
+// What is computed for each example, by its name in the predict signature.
+using Outputs = std::vector<std::pair<std::string, Output>>;
+// What each method gives; empty: it has no such signature.
+struct PredictionOutputs {
+  Outputs predict;
+  Outputs classify;
+  Outputs regress;
 };
 
 const Attributes kFloats = {{"T", ValueType::kFloat}};
@@ -56,8 +55,11 @@ class NetworkBuilder {
                  GraphColumns* columns, GraphBuilder* graph)
       : description_(description), variables_(variables), columns_(columns), graph_(graph) {}
 
-  // [n, 1]
+  // [n, logits]
   std::string Logits() {
+    const EstimatorKind kind = description_.estimator.kind;
+    if (!HasLinearPart(kind)) return DeepLogits();
+    if (!HasDnnPart(kind)) return LinearLogits();
     return graph_->Add("Add", "logits", {DeepLogits(), LinearLogits()}, kFloats);
   }
 
@@ -114,13 +116,20 @@ class NetworkBuilder {
                                       description_.estimator.linear_columns.end());
     std::vector<std::string> terms;
     for (const std::string& name : names) {
-      terms.push_back(
-          columns_->Rows(name, variables_.Read(scope + name + "/weights"), scope + name));
+      terms.push_back(LinearTerm(name, scope + name));
     }
     const auto num_terms = static_cast<std::int64_t>(terms.size());
     const std::string sum =
         graph_->Add("AddN", scope + "terms", terms, {{"N", num_terms}, {"T", ValueType::kFloat}});
     return BiasAdd(scope + "logits", sum, scope + "bias_weights");
+  }
+
+  std::string LinearTerm(const std::string& name, const std::string& scope) {
+    const std::string weights = variables_.Read(scope + "/weights");
+    const auto* const numeric = std::get_if<NumericColumn>(&description_.FindColumn(name)->kind);
+    if (numeric == nullptr) return columns_->Rows(name, weights, scope);
+    return graph_->Add("MatMul", scope + "/MatMul", {columns_->Numbers(*numeric), weights},
+                       kFloats);
   }
 
   const ModelDescription& description_;
@@ -131,54 +140,98 @@ class NetworkBuilder {
 
 // --- Head
 
-Predictions AddPredictions(const std::string& logits, GraphBuilder* graph) {
-  const std::string scope = "head/predictions/";
-  const auto constant = [&](const std::string& name, std::int64_t value) {
-    return graph->AddConst(scope + name, Int32Tensor({}, {value}));
-  };
-  const std::string one = constant("one", 1);
-  Predictions predictions;
-  predictions.logits = {logits, ValueType::kFloat, {kAnySize, 1}};
-  predictions.logistic = {graph->Add("Sigmoid", scope + "logistic", {logits}, kFloats),
-                          ValueType::kFloat,
-                          {kAnySize, 1}};
+class HeadBuilder {
+ public:
+  HeadBuilder(const std::string& logits, const ModelDescription& description, GraphBuilder* graph)
+      : logits_(logits), num_classes_(NumClasses(description.label)), graph_(graph) {}
 
-  const std::string zeros = graph->Add("ZerosLike", scope + "zeros", {logits}, kFloats);
-  const std::string two_logits =
-      graph->Add("ConcatV2", scope + "two_class_logits", {zeros, logits, one},
-                 {{"N", std::int64_t{2}}, {"T", ValueType::kFloat}});
-  predictions.probabilities = {
-      graph->Add("Softmax", scope + "probabilities", {two_logits}, kFloats),
-      ValueType::kFloat,
-      {kAnySize, 2}};
+  PredictionOutputs Build() {
+    if (num_classes_ == 0) {
+      const Output predictions = {logits_, ValueType::kFloat, {kAnySize, 1}};
+      return {.predict = {{"predictions", predictions}},
+              .classify = {},
+              .regress = {{"outputs", predictions}}};
+    }
+    return num_classes_ == 2 ? TwoClasses() : ManyClasses();
+  }
 
-  const std::string largest = graph->Add("ArgMax", scope + "ArgMax", {two_logits, one}, kFloats);
-  predictions.class_ids = {
-      graph->Add("ExpandDims", scope + "class_ids", {largest, one}, {{"T", ValueType::kInt64}}),
-      ValueType::kInt64,
-      {kAnySize, 1}};
-  predictions.classes = {graph->Add("AsString", scope + "classes", {predictions.class_ids.node},
-                                    {{"T", ValueType::kInt64}}),
-                         ValueType::kString,
-                         {kAnySize, 1}};
+ private:
+  PredictionOutputs TwoClasses() {
+    const Output logistic = {graph_->Add("Sigmoid", kScope + "logistic", {logits_}, kFloats),
+                             ValueType::kFloat,
+                             {kAnySize, 1}};
+    const std::string zeros = graph_->Add("ZerosLike", kScope + "zeros", {logits_}, kFloats);
+    const std::string two_logits =
+        graph_->Add("ConcatV2", kScope + "two_class_logits", {zeros, logits_, One()},
+                    {{"N", std::int64_t{2}}, {"T", ValueType::kFloat}});
+    PredictionOutputs predictions = OfClasses(two_logits);
+    predictions.predict.push_back({"logits", {logits_, ValueType::kFloat, {kAnySize, 1}}});
+    predictions.predict.push_back({"logistic", logistic});
+    predictions.regress = {{"outputs", logistic}};
+    return predictions;
+  }
 
-  const std::string names =
-      graph->AddConst(scope + "class_names", StringTensor({1, 2}, {"0", "1"}));
-  const std::string shape = graph->Add("Shape", scope + "shape", {logits}, kFloats);
-  const std::string zero_vector = graph->AddConst(scope + "first", Int32Tensor({1}, {0}));
-  const std::string one_vector = graph->AddConst(scope + "second", Int32Tensor({1}, {1}));
-  const std::string size = graph->Add("Slice", scope + "size", {shape, zero_vector, one_vector},
-                                      {{"T", ValueType::kInt32}, {"Index", ValueType::kInt32}});
-  const std::string axis = constant("axis", 0);
-  const std::string multiples =
-      graph->Add("ConcatV2", scope + "multiples", {size, one_vector, axis},
-                 {{"N", std::int64_t{2}}, {"T", ValueType::kInt32}});
-  predictions.all_classes = {
-      graph->Add("Tile", scope + "all_classes", {names, multiples}, {{"T", ValueType::kString}}),
-      ValueType::kString,
-      {kAnySize, 2}};
-  return predictions;
-}
+  PredictionOutputs ManyClasses() {
+    PredictionOutputs predictions = OfClasses(logits_);
+    predictions.predict.push_back(
+        {"logits", {logits_, ValueType::kFloat, {kAnySize, num_classes_}}});
+    return predictions;
+  }
+
+  // What any number of classes has; `logits`: one a class.
+  PredictionOutputs OfClasses(const std::string& logits) {
+    const Output probabilities = {
+        graph_->Add("Softmax", kScope + "probabilities", {logits}, kFloats),
+        ValueType::kFloat,
+        {kAnySize, num_classes_}};
+    const std::string largest = graph_->Add("ArgMax", kScope + "ArgMax", {logits, One()}, kFloats);
+    const Output class_ids = {graph_->Add("ExpandDims", kScope + "class_ids", {largest, One()},
+                                          {{"T", ValueType::kInt64}}),
+                              ValueType::kInt64,
+                              {kAnySize, 1}};
+    const Output classes = {
+        graph_->Add("AsString", kScope + "classes", {class_ids.node}, {{"T", ValueType::kInt64}}),
+        ValueType::kString,
+        {kAnySize, 1}};
+    return {.predict = {{"probabilities", probabilities},
+                        {"class_ids", class_ids},
+                        {"classes", classes}},
+            .classify = {{"classes", AllClasses()}, {"scores", probabilities}},
+            .regress = {}};
+  }
+
+  // The names of all classes for each example: strings [n, classes].
+  Output AllClasses() {
+    std::vector<std::string> words;
+    for (std::int64_t c = 0; c < num_classes_; ++c) words.push_back(std::to_string(c));
+    const std::string names =
+        graph_->AddConst(kScope + "class_names", StringTensor({1, num_classes_}, words));
+    const std::string shape = graph_->Add("Shape", kScope + "shape", {logits_}, kFloats);
+    const std::string zero_vector = graph_->AddConst(kScope + "first", Int32Tensor({1}, {0}));
+    const std::string one_vector = graph_->AddConst(kScope + "second", Int32Tensor({1}, {1}));
+    const std::string size = graph_->Add("Slice", kScope + "size", {shape, zero_vector, one_vector},
+                                         {{"T", ValueType::kInt32}, {"Index", ValueType::kInt32}});
+    const std::string axis = graph_->AddConst(kScope + "axis", Int32Tensor({}, {0}));
+    const std::string multiples =
+        graph_->Add("ConcatV2", kScope + "multiples", {size, one_vector, axis},
+                    {{"N", std::int64_t{2}}, {"T", ValueType::kInt32}});
+    return {graph_->Add("Tile", kScope + "all_classes", {names, multiples},
+                        {{"T", ValueType::kString}}),
+            ValueType::kString,
+            {kAnySize, num_classes_}};
+  }
+
+  const std::string& One() {
+    if (one_.empty()) one_ = graph_->AddConst(kScope + "one", Int32Tensor({}, {1}));
+    return one_;
+  }
+
+  const std::string kScope = "head/predictions/";
+  const std::string& logits_;
+  const std::int64_t num_classes_;
+  GraphBuilder* graph_;
+  std::string one_;
+};
 
 // --- Signatures and collections
 
@@ -203,9 +256,8 @@ proto::TensorInfo ToTensorInfo(const Output& output) {
   return info;
 }
 
-proto::SignatureDef MakeSignature(const std::string& method,
-                                  const std::vector<std::pair<std::string, Output>>& inputs,
-                                  const std::vector<std::pair<std::string, Output>>& outputs) {
+proto::SignatureDef MakeSignature(const std::string& method, const Outputs& inputs,
+                                  const Outputs& outputs) {
   proto::SignatureDef signature;
   signature.set_method_name(kMethodPrefix + method);
   for (const auto& [key, value] : inputs) (*signature.mutable_inputs())[key] = ToTensorInfo(value);
@@ -215,31 +267,28 @@ proto::SignatureDef MakeSignature(const std::string& method,
   return signature;
 }
 
-void AddSignatures(ExportFormat format, const GraphInputs& inputs, const Predictions& predictions,
-                   proto::MetaGraphDef* meta_graph) {
+void AddSignatures(ExportFormat format, const GraphInputs& inputs,
+                   const PredictionOutputs& predictions, proto::MetaGraphDef* meta_graph) {
   auto& signatures = *meta_graph->mutable_signature_def();
-  std::vector<std::pair<std::string, Output>> receivers;
+  Outputs receivers;
   for (const internal::Receiver& receiver : inputs.receivers) {
     receivers.push_back({receiver.key, {receiver.node, receiver.type, {kAnySize}}});
   }
-  signatures["predict"] = MakeSignature("predict", receivers,
-                                        {{"logits", predictions.logits},
-                                         {"logistic", predictions.logistic},
-                                         {"probabilities", predictions.probabilities},
-                                         {"class_ids", predictions.class_ids},
-                                         {"classes", predictions.classes}});
+  signatures["predict"] = MakeSignature("predict", receivers, predictions.predict);
   // The other methods take one tensor of serialised records.
   if (format == ExportFormat::kJson) {
     signatures["serving_default"] = signatures["predict"];
     return;
   }
-  const std::vector<std::pair<std::string, Output>> strings = {
-      {"inputs", receivers.front().second}};
-  signatures["classification"] =
-      MakeSignature("classify", strings,
-                    {{"classes", predictions.all_classes}, {"scores", predictions.probabilities}});
-  signatures["regression"] = MakeSignature("regress", strings, {{"outputs", predictions.logistic}});
-  signatures["serving_default"] = signatures["classification"];
+  const Outputs strings = {{"inputs", receivers.front().second}};
+  if (!predictions.regress.empty()) {
+    signatures["regression"] = MakeSignature("regress", strings, predictions.regress);
+    signatures["serving_default"] = signatures["regression"];
+  }
+  if (!predictions.classify.empty()) {
+    signatures["classification"] = MakeSignature("classify", strings, predictions.classify);
+    signatures["serving_default"] = signatures["classification"];
+  }
 }
 
 // What Python needs to know the graph's variables as such.
@@ -314,7 +363,7 @@ std::string BuildSavedModel(const Model& model, ExportFormat format) {
   GraphColumns columns(model.description(), inputs, &graph);
   const std::string logits =
       NetworkBuilder(model.description(), variables, &columns, &graph).Logits();
-  const Predictions predictions = AddPredictions(logits, &graph);
+  const PredictionOutputs predictions = HeadBuilder(logits, model.description(), &graph).Build();
 
   proto::SavedModel saved_model;
   saved_model.set_saved_model_schema_version(1);

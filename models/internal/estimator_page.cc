@@ -21,11 +21,20 @@ constexpr std::int64_t kMaxSteps = std::int64_t{1} << 53;
 constexpr std::int64_t kMaxBatchSize = std::int64_t{1} << 24;
 
 constexpr Choice<EstimatorKind> kEstimators[] = {
-    {"DNNLinearCombinedClassifier", EstimatorKind::kDnnLinearCombinedClassifier}};
+    {"LinearClassifier", EstimatorKind::kLinearClassifier},
+    {"DNNClassifier", EstimatorKind::kDnnClassifier},
+    {"DNNLinearCombinedClassifier", EstimatorKind::kDnnLinearCombinedClassifier},
+    {"LinearRegressor", EstimatorKind::kLinearRegressor},
+    {"DNNRegressor", EstimatorKind::kDnnRegressor},
+    {"DNNLinearCombinedRegressor", EstimatorKind::kDnnLinearCombinedRegressor}};
 constexpr Choice<LossReduction> kReductions[] = {{"mean", LossReduction::kMean},
                                                  {"sum", LossReduction::kSum}};
-// --- The wide & deep estimator
 
+// --- Estimators
+
+bool IsLinear(const FeatureColumn& column) {
+  return IsCategorical(column) || std::holds_alternative<NumericColumn>(column.kind);
+}
 bool IsDense(const FeatureColumn& column) { return !IsCategorical(column); }
 
 // Reads one or more names of columns that `is_allowed`, each once.
@@ -63,22 +72,53 @@ absl::Status ReadHiddenUnits(const YamlNode& node, std::vector<std::int64_t>* un
   return absl::OkStatus();
 }
 
-absl::Status ReadDnnLinearCombined(const YamlNode& node, ModelDescription* description) {
-  DIME_RETURN_IF_ERROR(CheckKeys(node,
-                                 {"kind", "linear_columns", "dnn_columns", "hidden_units",
-                                  "linear_optimizer", "dnn_optimizer"},
-                                 {"loss_reduction"}));
+absl::Status ReadLinearPart(const YamlNode& node, ModelDescription* description) {
   Estimator& estimator = description->estimator;
-  DIME_RETURN_IF_ERROR(ReadColumnNames(*node.Find("linear_columns"), *description, IsCategorical,
-                                       "categorical columns", &estimator.linear_columns));
+  DIME_RETURN_IF_ERROR(ReadColumnNames(*node.Find("linear_columns"), *description, IsLinear,
+                                       "categorical and numeric columns",
+                                       &estimator.linear_columns));
+  return ReadOptimizer(*node.Find("linear_optimizer"), &estimator.linear_optimizer);
+}
+
+absl::Status ReadDnnPart(const YamlNode& node, ModelDescription* description) {
+  Estimator& estimator = description->estimator;
   DIME_RETURN_IF_ERROR(ReadColumnNames(*node.Find("dnn_columns"), *description, IsDense,
                                        "dense columns (numeric, indicator, embedding)",
                                        &estimator.dnn_columns));
   DIME_RETURN_IF_ERROR(ReadHiddenUnits(*node.Find("hidden_units"), &estimator.hidden_units));
-  DIME_RETURN_IF_ERROR(
-      ReadChoice(node.Find("loss_reduction"), kReductions, &estimator.loss_reduction));
-  DIME_RETURN_IF_ERROR(ReadOptimizer(*node.Find("linear_optimizer"), &estimator.linear_optimizer));
   return ReadOptimizer(*node.Find("dnn_optimizer"), &estimator.dnn_optimizer);
+}
+
+absl::Status ReadParts(const YamlNode& node, ModelDescription* description) {
+  Estimator& estimator = description->estimator;
+  std::vector<std::string_view> keys = {"kind"};
+  if (HasLinearPart(estimator.kind)) {
+    keys.insert(keys.end(), {"linear_columns", "linear_optimizer"});
+  }
+  if (HasDnnPart(estimator.kind)) {
+    keys.insert(keys.end(), {"dnn_columns", "hidden_units", "dnn_optimizer"});
+  }
+  DIME_RETURN_IF_ERROR(CheckKeys(node, keys, {"loss_reduction"}));
+  if (HasLinearPart(estimator.kind)) DIME_RETURN_IF_ERROR(ReadLinearPart(node, description));
+  if (HasDnnPart(estimator.kind)) DIME_RETURN_IF_ERROR(ReadDnnPart(node, description));
+  return ReadChoice(node.Find("loss_reduction"), kReductions, &estimator.loss_reduction);
+}
+
+absl::Status CheckLabelFits(const YamlNode& kind, const ModelDescription& description) {
+  const std::int64_t num_classes = NumClasses(description.label);
+  if (IsRegressor(description.estimator.kind)) {
+    if (num_classes == 0) return absl::OkStatus();
+    return kind.Error("a regressor predicts a number, but the label '{}' has {} classes",
+                      description.label.field, num_classes);
+  }
+  if (num_classes > 0) return absl::OkStatus();
+  return kind.Error("a classifier needs a label with a vocabulary or num_classes; '{}' has neither",
+                    description.label.field);
+}
+
+std::int64_t NumLogits(const ModelDescription& description) {
+  const std::int64_t num_classes = NumClasses(description.label);
+  return num_classes > 2 ? num_classes : 1;
 }
 
 absl::Status CheckKernel(std::int64_t rows, std::int64_t columns, std::string_view name) {
@@ -91,31 +131,35 @@ absl::Status CheckKernel(std::int64_t rows, std::int64_t columns, std::string_vi
 
 absl::Status ReadEstimator(const YamlNode& node, ModelDescription* description) {
   if (node.kind != YamlNode::Kind::kMap || node.Find("kind") == nullptr) {
-    return node.Error("a mapping with the key 'kind' is expected: DNNLinearCombinedClassifier");
+    return node.Error(
+        "a mapping with the key 'kind' is expected, such as DNNLinearCombinedClassifier");
   }
   DIME_RETURN_IF_ERROR(ReadChoice(node.Find("kind"), kEstimators, &description->estimator.kind));
-  switch (description->estimator.kind) {
-    case EstimatorKind::kDnnLinearCombinedClassifier:
-      DIME_RETURN_IF_ERROR(ReadDnnLinearCombined(node, description));
-  }
+  DIME_RETURN_IF_ERROR(CheckLabelFits(*node.Find("kind"), *description));
+  DIME_RETURN_IF_ERROR(ReadParts(node, description));
   const absl::Status sizes = CheckSizes(*description);
   return sizes.ok() ? sizes : node.Error("{}", base::MessageOf(sizes));
 }
 
 YamlNode WriteEstimator(const Estimator& estimator) {
-  YamlNode units = YamlNode::List({});
-  for (const std::int64_t unit : estimator.hidden_units) {
-    units.children.push_back(YamlNode::Text(fmt::format("{}", unit)));
-  }
   const auto text = [](std::string_view word) { return YamlNode::Text(std::string(word)); };
-  return YamlNode::Map()
-      .Add("kind", text(ChoiceName(kEstimators, estimator.kind)))
-      .Add("linear_columns", YamlNode::TextList(estimator.linear_columns))
-      .Add("dnn_columns", YamlNode::TextList(estimator.dnn_columns))
-      .Add("hidden_units", std::move(units))
-      .Add("loss_reduction", text(ChoiceName(kReductions, estimator.loss_reduction)))
-      .Add("linear_optimizer", WriteOptimizer(estimator.linear_optimizer))
-      .Add("dnn_optimizer", WriteOptimizer(estimator.dnn_optimizer));
+  YamlNode node = YamlNode::Map();
+  node.Add("kind", text(ChoiceName(kEstimators, estimator.kind)));
+  const bool has_linear = HasLinearPart(estimator.kind);
+  const bool has_dnn = HasDnnPart(estimator.kind);
+  if (has_linear) node.Add("linear_columns", YamlNode::TextList(estimator.linear_columns));
+  if (has_dnn) {
+    YamlNode units = YamlNode::List({});
+    for (const std::int64_t unit : estimator.hidden_units) {
+      units.children.push_back(YamlNode::Text(fmt::format("{}", unit)));
+    }
+    node.Add("dnn_columns", YamlNode::TextList(estimator.dnn_columns))
+        .Add("hidden_units", std::move(units));
+  }
+  node.Add("loss_reduction", text(ChoiceName(kReductions, estimator.loss_reduction)));
+  if (has_linear) node.Add("linear_optimizer", WriteOptimizer(estimator.linear_optimizer));
+  if (has_dnn) node.Add("dnn_optimizer", WriteOptimizer(estimator.dnn_optimizer));
+  return node;
 }
 
 absl::Status ReadTraining(const YamlNode& node, TrainingDefaults* training) {
@@ -171,6 +215,14 @@ absl::Status CheckSizes(const ModelDescription& description) {
     }
   }
   const Estimator& estimator = description.estimator;
+  const std::int64_t num_logits = NumLogits(description);
+  for (const std::string& name : estimator.linear_columns) {
+    const std::int64_t num_ids = NumIds(*description.FindColumn(name));
+    if (num_ids > kMaxIds / num_logits) {
+      return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", name, num_ids,
+                                   num_logits, kMaxIds);
+    }
+  }
   std::int64_t width = 0;
   for (const std::string& name : estimator.dnn_columns) {
     width += DenseWidth(description, *description.FindColumn(name));
@@ -193,7 +245,7 @@ absl::Status CheckSizes(const ModelDescription& description) {
     DIME_RETURN_IF_ERROR(CheckKernel(width, units, fmt::format("hidden layer {}", layer + 1)));
     width = units;
   }
-  return absl::OkStatus();
+  return CheckKernel(width, num_logits, "the layer of logits");
 }
 
 }  // namespace dime::models::internal

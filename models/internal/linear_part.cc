@@ -1,46 +1,73 @@
 #include "models/internal/linear_part.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 #include <string>
 
+#include "models/internal/feature_columns.h"
 #include "ops/sparse.h"
 
 namespace dime::models::internal {
 
-LinearPart::LinearPart(const Estimator& estimator, const Schema& schema, Variables* variables) {
-  const std::vector<std::string>& columns = estimator.linear_columns;
+LinearPart::LinearPart(const ModelDescription& description, const Schema& schema,
+                       std::int64_t num_logits, Variables* variables)
+    : num_logits_(static_cast<std::size_t>(num_logits)) {
+  const NamedOptimizer optimizer = LinearOptimizer(description.estimator);
+  const std::vector<std::string>& columns = description.estimator.linear_columns;
   for (const std::string& name : std::set<std::string>(columns.begin(), columns.end())) {
-    const int use =
-        variables->AddRows("linear/linear_model/" + name + "/weights", schema, schema.FindIds(name),
-                           /*dim=*/1, /*initializer=*/{}, LinearOptimizer(estimator));
-    uses_.push_back(static_cast<std::size_t>(use));
+    const std::string variable = "linear/linear_model/" + name + "/weights";
+    if (IsCategorical(*description.FindColumn(name))) {
+      const int use = variables->AddRows(variable, schema, schema.FindIds(name), num_logits,
+                                         /*initializer=*/{}, optimizer);
+      uses_.push_back(static_cast<std::size_t>(use));
+    } else {
+      const auto floats = static_cast<std::size_t>(schema.FindFloats(name));
+      const int table =
+          variables->AddDense(variable, {schema.float_columns[floats].dim, num_logits},
+                              /*initializer=*/{}, optimizer);
+      numerics_.push_back({floats, static_cast<std::size_t>(table)});
+    }
   }
   bias_table_ = static_cast<std::size_t>(variables->AddDense(
-      "linear/linear_model/bias_weights", {1}, /*initializer=*/{}, LinearOptimizer(estimator)));
+      "linear/linear_model/bias_weights", {num_logits}, /*initializer=*/{}, optimizer));
 }
 
-void LinearPart::Forward(const ops::Lookups& lookups, const ops::Rows& rows,
+void LinearPart::Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
                          std::span<float> logits) const {
-  std::fill(logits.begin(), logits.end(), 0.0f);
+  std::ranges::fill(logits, 0.0f);
   for (const std::size_t u : uses_) {
     const ops::LookupUse& use = lookups.uses[u];
-    ops::AddLinearTerms(use, rows.tables[static_cast<std::size_t>(use.table)], logits);
+    ops::AddLinearTerms(use, rows.tables[static_cast<std::size_t>(use.table)], num_logits_, logits);
   }
-  const float bias = rows.tables[bias_table_][0];
-  for (float& logit : logits) logit += bias;
+  for (const Numeric& numeric : numerics_) {
+    ops::AddProducts(batch.floats[numeric.floats].values, rows.tables[numeric.table], num_logits_,
+                     logits);
+  }
+  const std::span<const float> bias = rows.tables[bias_table_];
+  for (std::size_t i = 0; i < logits.size(); i += num_logits_) {
+    for (std::size_t k = 0; k < num_logits_; ++k) logits[i + k] += bias[k];
+  }
 }
 
-void LinearPart::AddGradients(const ops::Lookups& lookups, std::span<const float> logit_gradients,
+void LinearPart::AddGradients(const Batch& batch, const ops::Lookups& lookups,
+                              std::span<const float> logit_gradients,
                               ops::Gradients* gradients) const {
   for (const std::size_t u : uses_) {
     const ops::LookupUse& use = lookups.uses[u];
-    ops::AddLinearGradient(use, logit_gradients,
+    ops::AddLinearGradient(use, logit_gradients, num_logits_,
                            gradients->tables[static_cast<std::size_t>(use.table)]);
   }
-  gradients->tables[bias_table_][0] =
-      std::accumulate(logit_gradients.begin(), logit_gradients.end(), 0.0f);
+  for (const Numeric& numeric : numerics_) {
+    std::vector<float>& gradient = gradients->tables[numeric.table];
+    std::ranges::fill(gradient, 0.0f);
+    ops::AddOuterProducts(batch.floats[numeric.floats].values, logit_gradients, num_logits_,
+                          gradient);
+  }
+  std::vector<float>& bias = gradients->tables[bias_table_];
+  std::ranges::fill(bias, 0.0f);
+  for (std::size_t i = 0; i < logit_gradients.size(); i += num_logits_) {
+    for (std::size_t k = 0; k < num_logits_; ++k) bias[k] += logit_gradients[i + k];
+  }
 }
 
 }  // namespace dime::models::internal

@@ -1,11 +1,13 @@
-// models/internal/linear_part.h - the wide part: a weight for each id of each linear column, and a
-// bias.
+// models/internal/linear_part.h - the wide part: weights for each id of each categorical column and
+// for each number of each numeric one, and a bias.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
+#include "models/batch.h"
 #include "models/description.h"
 #include "models/internal/variables.h"
 #include "models/record_encoder.h"
@@ -15,18 +17,28 @@ namespace dime::models::internal {
 
 class LinearPart {
  public:
-  // Adds the columns' weights, in the order of their names, and the bias to `variables`.
-  LinearPart(const Estimator& estimator, const Schema& schema, Variables* variables);
+  // Adds the columns' weights, in the order of their names, and the bias to `variables`; each has
+  // `num_logits` weights.
+  LinearPart(const ModelDescription& description, const Schema& schema, std::int64_t num_logits,
+             Variables* variables);
 
-  // logits[e] = the sum of example e's weights, and the bias.
-  void Forward(const ops::Lookups& lookups, const ops::Rows& rows, std::span<float> logits) const;
+  // logits ([num_examples, num_logits]) = the sums of each example's weights, and the bias.
+  void Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+               std::span<float> logits) const;
 
-  // Adds to the weights' gradients, and sets the bias's.
-  void AddGradients(const ops::Lookups& lookups, std::span<const float> logit_gradients,
-                    ops::Gradients* gradients) const;
+  // Adds to the ids' gradients, and sets the other ones.
+  void AddGradients(const Batch& batch, const ops::Lookups& lookups,
+                    std::span<const float> logit_gradients, ops::Gradients* gradients) const;
 
  private:
-  std::vector<std::size_t> uses_;  // Of Lookups::uses, one a column.
+  struct Numeric {
+    std::size_t floats;  // Of Batch::floats.
+    std::size_t table;   // [numbers of the column, num_logits]
+  };
+
+  std::size_t num_logits_;
+  std::vector<std::size_t> uses_;  // Of Lookups::uses, one a categorical column.
+  std::vector<Numeric> numerics_;
   std::size_t bias_table_ = 0;
 };
 

@@ -6,14 +6,24 @@
 
 namespace dime::models::internal {
 
-// The combined estimator makes the deep part's variables first: a second Adam gets the suffix.
 NamedOptimizer DnnOptimizer(const Estimator& estimator) {
+  if (!HasLinearPart(estimator.kind)) {
+    return {.spec = estimator.dnn_optimizer,
+            .slot_prefix = "t_0/",
+            .beta_power_names = {"dnn/head/beta1_power", "dnn/head/beta2_power"}};
+  }
   return {.spec = estimator.dnn_optimizer,
           .slot_prefix = "",
           .beta_power_names = {"head/beta1_power", "head/beta2_power"}};
 }
 
 NamedOptimizer LinearOptimizer(const Estimator& estimator) {
+  if (!HasDnnPart(estimator.kind)) {
+    return {.spec = estimator.linear_optimizer,
+            .slot_prefix = "part_0/",
+            .beta_power_names = {"linear/head/beta1_power", "linear/head/beta2_power"}};
+  }
+  // The combined estimator makes the deep part's variables first: a second Adam gets the suffix.
   const bool is_second = estimator.dnn_optimizer.kind == ops::OptimizerKind::kAdam;
   const std::string suffix = is_second ? "_1" : "";
   return {.spec = estimator.linear_optimizer,

@@ -389,8 +389,8 @@ std::string FormatYamlLine(const YamlNode& node) {
   return out + (is_map ? "}" : "]");
 }
 
-absl::Status CheckKeys(const YamlNode& node, std::initializer_list<std::string_view> required,
-                       std::initializer_list<std::string_view> optional) {
+absl::Status CheckKeys(const YamlNode& node, const std::vector<std::string_view>& required,
+                       const std::vector<std::string_view>& optional) {
   std::vector<std::string> allowed(required.begin(), required.end());
   allowed.insert(allowed.end(), optional.begin(), optional.end());
   if (node.kind != YamlNode::Kind::kMap) {

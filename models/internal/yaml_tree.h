@@ -64,8 +64,8 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& fil
 // --- Typed reading. A null `node` is a key that is not there: *out keeps its value.
 
 // That `node` is a map with all of `required`, and else nothing but `optional`.
-absl::Status CheckKeys(const YamlNode& node, std::initializer_list<std::string_view> required,
-                       std::initializer_list<std::string_view> optional);
+absl::Status CheckKeys(const YamlNode& node, const std::vector<std::string_view>& required,
+                       const std::vector<std::string_view>& optional);
 
 absl::Status ReadText(const YamlNode* node, std::string* out);
 absl::Status ReadTexts(const YamlNode* node, std::vector<std::string>* out);

@@ -244,38 +244,63 @@ TEST(PredictionOutputTest, FloatsAreWrittenAsPythonWritesThem) {
   EXPECT_EQ(FormatPythonFloat(INFINITY), "inf");
 }
 
-constexpr models::Prediction kPrediction = {
-    .logit = -2.780855178833008f,
-    .logistic = 0.0583675391972065f,
-    .probabilities = {0.9416324496269226f, 0.0583675354719162f},
-    .class_id = 0};
+models::Predictions OnePrediction() {
+  models::Predictions predictions;
+  predictions.num_examples = 1;
+  predictions.num_classes = 2;
+  predictions.logits = {-2.780855178833008f};
+  predictions.logistic = {0.0583675391972065f};
+  predictions.probabilities = {0.9416324496269226f, 0.0583675354719162f};
+  predictions.class_ids = {0};
+  return predictions;
+}
 
 TEST(PredictionOutputTest, TheTableIsGclouds) {
-  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}, models::SignatureMethod::kPredict),
+  EXPECT_EQ(FormatPredictionTable(OnePrediction(), models::SignatureMethod::kPredict),
             "CLASS_IDS  CLASSES  LOGISTIC              LOGITS                PROBABILITIES\n"
             "[0]        ['0']    [0.0583675391972065]  [-2.780855178833008]  "
             "[0.9416324496269226, 0.0583675354719162]\n");
 }
 
 TEST(PredictionOutputTest, OtherMethodsGiveTheirOwnColumns) {
-  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}, models::SignatureMethod::kClassify),
+  EXPECT_EQ(FormatPredictionTable(OnePrediction(), models::SignatureMethod::kClassify),
             "CLASSES     SCORES\n"
             "['0', '1']  [0.9416324496269226, 0.0583675354719162]\n");
-  EXPECT_EQ(FormatPredictionTable({&kPrediction, 1}, models::SignatureMethod::kRegress),
+  EXPECT_EQ(FormatPredictionTable(OnePrediction(), models::SignatureMethod::kRegress),
             "OUTPUTS\n[0.0583675391972065]\n");
 }
 
+TEST(PredictionOutputTest, ManyClassesAndRegressionsHaveTheirOwnColumns) {
+  models::Predictions classes;
+  classes.num_examples = 1;
+  classes.num_logits = classes.num_classes = 3;
+  classes.logits = {0, 1, -1};
+  classes.probabilities = {0.25f, 0.5f, 0.25f};
+  classes.class_ids = {1};
+  EXPECT_EQ(FormatPredictionTable(classes, models::SignatureMethod::kPredict),
+            "CLASS_IDS  CLASSES  LOGITS            PROBABILITIES\n"
+            "[1]        ['1']    [0.0, 1.0, -1.0]  [0.25, 0.5, 0.25]\n");
+  EXPECT_EQ(FormatPredictionTable(classes, models::SignatureMethod::kClassify),
+            "CLASSES          SCORES\n['0', '1', '2']  [0.25, 0.5, 0.25]\n");
+  models::Predictions regression;
+  regression.num_examples = 2;
+  regression.logits = {2.5f, -1};
+  EXPECT_EQ(FormatPredictionTable(regression, models::SignatureMethod::kPredict),
+            "PREDICTIONS\n[2.5]\n[-1.0]\n");
+  EXPECT_EQ(FormatPredictionTable(regression, models::SignatureMethod::kRegress),
+            "OUTPUTS\n[2.5]\n[-1.0]\n");
+}
+
 TEST(PredictionOutputTest, JsonHasTheKeysOfThePredictSignature) {
-  const std::string text =
-      FormatPredictionJson({&kPrediction, 1}, models::SignatureMethod::kPredict);
+  const std::string text = FormatPredictionJson(OnePrediction(), models::SignatureMethod::kPredict);
   EXPECT_THAT(text,
               StartsWith("{\n  \"predictions\": [\n    {\n      \"class_ids\": [\n        0\n"));
   EXPECT_THAT(text, HasSubstr("0.0583675391972065\n"));
   const nlohmann::json instance = nlohmann::json::parse(text)["predictions"][0];
   EXPECT_EQ(instance["class_ids"], nlohmann::json({0}));
   EXPECT_EQ(instance["classes"], nlohmann::json({"0"}));
-  EXPECT_EQ(instance["logits"][0].get<float>(), kPrediction.logit);
-  EXPECT_EQ(instance["probabilities"][1].get<float>(), kPrediction.probabilities[1]);
+  EXPECT_EQ(instance["logits"][0].get<float>(), -2.780855178833008f);
+  EXPECT_EQ(instance["probabilities"][1].get<float>(), 0.0583675354719162f);
 }
 
 }  // namespace

@@ -53,11 +53,21 @@ absl::Status WritePredictions(const std::string& dir, const std::string& data,
   }
   DIME_ASSIGN_OR_RETURN(const auto predictions, predictor->PredictCsv(lines));
   std::string out;
-  for (const models::Prediction& p : predictions) {
+  for (std::int64_t i = 0; i < predictions.num_examples; ++i) {
+    const std::string logits = fmt::format("{}", fmt::join(predictions.LogitsOf(i), ", "));
+    if (predictions.is_regression()) {
+      out += fmt::format("{{\"predictions\": [{}]}}\n", logits);
+      continue;
+    }
+    const auto e = static_cast<std::size_t>(i);
+    const std::string logistic = predictions.logistic.empty()
+                                     ? ""
+                                     : fmt::format("\"logistic\": [{}], ", predictions.logistic[e]);
     out += fmt::format(
-        "{{\"logits\": [{}], \"logistic\": [{}], \"probabilities\": [{}, {}], \"class_ids\": [{}], "
-        "\"classes\": [\"{}\"]}}\n",
-        p.logit, p.logistic, p.probabilities[0], p.probabilities[1], p.class_id, p.class_id);
+        "{{\"logits\": [{}], {}\"probabilities\": [{}], \"class_ids\": [{}], \"classes\": "
+        "[\"{}\"]}}\n",
+        logits, logistic, fmt::join(predictions.ProbabilitiesOf(i), ", "), predictions.class_ids[e],
+        predictions.class_ids[e]);
   }
   return fs.WriteAtomically(path, out);
 }

@@ -301,7 +301,12 @@ constexpr Mistake kStructureMistakes[] = {
     {"  age: {kind: numeric}", "  age: numeric", "columns.age: a mapping with the key 'kind'"},
     {"  age: {kind: numeric}", "  \"a b\": {kind: numeric}", "'a b' is no name"},
     {"  age: {kind: numeric}", "  age: {kind: numerical}", "did you mean 'numeric'?"},
-    {"  kind: DNNLinearCombinedClassifier", "  kind: DNNClassifier", "'DNNClassifier'"},
+    {"  kind: DNNLinearCombinedClassifier", "  kind: DNNClassifer",
+     "did you mean 'DNNClassifier'?"},
+    {"  kind: DNNLinearCombinedClassifier", "  kind: DNNClassifier",
+     "linear_columns: is no key of this mapping"},
+    {"  kind: DNNLinearCombinedClassifier", "  kind: DNNLinearCombinedRegressor",
+     "a regressor predicts a number, but the label 'answer' has 2 classes"},
     {"label: {field: answer, vocabulary", "label: {field: answer, values", "label.values"},
 };
 INSTANTIATE_TEST_SUITE_P(Structure, DescriptionMistakeTest,
@@ -330,8 +335,13 @@ constexpr Mistake kInputMistakes[] = {
     {"field: answer", "field: anser", "did you mean 'answer'?"},
     {"field: answer", "field: age", "'age' is a number; a label"},
     {"[\"no\", \"yes\"]", "[\"no\", \" no\"]", "'no' is there already"},
-    {"[\"no\", \"yes\"]", "[\"no\", \"yes\", \"or\"]", "has 3 classes; two are expected"},
-    {"[\"no\", \"yes\"]", "[\"no\"]", "has 1 classes; two are expected"},
+    {"[\"no\", \"yes\"]", "[\"no\"]", "has 1 class; two or more are expected"},
+    {"[\"no\", \"yes\"]", "[\"no\", \"yes\"], num_classes: 2", "says already how many"},
+    {", vocabulary: [\"no\", \"yes\"]", "", "the key 'vocabulary' has to list its classes"},
+    {"{field: answer, vocabulary: [\"no\", \"yes\"]}", "{field: height, num_classes: 3}",
+     "'height' is no integer"},
+    {"{field: answer, vocabulary: [\"no\", \"yes\"]}", "{field: age, num_classes: 1}",
+     "'1' is not a whole number from 2"},
 };
 INSTANTIATE_TEST_SUITE_P(Input, DescriptionMistakeTest, ::testing::ValuesIn(kInputMistakes));
 
@@ -385,7 +395,8 @@ INSTANTIATE_TEST_SUITE_P(Columns, DescriptionMistakeTest, ::testing::ValuesIn(kC
 
 constexpr Mistake kEstimatorMistakes[] = {
     {"[city, age_bucketized_X", "[ciy, age_bucketized_X", "linear_columns[0]: there is no column"},
-    {"[city, age_bucketized_X", "[tall, age_bucketized_X", "'tall' is a column of kind numeric"},
+    {"[city, age_bucketized_X", "[city_indicator, age_bucketized_X",
+     "'city_indicator' is a column of kind indicator; categorical and numeric columns"},
     {"[city, age_bucketized_X", "[city_X_job, age_bucketized_X", "'city_X_job' is listed twice"},
     {"dnn_columns: [tall", "dnn_columns: [city", "dense columns"},
     {"dnn_columns: [tall, city_indicator, job_embedding]", "dnn_columns: []",

@@ -234,7 +234,7 @@ struct Pass {
       : pool(num_threads) {
     model.MakeLookups(batch, &workspace, &lookups);
     rows = LookUp(model, weights, lookups, &gathered);
-    logits.resize(static_cast<std::size_t>(batch.num_examples));
+    logits.resize(static_cast<std::size_t>(batch.num_examples * model.head().logit_dim()));
     model.Forward(batch, lookups, rows, &pool, &workspace, logits);
     loss = model.TrainStep(batch, lookups, rows, &pool, &workspace, &gradients);
   }
@@ -333,6 +333,88 @@ TEST(ModelTest, AWorkspaceCanBeUsedForBatchesOfAnySize) {
               fresh.loss);
     EXPECT_EQ(gradients.tables, fresh.gradients.tables);
   }
+}
+
+// A description of another estimator on the same columns; numeric ones are linear, too.
+ModelDescription DescribeEstimator(EstimatorKind kind, std::int64_t num_classes) {
+  ModelDescription description = Describe("mean");
+  description.estimator.kind = kind;
+  description.label = {.field = "height", .vocabulary = {}, .num_classes = num_classes};
+  if (HasLinearPart(kind)) description.estimator.linear_columns.push_back("weight");
+  if (!HasLinearPart(kind)) description.estimator.linear_columns.clear();
+  if (!HasDnnPart(kind)) description.estimator.dnn_columns.clear();
+  return description;
+}
+
+class EstimatorTest : public ::testing::TestWithParam<std::tuple<EstimatorKind, std::int64_t>> {};
+
+// The slope along a random direction in the space of all weights.
+TEST_P(EstimatorTest, GradientsAreTheSlopeOfTheLoss) {
+  const auto& [kind, num_classes] = GetParam();
+  const Model model(DescribeEstimator(kind, num_classes));
+  Batch batch = RandomBatch(model, 600, true, Random(2));
+  Random random(4);
+  for (float& label : batch.labels) {
+    label = num_classes == 0 ? random.Uniform() : static_cast<float>(random.Below(num_classes));
+    batch.weights.push_back(1 + random.Uniform());
+  }
+  const Weights weights = RandomWeights(model, Random(1));
+  const Weights direction = RandomWeights(model, Random(5));
+  const Pass pass(model, weights, batch, 2);
+  double slope = 0;
+  for (std::size_t t = 0; t < model.tables().size(); ++t) {
+    const std::int64_t dim = model.tables()[t].dim;
+    const std::vector<std::int64_t>& ids = pass.lookups.tables[t].ids;
+    for (std::size_t i = 0; i < pass.gradients.tables[t].size(); ++i) {
+      const std::size_t from =
+          model.tables()[t].dense
+              ? i
+              : static_cast<std::size_t>(ids[i / static_cast<std::size_t>(dim)] * dim) +
+                    i % static_cast<std::size_t>(dim);
+      slope += static_cast<double>(pass.gradients.tables[t][i]) *
+               static_cast<double>(direction[t][from]);
+    }
+  }
+  constexpr float kStep = 1e-3f;
+  const auto loss_at = [&](float step) {
+    Weights moved = weights;
+    for (std::size_t t = 0; t < moved.size(); ++t) {
+      for (std::size_t i = 0; i < moved[t].size(); ++i) moved[t][i] += step * direction[t][i];
+    }
+    return Pass(model, moved, batch, 1).loss;
+  };
+  const double difference = (loss_at(kStep) - loss_at(-kStep)) / (2.0 * static_cast<double>(kStep));
+  // Rounding of losses near 1 over a step of 2e-3; and ReLUs that turn within it.
+  EXPECT_NEAR(slope, difference, 2e-3 * std::max(1.0, std::abs(difference)));
+  EXPECT_GT(std::abs(slope), 0.01);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EstimatorTest,
+    ::testing::Values(std::tuple{EstimatorKind::kLinearClassifier, 2},
+                      std::tuple{EstimatorKind::kLinearClassifier, 3},
+                      std::tuple{EstimatorKind::kDnnClassifier, 2},
+                      std::tuple{EstimatorKind::kDnnClassifier, 5},
+                      std::tuple{EstimatorKind::kDnnLinearCombinedClassifier, 2},
+                      std::tuple{EstimatorKind::kDnnLinearCombinedClassifier, 4},
+                      std::tuple{EstimatorKind::kLinearRegressor, 0},
+                      std::tuple{EstimatorKind::kDnnRegressor, 0},
+                      std::tuple{EstimatorKind::kDnnLinearCombinedRegressor, 0}));
+
+TEST(ModelTest, VariablesOfManyClassesHaveAColumnForEach) {
+  const Model model(DescribeEstimator(EstimatorKind::kLinearClassifier, 3));
+  std::vector<std::string> names;
+  for (const ops::TableSpec& table : model.tables()) {
+    names.push_back(table.name);
+    EXPECT_EQ(table.slot_prefix, "part_0/");
+  }
+  EXPECT_THAT(names,
+              ElementsAre("linear/linear_model/color/weights", "linear/linear_model/shape/weights",
+                          "linear/linear_model/town/weights", "linear/linear_model/weight/weights",
+                          "linear/linear_model/bias_weights"));
+  EXPECT_THAT(model.tables()[0].shape, ElementsAre(3, 3));
+  EXPECT_THAT(model.tables()[3].shape, ElementsAre(1, 3));
+  EXPECT_THAT(model.tables()[4].shape, ElementsAre(3));
 }
 
 TEST(ModelTest, VariablesHaveTensorFlowsNamesShapesAndOrder) {

@@ -132,8 +132,8 @@ TEST_F(PredictorTest, EachFormOfAnInstanceScoresAsTheModelDoes) {
   ASSERT_OK_AND_ASSIGN(const auto examples, predictor_->PredictExamples(std::vector<std::string>{
                                                 records::SerializeExample(SomeExample())}));
   for (const auto& predictions : {json, csv, examples}) {
-    ASSERT_THAT(predictions, SizeIs(1));
-    EXPECT_EQ(predictions[0].logit, expected);
+    ASSERT_EQ(predictions.num_examples, 1);
+    EXPECT_EQ(predictions.logits[0], expected);
   }
 }
 
@@ -143,11 +143,11 @@ TEST_F(PredictorTest, ManyInstancesComeBackInTheirOrder) {
     instances.push_back(With(kJson, "25", std::to_string(i % 90)));
   }
   ASSERT_OK_AND_ASSIGN(const auto predictions, predictor_->PredictJson(instances));
-  ASSERT_THAT(predictions, SizeIs(2500));
-  for (std::size_t i = 90; i < predictions.size(); ++i) {
-    ASSERT_EQ(predictions[i].logit, predictions[i % 90].logit) << i;
+  ASSERT_THAT(predictions.logits, SizeIs(2500));
+  for (std::size_t i = 90; i < predictions.logits.size(); ++i) {
+    ASSERT_EQ(predictions.logits[i], predictions.logits[i % 90]) << i;
   }
-  EXPECT_NE(predictions[0].logit, predictions[1].logit);
+  EXPECT_NE(predictions.logits[0], predictions.logits[1]);
 }
 
 TEST_F(PredictorTest, BatchScoresAsItsInstancesDo) {
@@ -160,16 +160,17 @@ TEST_F(PredictorTest, BatchScoresAsItsInstancesDo) {
     ASSERT_FALSE(model_.encoder().AppendFields(fields, LabelUse::kIgnored, &batch).has_value());
     lines.push_back(age + ",,,,7,Never-married,x,,,,,,,,");
   }
-  const std::vector<Prediction> whole = predictor_->PredictBatch(batch);
+  const Predictions whole = predictor_->PredictBatch(batch);
   ASSERT_OK_AND_ASSIGN(const auto single, predictor_->PredictCsv(lines));
-  ASSERT_EQ(whole.size(), single.size());
-  for (std::size_t i = 0; i < whole.size(); ++i) ASSERT_EQ(whole[i].logit, single[i].logit) << i;
+  EXPECT_EQ(whole.num_examples, 1100);
+  EXPECT_EQ(whole.logits, single.logits);
 }
 
 TEST_F(PredictorTest, NoInstancesGiveNoPredictions) {
   ASSERT_OK_AND_ASSIGN(const auto predictions, predictor_->PredictJson({}));
-  EXPECT_THAT(predictions, IsEmpty());
-  EXPECT_THAT(predictor_->PredictBatch(model_.encoder().NewBatch()), IsEmpty());
+  EXPECT_EQ(predictions.num_examples, 0);
+  EXPECT_THAT(predictions.logits, IsEmpty());
+  EXPECT_EQ(predictor_->PredictBatch(model_.encoder().NewBatch()).num_examples, 0);
 }
 
 TEST_F(PredictorTest, ListOfOneValueIsThatValue) {
@@ -218,8 +219,8 @@ TEST_F(PredictorTest, LinesMayLeaveTheLabelOut) {
   const std::string without_label(kCsv, sizeof(kCsv) - 2);
   ASSERT_OK_AND_ASSIGN(const auto predictions, predictor_->PredictCsv(std::vector<std::string>{
                                                    kCsv, without_label, kCsv + std::string("x")}));
-  EXPECT_EQ(predictions[1].logit, predictions[0].logit);
-  EXPECT_EQ(predictions[2].logit, predictions[0].logit);
+  EXPECT_EQ(predictions.logits[1], predictions.logits[0]);
+  EXPECT_EQ(predictions.logits[2], predictions.logits[0]);
 }
 
 TEST_F(PredictorTest, BadLinesNameInstanceAndReason) {

@@ -149,27 +149,61 @@ TEST(CombinedGradientTest, AddsToWhatIsThere) {
 TEST(LinearTest, AddsTheWeightsOfValidIds) {
   const Vector weights = {1, 2, 4, 8, 16};
   Vector logits(kExamples, 100.0f);
-  AddLinearTerms(MultiValued(), weights, logits);
+  AddLinearTerms(MultiValued(), weights, 1, logits);
   EXPECT_THAT(logits, ElementsAre(100, 100, 108, 105, 150, 101));
-  AddLinearTerms(OneEach(), weights, logits);
+  AddLinearTerms(OneEach(), weights, 1, logits);
   EXPECT_THAT(logits, ElementsAre(116, 100, 109, 121, 154, 103));
 }
 
 TEST(LinearTest, GradientSumsOverTheUsesOfARow) {
   const Vector dlogits = {1, 2, 4, 8, 16, 32};
   Vector gradients(kRows, 0.5f);
-  AddLinearGradient(MultiValued(), dlogits, gradients);
+  AddLinearGradient(MultiValued(), dlogits, 1, gradients);
   EXPECT_THAT(gradients, ElementsAre(40.5f, 16.5f, 8.5f, 4.5f, 48.5f));
   gradients.assign(kRows, 0.0f);
-  AddLinearGradient(OneEach(), dlogits, gradients);
+  AddLinearGradient(OneEach(), dlogits, 1, gradients);
   EXPECT_THAT(gradients, ElementsAre(4, 32, 16, 0, 9));
+}
+
+TEST(LinearTest, SeveralLogitsAreSeveralColumns) {
+  constexpr std::size_t kDim = 3;
+  const Vector weights = RandomVector(kRows * kDim, 5);
+  const Vector dlogits = RandomVector(kExamples * kDim, 6);
+  Vector logits(kExamples * kDim);
+  AddLinearTerms(MultiValued(), weights, kDim, logits);
+  Vector gradients(kRows * kDim);
+  AddLinearGradient(MultiValued(), dlogits, kDim, gradients);
+  for (std::size_t k = 0; k < kDim; ++k) {
+    const auto column = [k](const Vector& matrix) {
+      Vector values;
+      for (std::size_t i = k; i < matrix.size(); i += kDim) values.push_back(matrix[i]);
+      return values;
+    };
+    Vector one(kExamples);
+    AddLinearTerms(MultiValued(), column(weights), 1, one);
+    EXPECT_EQ(column(logits), one);
+    one.assign(kRows, 0.0f);
+    AddLinearGradient(MultiValued(), column(dlogits), 1, one);
+    EXPECT_EQ(column(gradients), one);
+  }
+}
+
+TEST(LinearTest, NumbersAreMultiplied) {
+  const Vector numbers = {1, 2, 3, -1, 0.5f, 4};  // [3, 2]
+  const Vector weights = {1, 10, 2, 20};          // [2, 2]
+  Vector logits(6, 100.0f);
+  AddProducts(numbers, weights, 2, logits);
+  EXPECT_THAT(logits, ElementsAre(105, 150, 101, 110, 108.5f, 185));
+  Vector gradients(4, 1.0f);
+  AddOuterProducts(numbers, Vector{1, 2, 0, 1, -1, 0}, 2, gradients);
+  EXPECT_THAT(gradients, ElementsAre(1.5f, 6, -1, 4));
 }
 
 TEST(LinearTest, EqualsCombineRowsOfDimOne) {
   const Vector weights = RandomVector(kRows, 4);
   Vector logits(kExamples);
   Vector combined(kExamples);
-  AddLinearTerms(MultiValued(), weights, logits);
+  AddLinearTerms(MultiValued(), weights, 1, logits);
   CombineRows(MultiValued(), weights, Combiner::kSum, View(combined, kExamples, 1));
   EXPECT_THAT(logits, ElementsAreArray(combined));
 }

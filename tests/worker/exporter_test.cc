@@ -60,7 +60,7 @@ TEST_F(ExporterTest, PublishesWhatThePredictorLoads) {
   }
   ASSERT_OK_AND_ASSIGN(const auto predictor,
                        models::Predictor::Load(storage::LocalFileSystem(), path));
-  EXPECT_EQ(predictor->PredictBatch(sample_).size(), 30u);
+  EXPECT_EQ(predictor->PredictBatch(sample_).num_examples, 30);
 }
 
 TEST_F(ExporterTest, ATakenNumberIsCountedUp) {
