@@ -51,7 +51,7 @@ class Dime:
     def predict(self, export_dir, instances, kind="json"):
         """The predictions for a file of instances."""
         text = self.run("local", "predict", "--model-dir", export_dir, f"--{kind}-instances", instances,
-                        "--format", "json", "--max-instances", "0")
+                        "--format", "json", "--max-instances", "0", "--signature-name", "predict")
         return json.loads(text)["predictions"]
 
 
