@@ -19,19 +19,39 @@ void Gather(const std::vector<T>& source, std::span<const std::int64_t> indices,
   }
 }
 
+template <typename T>
+void AppendRange(const std::vector<T>& source, std::int32_t first, std::int32_t end,
+                 std::vector<T>* out) {
+  out->insert(out->end(), source.begin() + first, source.begin() + end);
+}
+
 void GatherIds(const IdColumn& source, std::span<const std::int64_t> indices, IdColumn* out) {
   if (source.offsets.empty()) {
     out->offsets.clear();
-    return Gather(source.ids, indices, 1, &out->ids);
+    Gather(source.ids, indices, 1, &out->ids);
+    return Gather(source.weights, indices, 1, &out->weights);
   }
   out->ids.clear();
+  out->weights.clear();
   out->offsets.assign(1, 0);
   for (const std::int64_t index : indices) {
     const auto e = static_cast<std::size_t>(index);
-    out->ids.insert(out->ids.end(), source.ids.begin() + source.offsets[e],
-                    source.ids.begin() + source.offsets[e + 1]);
+    const std::int32_t first = source.offsets[e];
+    const std::int32_t end = source.offsets[e + 1];
+    AppendRange(source.ids, first, end, &out->ids);
+    if (!source.weights.empty()) AppendRange(source.weights, first, end, &out->weights);
     out->offsets.push_back(static_cast<std::int32_t>(out->ids.size()));
   }
+}
+
+// Appends `more` to the weights of `num_before` values, of which there then are `num_after`. No
+// weights stand for weights of 1.
+void AppendWeights(const std::vector<float>& more, std::size_t num_before, std::size_t num_after,
+                   std::vector<float>* to) {
+  if (more.empty() && to->empty()) return;
+  to->resize(num_before, 1.0f);
+  to->insert(to->end(), more.begin(), more.end());
+  to->resize(num_after, 1.0f);
 }
 
 template <typename T>
@@ -58,7 +78,9 @@ void AppendIds(const IdColumn& more, std::int64_t num_more, std::int64_t num_exa
       to->offsets.push_back(more_offsets[e] + shift);
     }
   }
+  const std::size_t num_before = to->ids.size();
   Append(more.ids, &to->ids);
+  AppendWeights(more.weights, num_before, to->ids.size(), &to->weights);
 }
 
 }  // namespace
@@ -98,11 +120,8 @@ void AppendExamples(const Batch& more, Batch* batch) {
   Append(more.records, &batch->records);
   const auto num_before = static_cast<std::size_t>(batch->num_examples);
   batch->num_examples += more.num_examples;
-  if (!more.weights.empty() || !batch->weights.empty()) {
-    batch->weights.resize(num_before, 1.0f);  // No weights stand for weights of 1.
-    Append(more.weights, &batch->weights);
-    batch->weights.resize(static_cast<std::size_t>(batch->num_examples), 1.0f);
-  }
+  AppendWeights(more.weights, num_before, static_cast<std::size_t>(batch->num_examples),
+                &batch->weights);
 }
 
 }  // namespace dime::models

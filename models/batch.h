@@ -15,6 +15,7 @@ struct IdColumn {
   std::vector<std::int64_t> ids;
   std::vector<std::int32_t>
       offsets;  // Example e has ids [offsets[e], offsets[e+1]). Empty: exactly one an example.
+  std::vector<float> weights;  // Parallel to ids: how much each counts. Empty: 1.
 };
 
 // The values of one numeric column: num_examples x dim, row-major.

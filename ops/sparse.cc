@@ -13,35 +13,52 @@ namespace {
 
 constexpr std::size_t kFirstCapacity = 1024;  // A power of two.
 
-// What the sum of an example's `count` rows is divided by.
-float Divisor(Combiner combiner, int count) {
-  switch (combiner) {
-    case Combiner::kSum:
-      return 1.0f;
-    case Combiner::kMean:
-      return static_cast<float>(count);
-    case Combiner::kSqrtn:
-      return std::sqrt(static_cast<float>(count));
-  }
-  DIME_CHECK(false);
-}
-
 std::int64_t NumExamples(const LookupUse& use) {
   return static_cast<std::int64_t>(use.offsets.empty() ? use.positions.size()
                                                        : use.offsets.size() - 1);
 }
 
-std::span<const std::int32_t> PositionsOf(const LookupUse& use, std::int64_t example) {
+// What one example looks up.
+struct Values {
+  std::span<const std::int32_t> positions;
+  std::span<const float> weights;  // Empty: all 1.
+
+  [[nodiscard]] std::size_t size() const { return positions.size(); }
+  [[nodiscard]] float WeightOf(std::size_t value) const {
+    return weights.empty() ? 1.0f : weights[value];
+  }
+};
+
+Values ValuesOf(const LookupUse& use, std::int64_t example) {
   const auto e = static_cast<std::size_t>(example);
-  const std::span<const std::int32_t> all = use.positions;
-  if (use.offsets.empty()) return all.subspan(e, 1);
-  const auto first = static_cast<std::size_t>(use.offsets[e]);
-  return all.subspan(first, static_cast<std::size_t>(use.offsets[e + 1]) - first);
+  const auto first = use.offsets.empty() ? e : static_cast<std::size_t>(use.offsets[e]);
+  const auto end = use.offsets.empty() ? e + 1 : static_cast<std::size_t>(use.offsets[e + 1]);
+  Values values{.positions = std::span(use.positions).subspan(first, end - first), .weights = {}};
+  if (!use.weights.empty()) values.weights = std::span(use.weights).subspan(first, end - first);
+  return values;
 }
 
-int CountValid(std::span<const std::int32_t> positions) {
-  return static_cast<int>(
-      std::count_if(positions.begin(), positions.end(), [](std::int32_t p) { return p >= 0; }));
+bool Counts(const Values& values, std::size_t value, Combiner combiner) {
+  return values.positions[value] >= 0 && (combiner == Combiner::kSum || values.WeightOf(value) > 0);
+}
+
+// What the weighted sum of an example's rows is divided by; 0 when there are none.
+float Divisor(const Values& values, Combiner combiner) {
+  float sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!Counts(values, i, combiner)) continue;
+    const float weight = values.WeightOf(i);
+    sum += combiner == Combiner::kSqrtn ? weight * weight : weight;
+  }
+  switch (combiner) {
+    case Combiner::kSum:
+      return 1.0f;
+    case Combiner::kMean:
+      return sum;
+    case Combiner::kSqrtn:
+      return std::sqrt(sum);
+  }
+  DIME_CHECK(false);
 }
 
 void AddRow(const float* x, std::int64_t dim, float* sum) {
@@ -56,7 +73,14 @@ void AddScaledRow(const float* x, float scale, std::int64_t dim, float* sum) {
   for (std::int64_t i = 0; i < dim; ++i) sum[i] += scale * x[i];
 }
 
-// One value an example: every combiner gives the row itself.
+// For linear weights, which mostly have a weight of 1 and a single logit.
+void AddWeightedRow(const float* x, const Values& values, std::size_t value, std::size_t dim,
+                    float* sum) {
+  if (values.weights.empty()) return AddRow(x, static_cast<std::int64_t>(dim), sum);
+  AddScaledRow(x, values.weights[value], static_cast<std::int64_t>(dim), sum);
+}
+
+// One value of weight 1 an example: every combiner gives the row itself.
 void CopyRows(std::span<const std::int32_t> positions, const float* rows, MatrixView out) {
   const auto row_bytes = static_cast<std::size_t>(out.cols) * sizeof(float);
   for (std::int64_t e = 0; e < out.rows; ++e) {
@@ -75,17 +99,18 @@ void CopyRows(std::span<const std::int32_t> positions, const float* rows, Matrix
 void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner combiner,
                  MatrixView out) {
   DIME_CHECK(NumExamples(use) == out.rows);
-  if (use.offsets.empty()) return CopyRows(use.positions, rows.data(), out);
+  if (use.offsets.empty() && use.weights.empty()) return CopyRows(use.positions, rows.data(), out);
   for (std::int64_t e = 0; e < out.rows; ++e) {
     float* const target = out.data + e * out.stride;
     std::fill_n(target, out.cols, 0.0f);
-    const auto positions = PositionsOf(use, e);
-    for (const std::int32_t position : positions) {
-      if (position >= 0) AddRow(rows.data() + position * out.cols, out.cols, target);
+    const Values values = ValuesOf(use, e);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!Counts(values, i, combiner)) continue;
+      AddScaledRow(rows.data() + values.positions[i] * out.cols, values.WeightOf(i), out.cols,
+                   target);
     }
-    const int count = CountValid(positions);
-    if (count < 2) continue;
-    const float divisor = Divisor(combiner, count);
+    const float divisor = Divisor(values, combiner);
+    if (divisor == 0 || divisor == 1) continue;
     for (std::int64_t i = 0; i < out.cols; ++i) target[i] /= divisor;
   }
 }
@@ -94,14 +119,12 @@ void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner co
                          std::span<float> row_gradients) {
   DIME_CHECK(NumExamples(use) == dout.rows);
   for (std::int64_t e = 0; e < dout.rows; ++e) {
-    const auto positions = PositionsOf(use, e);
-    const int count = CountValid(positions);
-    if (count == 0) continue;
-    const float scale = 1.0f / Divisor(combiner, count);
-    for (const std::int32_t position : positions) {
-      if (position < 0) continue;
-      AddScaledRow(dout.data + e * dout.stride, scale, dout.cols,
-                   row_gradients.data() + position * dout.cols);
+    const Values values = ValuesOf(use, e);
+    const float scale = 1.0f / Divisor(values, combiner);  // Infinite where no value counts.
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!Counts(values, i, combiner)) continue;
+      AddScaledRow(dout.data + e * dout.stride, scale * values.WeightOf(i), dout.cols,
+                   row_gradients.data() + values.positions[i] * dout.cols);
     }
   }
 }
@@ -110,10 +133,11 @@ void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::s
                     std::span<float> logits) {
   DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == logits.size());
   for (std::size_t e = 0; e < logits.size() / dim; ++e) {
-    for (const std::int32_t position : PositionsOf(use, static_cast<std::int64_t>(e))) {
-      if (position < 0) continue;
-      const float* const row = weights.data() + static_cast<std::size_t>(position) * dim;
-      AddRow(row, static_cast<std::int64_t>(dim), logits.data() + e * dim);
+    const Values values = ValuesOf(use, static_cast<std::int64_t>(e));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values.positions[i] < 0) continue;
+      const float* const row = weights.data() + static_cast<std::size_t>(values.positions[i]) * dim;
+      AddWeightedRow(row, values, i, dim, logits.data() + e * dim);
     }
   }
 }
@@ -122,10 +146,12 @@ void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits, std
                        std::span<float> weight_gradients) {
   DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == dlogits.size());
   for (std::size_t e = 0; e < dlogits.size() / dim; ++e) {
-    for (const std::int32_t position : PositionsOf(use, static_cast<std::int64_t>(e))) {
-      if (position < 0) continue;
-      float* const row = weight_gradients.data() + static_cast<std::size_t>(position) * dim;
-      AddRow(dlogits.data() + e * dim, static_cast<std::int64_t>(dim), row);
+    const Values values = ValuesOf(use, static_cast<std::int64_t>(e));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values.positions[i] < 0) continue;
+      float* const row =
+          weight_gradients.data() + static_cast<std::size_t>(values.positions[i]) * dim;
+      AddWeightedRow(dlogits.data() + e * dim, values, i, dim, row);
     }
   }
 }
@@ -155,17 +181,17 @@ void AddOuterProducts(std::span<const float> numbers, std::span<const float> dlo
 }
 
 void CountIds(std::span<const std::int64_t> ids, std::span<const std::int32_t> offsets,
-              MatrixView out) {
+              std::span<const float> weights, MatrixView out) {
   DIME_CHECK(static_cast<std::int64_t>(offsets.empty() ? ids.size() : offsets.size() - 1) ==
              out.rows);
   for (std::int64_t e = 0; e < out.rows; ++e) {
     float* const counts = out.data + e * out.stride;
     std::fill_n(counts, out.cols, 0.0f);
-    const auto i = static_cast<std::size_t>(e);
-    const auto first = offsets.empty() ? i : static_cast<std::size_t>(offsets[i]);
-    const auto end = offsets.empty() ? i + 1 : static_cast<std::size_t>(offsets[i + 1]);
-    for (const std::int64_t id : ids.subspan(first, end - first)) {
-      if (id >= 0) counts[id] += 1.0f;
+    const auto example = static_cast<std::size_t>(e);
+    const auto first = offsets.empty() ? example : static_cast<std::size_t>(offsets[example]);
+    const auto end = offsets.empty() ? example + 1 : static_cast<std::size_t>(offsets[example + 1]);
+    for (std::size_t i = first; i < end; ++i) {
+      if (ids[i] >= 0) counts[ids[i]] += weights.empty() ? 1.0f : weights[i];
     }
   }
 }

@@ -15,10 +15,12 @@
 
 namespace dime::ops {
 
+// An example's rows, each times its weight w, are added up, and divided: by nothing, by the sum of
+// w, or by the root of the sum of w^2. For the latter two only weights above 0 count.
 enum class Combiner { kSum, kMean, kSqrtn };
 
-// out[e, :] (a [num_examples, dim] view) = combined rows of example e; zero when it has no valid
-// id.
+// out[e, :] (a [num_examples, dim] view) = combined rows of example e; zero when it has none that
+// counts.
 void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner combiner,
                  MatrixView out);
 
@@ -38,10 +40,10 @@ void AddProducts(std::span<const float> numbers, std::span<const float> weights,
 void AddOuterProducts(std::span<const float> numbers, std::span<const float> dlogits,
                       std::size_t dim, std::span<float> weight_gradients);
 
-// One-hot counts: out[e, id] += 1 for each valid id of example e; out is zeroed first. `ids` and
-// `offsets` as in models::IdColumn; an id of -1 counts nothing.
+// One-hot counts: out[e, id] += its weight for each valid id of example e; out is zeroed first.
+// `ids`, `offsets` and `weights` as in models::IdColumn; an id of -1 counts nothing.
 void CountIds(std::span<const std::int64_t> ids, std::span<const std::int32_t> offsets,
-              MatrixView out);
+              std::span<const float> weights, MatrixView out);
 
 // Finds the distinct ids of one or more columns, in order of first use. One object a thread; reuse
 // it, it keeps memory.

@@ -53,6 +53,7 @@ struct LookupUse {
       positions;  // A value's index into the table's `ids`; -1: no valid id there.
   std::vector<std::int32_t>
       offsets;  // Example e has positions [offsets[e], offsets[e+1]). Empty: one an example.
+  std::vector<float> weights;  // Parallel to positions: how much each counts. Empty: 1.
 };
 
 struct Lookups {

@@ -65,7 +65,7 @@ void InputLayer::Fill(const Batch& batch, const ops::Lookups& lookups, const ops
   }
   for (const Indicator& indicator : indicators_) {
     const IdColumn& column = batch.ids[indicator.ids];
-    ops::CountIds(column.ids, column.offsets, ColumnsOf(input, indicator.to));
+    ops::CountIds(column.ids, column.offsets, column.weights, ColumnsOf(input, indicator.to));
   }
   for (const Embedding& embedding : embeddings_) {
     const ops::LookupUse& use = lookups.uses[embedding.use];

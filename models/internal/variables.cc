@@ -81,6 +81,7 @@ void Variables::MakeLookups(const Batch& batch, ops::Deduplicator* deduplicator,
     ops::LookupUse& use = lookups->uses[u];
     use.table = table;
     use.offsets = batch.ids[column].offsets;
+    use.weights = batch.ids[column].weights;
     use.positions.resize(ids.size());
     for (std::size_t i = 0; i < ids.size(); ++i) use.positions[i] = deduplicator->Position(ids[i]);
   }

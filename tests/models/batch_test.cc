@@ -15,8 +15,8 @@ using ::testing::IsEmpty;
 Batch ThreeExamples() {
   Batch batch;
   batch.num_examples = 3;
-  batch.ids = {{.ids = {10, 11, 12}, .offsets = {}},
-               {.ids = {1, 2, 3, 4}, .offsets = {0, 2, 2, 4}}};
+  batch.ids = {{.ids = {10, 11, 12}, .offsets = {}, .weights = {0.5f, 0.25f, 2}},
+               {.ids = {1, 2, 3, 4}, .offsets = {0, 2, 2, 4}, .weights = {0.1f, 0.2f, 0.3f, 0.4f}}};
   batch.floats = {{.dim = 2, .values = {0, 1, 2, 3, 4, 5}}};
   batch.labels = {0, 1, 0};
   batch.records = {100, 101, 102};
@@ -31,6 +31,8 @@ TEST(GatherExamplesTest, TakesExamplesInTheOrderAskedForWithRepeats) {
   EXPECT_THAT(out.ids[0].offsets, IsEmpty());
   EXPECT_THAT(out.ids[1].ids, ElementsAre(3, 4, 1, 2, 3, 4));
   EXPECT_THAT(out.ids[1].offsets, ElementsAre(0, 2, 4, 4, 6));
+  EXPECT_THAT(out.ids[0].weights, ElementsAre(2, 0.5f, 0.25f, 2));
+  EXPECT_THAT(out.ids[1].weights, ElementsAre(0.3f, 0.4f, 0.1f, 0.2f, 0.3f, 0.4f));
   EXPECT_EQ(out.floats[0].dim, 2);
   EXPECT_THAT(out.floats[0].values, ElementsAre(4, 5, 0, 1, 2, 3, 4, 5));
   EXPECT_THAT(out.labels, ElementsAre(0, 0, 1, 0));
@@ -42,13 +44,14 @@ TEST(GatherExamplesTest, LeavesNothingOfTheCallBefore) {
   Batch out;
   GatherExamples(ThreeExamples(), std::vector<std::int64_t>{0, 1, 2}, &out);
   Batch plain = ThreeExamples();
-  plain.ids[1] = {.ids = {7, 8, 9}, .offsets = {}};
+  plain.ids[1] = {.ids = {7, 8, 9}, .offsets = {}, .weights = {}};
   plain.labels.clear();
   plain.records.clear();
   GatherExamples(plain, std::vector<std::int64_t>{1}, &out);
   EXPECT_EQ(out.num_examples, 1);
   EXPECT_THAT(out.ids[1].ids, ElementsAre(8));
   EXPECT_THAT(out.ids[1].offsets, IsEmpty());
+  EXPECT_THAT(out.ids[1].weights, IsEmpty());
   EXPECT_THAT(out.labels, IsEmpty());
   EXPECT_THAT(out.records, IsEmpty());
 }
@@ -97,11 +100,13 @@ TEST(AppendExamplesTest, AppendingNoExamplesChangesNothing) {
 TEST(AppendExamplesTest, ASingleIdAnExampleMeetsSeveral) {
   Batch batch = ThreeExamples();
   Batch more = ThreeExamples();
-  more.ids[0] = {.ids = {20, 21}, .offsets = {0, 0, 2, 2}};
-  more.ids[1] = {.ids = {7, 8, 9}, .offsets = {}};
+  more.ids[0] = {.ids = {20, 21}, .offsets = {0, 0, 2, 2}, .weights = {}};
+  more.ids[1] = {.ids = {7, 8, 9}, .offsets = {}, .weights = {5, 6, 7}};
   AppendExamples(more, &batch);
   EXPECT_THAT(batch.ids[0].ids, ElementsAre(10, 11, 12, 20, 21));
   EXPECT_THAT(batch.ids[0].offsets, ElementsAre(0, 1, 2, 3, 3, 5, 5));
+  EXPECT_THAT(batch.ids[0].weights, ElementsAre(0.5f, 0.25f, 2, 1, 1));
+  EXPECT_THAT(batch.ids[1].weights, ElementsAre(0.1f, 0.2f, 0.3f, 0.4f, 5, 6, 7));
   EXPECT_THAT(batch.ids[1].ids, ElementsAre(1, 2, 3, 4, 7, 8, 9));
   EXPECT_THAT(batch.ids[1].offsets, ElementsAre(0, 2, 2, 4, 5, 6, 7));
 }

@@ -37,9 +37,20 @@ MatrixView View(Vector& values, std::int64_t rows, std::int64_t cols) {
 LookupUse MultiValued() {
   return {.table = 0,
           .positions = {-1, -1, 3, 0, -1, 2, 4, 4, 1, 4, 0},
-          .offsets = {0, 0, 2, 3, 6, 10, 11}};
+          .offsets = {0, 0, 2, 3, 6, 10, 11},
+          .weights = {}};
 }
-LookupUse OneEach() { return {.table = 0, .positions = {4, -1, 0, 4, 2, 1}, .offsets = {}}; }
+LookupUse OneEach() {
+  return {.table = 0, .positions = {4, -1, 0, 4, 2, 1}, .offsets = {}, .weights = {}};
+}
+LookupUse Weighted(LookupUse use) {
+  const Vector weights = {2, 0.5f, 3, 0.25f, 5, 1.5f, -1, 2, 0, 1, 0.125f};
+  use.weights.assign(weights.begin(), weights.begin() + std::ssize(use.positions));
+  return use;
+}
+std::vector<LookupUse> AllUses() {
+  return {MultiValued(), OneEach(), Weighted(MultiValued()), Weighted(OneEach())};
+}
 constexpr std::int64_t kExamples = 6;
 constexpr std::int64_t kRows = 5;
 
@@ -50,17 +61,28 @@ std::vector<double> PlainCombine(const LookupUse& use, const Vector& rows, std::
   for (std::int64_t e = 0; e < kExamples; ++e) {
     const auto first = use.offsets.empty() ? e : use.offsets[static_cast<std::size_t>(e)];
     const auto end = use.offsets.empty() ? e + 1 : use.offsets[static_cast<std::size_t>(e) + 1];
-    double count = 0;
-    for (auto i = first; i < end; ++i) count += use.positions[static_cast<std::size_t>(i)] >= 0;
+    const auto weight_of = [&](auto value) -> double {
+      const auto i = static_cast<std::size_t>(value);
+      const double weight = use.weights.empty() ? 1.0 : static_cast<double>(use.weights[i]);
+      const bool counts = use.positions[i] >= 0 && (combiner == Combiner::kSum || weight > 0);
+      return counts ? weight : 0.0;
+    };
+    double sum = 0;
+    double squares = 0;
+    for (auto i = first; i < end; ++i) {
+      sum += weight_of(i);
+      squares += weight_of(i) * weight_of(i);
+    }
     const double divisor = combiner == Combiner::kSum    ? 1
-                           : combiner == Combiner::kMean ? count
-                                                         : std::sqrt(count);
+                           : combiner == Combiner::kMean ? sum
+                                                         : std::sqrt(squares);
     for (auto i = first; i < end; ++i) {
       const std::int64_t position = use.positions[static_cast<std::size_t>(i)];
-      if (position < 0) continue;
+      if (weight_of(i) == 0) continue;
       for (std::int64_t d = 0; d < dim; ++d) {
         out[static_cast<std::size_t>(e * dim + d)] +=
-            static_cast<double>(rows[static_cast<std::size_t>(position * dim + d)]) / divisor;
+            weight_of(i) * static_cast<double>(rows[static_cast<std::size_t>(position * dim + d)]) /
+            divisor;
       }
     }
   }
@@ -70,7 +92,7 @@ std::vector<double> PlainCombine(const LookupUse& use, const Vector& rows, std::
 TEST(CombineRowsTest, EqualsThePlainLoop) {
   for (const std::int64_t dim : {1, 3, 8, 17}) {
     const Vector rows = RandomVector(static_cast<std::size_t>(kRows * dim), 1);
-    for (const LookupUse& use : {MultiValued(), OneEach()}) {
+    for (const LookupUse& use : AllUses()) {
       for (const Combiner combiner : kCombiners) {
         Vector out(static_cast<std::size_t>(kExamples * dim), 99.0f);
         CombineRows(use, rows, combiner, View(out, kExamples, dim));
@@ -98,6 +120,19 @@ TEST(CombineRowsTest, InvalidIdsDoNotCountInTheMean) {
   EXPECT_EQ(out[3], 3.0f);  // Rows 0 and 2, and an id that is none.
 }
 
+TEST(CombineRowsTest, WeightsThatAreNotPositiveCountInASumAlone) {
+  const Vector rows = {2, 0, 4, 0, 0};
+  LookupUse use = MultiValued();
+  use.weights.assign(use.positions.size(), 0.0f);
+  use.weights[3] = 3;   // Of row 0, in example 3.
+  use.weights[5] = -1;  // Of row 2.
+  Vector out(kExamples);
+  CombineRows(use, rows, Combiner::kSum, View(out, kExamples, 1));
+  EXPECT_EQ(out[3], 2.0f);
+  CombineRows(use, rows, Combiner::kMean, View(out, kExamples, 1));
+  EXPECT_THAT(out, ElementsAre(0, 0, 0, 2, 0, 0));
+}
+
 TEST(CombineRowsTest, WritesOnlyItsColumnsOfAWiderMatrix) {
   const Vector rows = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   Vector wide(kExamples * 5, -1.0f);
@@ -108,7 +143,7 @@ TEST(CombineRowsTest, WritesOnlyItsColumnsOfAWiderMatrix) {
 
 TEST(CombineRowsTest, NoExamplesAreFine) {
   CombineRows({}, {}, Combiner::kMean, {nullptr, 0, 8, 8});
-  CombineRows({.table = 0, .positions = {}, .offsets = {0}}, {}, Combiner::kSum,
+  CombineRows({.table = 0, .positions = {}, .offsets = {0}, .weights = {}}, {}, Combiner::kSum,
               {nullptr, 0, 8, 8});
 }
 
@@ -117,7 +152,7 @@ TEST(CombinedGradientTest, IsTheDifferenceQuotient) {
   const Vector rows = RandomVector(kRows * kDim, 2);
   const Vector dout = RandomVector(kExamples * kDim, 3);
   // The function is linear in the rows: a step of 1 is exact but for rounding.
-  for (const LookupUse& use : {MultiValued(), OneEach()}) {
+  for (const LookupUse& use : AllUses()) {
     for (const Combiner combiner : kCombiners) {
       Vector gradients(rows.size());
       AddCombinedGradient(use, {dout.data(), kExamples, kDim, kDim}, combiner, gradients);
@@ -199,20 +234,30 @@ TEST(LinearTest, NumbersAreMultiplied) {
   EXPECT_THAT(gradients, ElementsAre(1.5f, 6, -1, 4));
 }
 
-TEST(LinearTest, EqualsCombineRowsOfDimOne) {
-  const Vector weights = RandomVector(kRows, 4);
-  Vector logits(kExamples);
-  Vector combined(kExamples);
-  AddLinearTerms(MultiValued(), weights, 1, logits);
-  CombineRows(MultiValued(), weights, Combiner::kSum, View(combined, kExamples, 1));
-  EXPECT_THAT(logits, ElementsAreArray(combined));
+TEST(LinearTest, IsASumOfRowsAndItsGradient) {
+  constexpr std::int64_t kDim = 2;
+  const Vector weights = RandomVector(kRows * kDim, 4);
+  const Vector dlogits = RandomVector(kExamples * kDim, 7);
+  for (const LookupUse& use : AllUses()) {
+    Vector logits(kExamples * kDim);
+    Vector combined(kExamples * kDim);
+    AddLinearTerms(use, weights, kDim, logits);
+    CombineRows(use, weights, Combiner::kSum, View(combined, kExamples, kDim));
+    EXPECT_THAT(logits, ElementsAreArray(combined));
+    Vector gradients(kRows * kDim);
+    Vector combined_gradients(kRows * kDim);
+    AddLinearGradient(use, dlogits, kDim, gradients);
+    AddCombinedGradient(use, {dlogits.data(), kExamples, kDim, kDim}, Combiner::kSum,
+                        combined_gradients);
+    EXPECT_THAT(gradients, ElementsAreArray(combined_gradients));
+  }
 }
 
 TEST(CountIdsTest, CountsValidIdsAndClearsTheRest) {
   const std::vector<std::int64_t> ids = {2, 0, 2, -1, 1};
   const std::vector<std::int32_t> offsets = {0, 0, 3, 5};
   Vector out(3 * 5, 9.0f);
-  CountIds(ids, offsets, {out.data() + 1, 3, 3, 5});
+  CountIds(ids, offsets, {}, {out.data() + 1, 3, 3, 5});
   EXPECT_THAT(out, ElementsAre(9, 0, 0, 0, 9,  //
                                9, 1, 0, 2, 9,  //
                                9, 0, 1, 0, 9));
@@ -221,8 +266,16 @@ TEST(CountIdsTest, CountsValidIdsAndClearsTheRest) {
 TEST(CountIdsTest, TakesOneIdAnExampleWithoutOffsets) {
   const std::vector<std::int64_t> ids = {1, -1, 0};
   Vector out(3 * 2, 9.0f);
-  CountIds(ids, {}, View(out, 3, 2));
+  CountIds(ids, {}, {}, View(out, 3, 2));
   EXPECT_THAT(out, ElementsAre(0, 1, 0, 0, 1, 0));
+}
+
+TEST(CountIdsTest, AddsUpWeights) {
+  const std::vector<std::int64_t> ids = {2, 0, 2, -1, 1};
+  const std::vector<std::int32_t> offsets = {0, 3, 5};
+  Vector out(2 * 3, 9.0f);
+  CountIds(ids, offsets, Vector{0.5f, 2, -3, 4, 5}, View(out, 2, 3));
+  EXPECT_THAT(out, ElementsAre(2, 0, -2.5f, 0, 5, 0));
 }
 
 TEST(DeduplicatorTest, GivesPositionsInOrderOfFirstUse) {
