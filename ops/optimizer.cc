@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 1> kMomentumSlots = {"Momentum"};
 constexpr std::array<std::string_view, 1> kAdagradSlots = {"Adagrad"};
 constexpr std::array<std::string_view, 2> kAdamSlots = {"Adam", "Adam_1"};
 constexpr std::array<std::string_view, 2> kFtrlSlots = {"Ftrl", "Ftrl_1"};
+constexpr std::array<std::string_view, 1> kProximalAdagradSlots = {"ProximalAdagrad"};
 constexpr std::array<std::string_view, 2> kRmsPropSlots = {"RMSProp", "RMSProp_1"};
 
 // How far ahead of its use a row is fetched into the cache: about one memory latency of updates.
@@ -128,6 +129,48 @@ class RmsPropRule {
   float epsilon_;
 };
 
+// `weight` after a step, drawn towards 0 by l1 and l2 at this rate.
+float Shrunk(float weight, float rate, float l1, float l2) {
+  const float size = std::max(std::fabs(weight) - rate * l1, 0.0f);
+  return std::copysign(size, weight) / (1.0f + rate * l2);
+}
+
+class ProximalSgdRule {
+ public:
+  static constexpr int kNumSlots = 0;
+
+  ProximalSgdRule(const OptimizerSpec& spec, std::int64_t step)
+      : learning_rate_(LearningRateAt(spec, step)), l1_(spec.l1), l2_(spec.l2) {}
+
+  void Update(float gradient, float& weight) const {
+    weight = Shrunk(weight - learning_rate_ * gradient, learning_rate_, l1_, l2_);
+  }
+
+ private:
+  float learning_rate_;
+  float l1_;
+  float l2_;
+};
+
+class ProximalAdagradRule {
+ public:
+  static constexpr int kNumSlots = 1;
+
+  ProximalAdagradRule(const OptimizerSpec& spec, std::int64_t step)
+      : learning_rate_(LearningRateAt(spec, step)), l1_(spec.l1), l2_(spec.l2) {}
+
+  void Update(float gradient, float& weight, float& accumulator) const {
+    accumulator += gradient * gradient;
+    const float rate = learning_rate_ / std::sqrt(accumulator);
+    weight = Shrunk(weight - rate * gradient, rate, l1_, l2_);
+  }
+
+ private:
+  float learning_rate_;
+  float l1_;
+  float l2_;
+};
+
 // n^(-learning_rate_power) for the usual power, -0.5, and for any.
 struct SquareRoot {
   explicit SquareRoot(const OptimizerSpec&) {}
@@ -148,17 +191,19 @@ class FtrlRule {
       : power_(spec),
         learning_rate_(LearningRateAt(spec, step)),
         l1_(spec.l1),
-        twice_l2_(2.0f * spec.l2) {}
+        twice_l2_(2.0f * spec.l2),
+        twice_shrinkage_(2.0f * spec.l2_shrinkage) {}
 
   [[nodiscard]] float learning_rate() const { return learning_rate_; }
   [[nodiscard]] float l1() const { return l1_; }
   [[nodiscard]] float l2() const { return 0.5f * twice_l2_; }
+  [[nodiscard]] bool shrinks() const { return twice_shrinkage_ > 0; }
 
   void Update(float gradient, float& weight, float& accumulator, float& linear) const {
     const float new_accumulator = accumulator + gradient * gradient;
     const float new_power = power_(new_accumulator);
     const float sigma = (new_power - power_(accumulator)) / learning_rate_;
-    linear += gradient - sigma * weight;
+    linear += gradient + twice_shrinkage_ * weight - sigma * weight;
     accumulator = new_accumulator;
     const float quadratic = new_power / learning_rate_ + twice_l2_;
     const float shrunk = (std::copysign(l1_, linear) - linear) / quadratic;
@@ -170,6 +215,7 @@ class FtrlRule {
   float learning_rate_;
   float l1_;
   float twice_l2_;
+  float twice_shrinkage_;
 };
 
 template <typename Function>
@@ -189,6 +235,10 @@ void WithRule(const OptimizerSpec& spec, std::int64_t step, Function&& function)
                                                : function(FtrlRule<Power>(spec, step));
     case OptimizerKind::kRmsProp:
       return function(RmsPropRule(spec, step));
+    case OptimizerKind::kProximalSgd:
+      return function(ProximalSgdRule(spec, step));
+    case OptimizerKind::kProximalAdagrad:
+      return function(ProximalAdagradRule(spec, step));
   }
   DIME_CHECK(false);
 }
@@ -208,7 +258,7 @@ void UpdateOneRow(const Rule& rule, std::int64_t dim, float* row, const float* g
     }
   }
   if constexpr (std::is_same_v<Rule, FtrlRule<SquareRoot>>) {
-    if (dim >= kLongRow) {
+    if (dim >= kLongRow && !rule.shrinks()) {
       return cpu::Kernels().update_ftrl(rule.learning_rate(), rule.l1(), rule.l2(), gradient, dim,
                                         weights, slot0, slot1);
     }
@@ -256,7 +306,10 @@ void UpdateAllRowsWith(const Rule& rule, std::int64_t dim, std::int64_t num_rows
 std::span<const std::string_view> SlotNames(OptimizerKind kind) {
   switch (kind) {
     case OptimizerKind::kSgd:
+    case OptimizerKind::kProximalSgd:
       return {};
+    case OptimizerKind::kProximalAdagrad:
+      return kProximalAdagradSlots;
     case OptimizerKind::kMomentum:
       return kMomentumSlots;
     case OptimizerKind::kAdagrad:
@@ -276,11 +329,13 @@ float InitialSlotValue(const OptimizerSpec& spec, int slot) {
   if (slot > 0) return 0.0f;
   switch (spec.kind) {
     case OptimizerKind::kAdagrad:
+    case OptimizerKind::kProximalAdagrad:
     case OptimizerKind::kFtrl:
       return spec.initial_accumulator;
     case OptimizerKind::kRmsProp:
       return 1.0f;
     case OptimizerKind::kSgd:
+    case OptimizerKind::kProximalSgd:
     case OptimizerKind::kMomentum:
     case OptimizerKind::kAdam:
       return 0.0f;

@@ -3,7 +3,7 @@
 // A row is one record of floats: dim weights, then each slot's dim values. Formulas: TensorFlow's
 // training_ops and its v1 optimizers (FTRL: McMahan et al., "Ad click prediction", KDD 2013;
 // Adagrad: Duchi et al., JMLR 2011; Adam: Kingma and Ba, ICLR 2015; RMSProp: Tieleman and Hinton,
-// 2012).
+// 2012; proximal steps: Duchi and Singer, JMLR 2009).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,18 @@
 
 namespace dime::ops {
 
-enum class OptimizerKind { kSgd, kMomentum, kAdagrad, kAdam, kFtrl, kRmsProp };
+// The proximal ones shrink weights towards 0 after each update: TensorFlow's way to have L1 and L2
+// penalties on a network.
+enum class OptimizerKind {
+  kSgd,
+  kMomentum,
+  kAdagrad,
+  kAdam,
+  kFtrl,
+  kRmsProp,
+  kProximalSgd,
+  kProximalAdagrad,
+};
 
 enum class DecayKind { kNone, kExponential, kInverseTime, kPolynomial, kCosine };
 
@@ -37,16 +48,18 @@ struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::kSgd;
   float learning_rate = 0.05f;
   LearningRateDecay decay = {};
-  float initial_accumulator = 0.1f;   // Adagrad, FTRL: the first slot's start.
+  float initial_accumulator = 0.1f;   // Both Adagrads, FTRL: the first slot's start.
   float learning_rate_power = -0.5f;  // FTRL.
-  float l1 = 0;                       // FTRL.
-  float l2 = 0;                       // FTRL: enters with a factor of 2, as in TensorFlow.
-  float momentum = 0;                 // Momentum, RMSProp.
-  bool nesterov = false;              // Momentum.
-  float beta1 = 0.9f;                 // Adam.
-  float beta2 = 0.999f;               // Adam.
-  float rho = 0.9f;                   // RMSProp: how slowly the mean of squares forgets.
-  float epsilon = 1e-8f;              // Adam; RMSProp, there within the square root.
+  float l1 = 0;                       // FTRL, proximal.
+  float l2 = 0;                       // FTRL (with a factor of 2, as in TensorFlow), proximal.
+  float l2_shrinkage = 0;  // FTRL: 2 * l2_shrinkage * weight is added to the gradient, but not to
+                           // the accumulator.
+  float momentum = 0;      // Momentum, RMSProp.
+  bool nesterov = false;   // Momentum.
+  float beta1 = 0.9f;      // Adam.
+  float beta2 = 0.999f;    // Adam.
+  float rho = 0.9f;        // RMSProp: how slowly the mean of squares forgets.
+  float epsilon = 1e-8f;   // Adam; RMSProp, there within the square root.
 
   friend bool operator==(const OptimizerSpec&, const OptimizerSpec&) = default;
 };

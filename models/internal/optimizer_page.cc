@@ -21,9 +21,14 @@ using ops::OptimizerSpec;
 constexpr std::int64_t kMaxDecaySteps = std::int64_t{1} << 53;
 
 constexpr Choice<ops::OptimizerKind> kOptimizers[] = {
-    {"sgd", ops::OptimizerKind::kSgd},         {"momentum", ops::OptimizerKind::kMomentum},
-    {"adagrad", ops::OptimizerKind::kAdagrad}, {"adam", ops::OptimizerKind::kAdam},
-    {"ftrl", ops::OptimizerKind::kFtrl},       {"rmsprop", ops::OptimizerKind::kRmsProp}};
+    {"sgd", ops::OptimizerKind::kSgd},
+    {"momentum", ops::OptimizerKind::kMomentum},
+    {"adagrad", ops::OptimizerKind::kAdagrad},
+    {"adam", ops::OptimizerKind::kAdam},
+    {"ftrl", ops::OptimizerKind::kFtrl},
+    {"rmsprop", ops::OptimizerKind::kRmsProp},
+    {"proximal_sgd", ops::OptimizerKind::kProximalSgd},
+    {"proximal_adagrad", ops::OptimizerKind::kProximalAdagrad}};
 constexpr Choice<ops::DecayKind> kDecays[] = {{"exponential", ops::DecayKind::kExponential},
                                               {"inverse_time", ops::DecayKind::kInverseTime},
                                               {"polynomial", ops::DecayKind::kPolynomial},
@@ -61,6 +66,8 @@ std::vector<Setting<OptimizerSpec>> SettingsOf(ops::OptimizerKind kind) {
   const auto accumulator = number("initial_accumulator", &Spec::initial_accumulator, kPositive);
   const auto momentum = number("momentum", &Spec::momentum, kFraction);
   const auto epsilon = number("epsilon", &Spec::epsilon, kPositive);
+  const auto l1 = number("l1", &Spec::l1, kNotNegative);
+  const auto l2 = number("l2", &Spec::l2, kNotNegative);
   switch (kind) {
     case ops::OptimizerKind::kSgd:
       return {rate};
@@ -72,11 +79,18 @@ std::vector<Setting<OptimizerSpec>> SettingsOf(ops::OptimizerKind kind) {
       return {rate, number("beta1", &Spec::beta1, kFraction),
               number("beta2", &Spec::beta2, kFraction), epsilon};
     case ops::OptimizerKind::kFtrl:
-      return {rate, accumulator,
+      return {rate,
+              accumulator,
               number("learning_rate_power", &Spec::learning_rate_power, kNotPositive),
-              number("l1", &Spec::l1, kNotNegative), number("l2", &Spec::l2, kNotNegative)};
+              l1,
+              l2,
+              number("l2_shrinkage", &Spec::l2_shrinkage, kNotNegative)};
     case ops::OptimizerKind::kRmsProp:
       return {rate, number("rho", &Spec::rho, kFraction), momentum, epsilon};
+    case ops::OptimizerKind::kProximalSgd:
+      return {rate, l1, l2};
+    case ops::OptimizerKind::kProximalAdagrad:
+      return {rate, accumulator, l1, l2};
   }
   return {};
 }

@@ -209,6 +209,15 @@ TEST(DescriptionTest, EveryOptimizerAndDecayIsReadAndWritten) {
         .momentum = 0.75f,
         .rho = 0.25f,
         .epsilon = 1e-10f}},
+      {"{kind: ftrl, learning_rate: 0.5, l2_shrinkage: 0.25}",
+       {.kind = OptimizerKind::kFtrl, .learning_rate = 0.5f, .l2_shrinkage = 0.25f}},
+      {"{kind: proximal_sgd, learning_rate: 0.5, l1: 0.25, l2: 2}",
+       {.kind = OptimizerKind::kProximalSgd, .learning_rate = 0.5f, .l1 = 0.25f, .l2 = 2}},
+      {"{kind: proximal_adagrad, learning_rate: 0.5, initial_accumulator: 1, l1: 0.25}",
+       {.kind = OptimizerKind::kProximalAdagrad,
+        .learning_rate = 0.5f,
+        .initial_accumulator = 1,
+        .l1 = 0.25f}},
       {"{kind: sgd, learning_rate: 1, decay: {kind: inverse_time, steps: 8, rate: 0.5}}",
        {.kind = OptimizerKind::kSgd,
         .learning_rate = 1,
@@ -512,7 +521,8 @@ TEST(DescribeDifferenceTest, NamesEachKeyWithBothValues) {
           "estimator.dnn_optimizer.kind: adagrad here, ftrl there",
           "estimator.dnn_optimizer.learning_rate_power: nothing here, -0.5 there",
           "estimator.dnn_optimizer.l1: nothing here, 0 there",
-          "estimator.dnn_optimizer.l2: nothing here, 0 there"));
+          "estimator.dnn_optimizer.l2: nothing here, 0 there",
+          "estimator.dnn_optimizer.l2_shrinkage: nothing here, 0 there"));
 }
 
 }  // namespace

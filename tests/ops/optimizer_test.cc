@@ -1,6 +1,6 @@
 // The constants come from TensorFlow 2.15: three steps from kStart with kGradients, by
 // ResourceApplyGradientDescent, ResourceApplyAdagrad, ResourceApplyFtrl and by the v1 optimizers
-// Momentum, Adam and RMSProp.
+// Momentum, Adam, RMSProp, Ftrl with shrinkage, ProximalGradientDescent and ProximalAdagrad.
 #include "ops/optimizer.h"
 
 #include <gmock/gmock.h>
@@ -48,6 +48,14 @@ OptimizerSpec Momentum(float learning_rate, bool nesterov) {
           .learning_rate = learning_rate,
           .momentum = 0.9f,
           .nesterov = nesterov};
+}
+OptimizerSpec Proximal(OptimizerKind kind) {
+  return {.kind = kind, .learning_rate = 0.1f, .l1 = 0.05f, .l2 = 0.3f};
+}
+OptimizerSpec ShrunkFtrl() {
+  OptimizerSpec spec = Ftrl(0.2f, 0.05f, 0.1f);
+  spec.l2_shrinkage = 0.4f;
+  return spec;
 }
 OptimizerSpec Adam(float learning_rate) {
   return {.kind = OptimizerKind::kAdam, .learning_rate = learning_rate};
@@ -98,6 +106,7 @@ TEST(SlotsTest, HaveTensorFlowsNamesAndStarts) {
   EXPECT_THAT(SlotNames(OptimizerKind::kSgd), IsEmpty());
   EXPECT_THAT(SlotNames(OptimizerKind::kAdagrad), ElementsAre("Adagrad"));
   EXPECT_THAT(SlotNames(OptimizerKind::kFtrl), ElementsAre("Ftrl", "Ftrl_1"));
+  EXPECT_THAT(SlotNames(OptimizerKind::kProximalAdagrad), ElementsAre("ProximalAdagrad"));
   EXPECT_EQ(InitialSlotValue(Adagrad(1), 0), 0.1f);
   EXPECT_EQ(InitialSlotValue(Ftrl(1), 0), 0.1f);
   EXPECT_EQ(InitialSlotValue(Ftrl(1), 1), 0.0f);
@@ -199,6 +208,26 @@ TEST(OptimizerTest, FtrlWithPenaltiesEqualsTensorFlow) {
                             -0.000231519341f, 0.8567729f, 0.580000043f, -19.0243912f}}));
 }
 
+TEST(OptimizerTest, FtrlWithShrinkageEqualsTensorFlow) {
+  ExpectNear(
+      TrainedRecord(ShrunkFtrl()),
+      Concatenated({{-0.0635500625f, 0.141699418f, -0.0729808733f, -0.12723425f, -1.81683409f,
+                     0.00204984937f, -0.0548679046f, -0.147433177f, 0.459241271f},
+                    kSquares,
+                    {0.270618051f, -1.15632689f, 0.447311074f, 0.276625991f, 389.455597f,
+                     -0.0545096695f, 0.844764054f, 0.580000043f, -17.7569084f}}));
+}
+
+TEST(OptimizerTest, ProximalStepsEqualTensorFlow) {
+  ExpectNear(TrainedRecord(Proximal(OptimizerKind::kProximalSgd)),
+             {-0.0201850496f, 0.229214206f, -0.540515184f, 0.901154876f, 0.693508625f, 0.008019845f,
+              -0.0140639059f, -0.0533980615f, 0.057178501f});
+  ExpectNear(TrainedRecord(Proximal(OptimizerKind::kProximalAdagrad)),
+             Concatenated({{-0.0344210677f, 0.24818565f, -0.466703802f, 0.722694159f, -1.92362273f,
+                            0.0130468039f, -0.0293218866f, -0.07757736f, 0.60392344f},
+                           kSquares}));
+}
+
 TEST(OptimizerTest, FtrlWithAnotherPowerEqualsTensorFlow) {
   ExpectNear(TrainedRecord(Ftrl(0.1f, 0.05f, 0.01f, -0.8f)),
              Concatenated({{-0.0777212158f, 0.248292416f, -0.0878628641f, 0.f, -1.99113131f, 0.f,
@@ -269,7 +298,8 @@ TEST_P(UpdateRowsTest, EqualsUpdateRowForEachIdAndLeavesTheOthers) {
   std::normal_distribution<float> normal;
   for (const OptimizerSpec& spec :
        {Sgd(0.1f), Momentum(0.1f, false), Momentum(0.1f, true), Adagrad(0.1f), Adam(0.1f),
-        Ftrl(0.1f), Ftrl(0.1f, 0.2f, 0.3f), Ftrl(0.1f, 0, 0.3f, -0.7f), RmsProp(0.1f)}) {
+        Ftrl(0.1f), Ftrl(0.1f, 0.2f, 0.3f), Ftrl(0.1f, 0, 0.3f, -0.7f), RmsProp(0.1f), ShrunkFtrl(),
+        Proximal(OptimizerKind::kProximalSgd), Proximal(OptimizerKind::kProximalAdagrad)}) {
     const std::int64_t record_floats = dim * (1 + NumSlots(spec.kind));
     Vector together;
     for (std::int64_t row = 0; row < kRows; ++row) {
