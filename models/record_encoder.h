@@ -6,6 +6,7 @@
 // from any thread; a Batch by one at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "models/batch.h"
 #include "models/description.h"
 #include "runtime/base/status.h"
+#include "runtime/records/text_rows.h"
 
 namespace dime::models {
 
@@ -43,6 +45,11 @@ struct RecordError {
   std::string reason;  // "'abc' is not an integer"
 };
 
+struct RowError {
+  std::size_t row = 0;
+  RecordError error;
+};
+
 // A value that did not come as text.
 struct FieldValue {
   std::string_view text;
@@ -67,8 +74,12 @@ class RecordEncoder {
   // InputFormat's order (with LabelUse::kIgnored the label may be empty).
   [[nodiscard]] std::optional<RecordError> AppendFields(std::span<const std::string_view> fields,
                                                         LabelUse label, Batch* batch) const;
-  // The same for values by field (indexed as InputFormat::fields). Fields the model does not use
-  // may be absent.
+  // The same, much faster, for many records. Those that are wrong are left out and added to
+  // `errors`.
+  void AppendRows(const records::TextRows& rows, LabelUse label, Batch* batch,
+                  std::vector<RowError>* errors) const;
+  // The same as AppendFields() for values by field (indexed as InputFormat::fields). Fields the
+  // model does not use may be absent.
   [[nodiscard]] std::optional<RecordError> AppendValues(std::span<const FieldValue> values,
                                                         LabelUse label, Batch* batch) const;
 

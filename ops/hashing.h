@@ -29,4 +29,26 @@ inline constexpr std::uint64_t kDefaultCrossKey = 0xDECAFCAFFE;
   return mix(result);
 }
 
+// Remainders by a number that stays the same: exact, and without a division, which takes several
+// times as long. The reciprocal is of 65 bits (Granlund and Montgomery, Division by Invariant
+// Integers using Multiplication, figure 4.1).
+class Modulus {
+ public:
+  explicit Modulus(std::uint64_t divisor);  // > 0.
+
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t value) const {
+    if (is_power_of_two_) return value & (divisor_ - 1);
+    __extension__ using Uint128 = unsigned __int128;
+    const auto high = static_cast<std::uint64_t>(Uint128{reciprocal_} * value >> 64);
+    const std::uint64_t quotient = (high + ((value - high) >> 1)) >> shift_;
+    return value - quotient * divisor_;
+  }
+
+ private:
+  std::uint64_t divisor_;
+  bool is_power_of_two_;
+  std::uint64_t reciprocal_ = 0;  // Without its topmost bit, which is 1.
+  int shift_ = 0;
+};
+
 }  // namespace dime::ops

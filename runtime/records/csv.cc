@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/records/internal/row_scan.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -13,6 +15,7 @@ namespace dime::records {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64;
+constexpr std::size_t kMaxRowsBytes = std::size_t{1} << 16;  // What NextRows() looks at.
 
 // Bit i says whether block[i] is a separator, a quote or a line feed.
 std::uint64_t FindStructure(const char* block, char separator) {
@@ -71,6 +74,36 @@ bool CsvReader::Next() {
   if (position_ >= text_.size()) return false;
   ReadRecord();
   return true;
+}
+
+bool CsvReader::NextRows(std::size_t num_fields, TextRows* rows) {
+  fields_.clear();
+  error_.clear();
+  error_field_ = -1;
+  record_line_ = next_line_;
+  record_offset_ = std::min(position_, text_.size());
+  record_size_ = 0;
+  const std::size_t left_bytes = text_.size() - record_offset_;
+  if (left_bytes < internal::kScanBytes + TextRows::kReadableBytes) return false;
+  rows->text_ = text_.data() + record_offset_;
+  rows->num_fields_ = num_fields;
+  rows->starts_.resize(TextRows::kMaxRows * num_fields + internal::kScanBytes + 1);
+  std::size_t num_rows = internal::ScanRows(
+      {.text = rows->text_,
+       .num_bytes = std::min(left_bytes - TextRows::kReadableBytes, kMaxRowsBytes),
+       .separator = dialect_.separator,
+       .num_fields = num_fields,
+       .max_rows = TextRows::kMaxRows,
+       .starts = rows->starts_.data(),
+       .capacity = rows->starts_.size()});
+  const bool all_are_plain = num_fields > 1 && dialect_.max_record_bytes >= kMaxRowsBytes;
+  for (std::size_t r = 0; !all_are_plain && r < num_rows; ++r) {
+    if (!IsPlain(rows->row(r))) num_rows = r;
+  }
+  rows->num_rows_ = num_rows;
+  position_ += rows->starts_[num_rows * num_fields];
+  next_line_ += static_cast<std::int64_t>(num_rows);
+  return num_rows > 0;
 }
 
 // The fast way: a block at a time, until a quote says that it is not enough.
@@ -199,6 +232,11 @@ void CsvReader::FinishRecord(std::size_t line_end, std::int64_t num_lines) {
   }
   position_ = line_end + 1;
   next_line_ += num_lines;
+}
+
+// Whether a line without quotes is a record as it stands.
+bool CsvReader::IsPlain(std::string_view row) const {
+  return !row.empty() && row.size() <= dialect_.max_record_bytes;
 }
 
 // Gives up the line that the record starts on.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/base/status.h"
+#include "runtime/records/text_rows.h"
 
 namespace dime::records {
 
@@ -34,6 +35,12 @@ class CsvReader {
   // what is wrong with this record; calling Next() again goes on with the record after it.
   bool Next();
 
+  // Moves over the plain records that come next, at most a block of them, and fills `rows` with
+  // them: lines of `num_fields` fields without quotes. False when the next record is none, or too
+  // near to the end of the text: then Next() reads it. Much faster than Next(); line() and offset()
+  // are then those of the first row, of which each is a line.
+  bool NextRows(std::size_t num_fields, TextRows* rows);
+
   // The fields of the current record: views into the text, or into this reader where quotes had to
   // be resolved; valid until the next call of Next().
   [[nodiscard]] const std::vector<std::string_view>& fields() const { return fields_; }
@@ -42,7 +49,8 @@ class CsvReader {
     return error_field_;
   }  // 0-based; -1: the record as a whole.
 
-  // Where the current record starts: 0-based line (counting the lines inside quotes) and byte.
+  // Where the current record starts: 0-based line (counting the lines inside quotes) and byte. At
+  // the end: how many lines and bytes there were.
   [[nodiscard]] std::int64_t line() const { return record_line_; }
   [[nodiscard]] std::size_t offset() const { return record_offset_; }
   // The record's text, without its line end.
@@ -61,6 +69,7 @@ class CsvReader {
   void FinishRecord(std::size_t line_end, std::int64_t num_lines);
   void Fail(int field, std::string error);
   [[nodiscard]] std::size_t RecordLimit() const;
+  [[nodiscard]] bool IsPlain(std::string_view row) const;
 
   std::string_view text_;
   CsvDialect dialect_;

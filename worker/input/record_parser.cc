@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <optional>
+#include <utility>
 
 namespace dime::worker {
 namespace {
@@ -35,8 +34,17 @@ ParsedText RecordParser::ParseWhole(std::string_view text) const {
   ParsedText parsed;
   parsed.examples = encoder_.NewBatch();
   records::CsvReader reader(text, dialect_);
-  while (reader.Next()) ParseRecord(reader, &parsed);
-  parsed.num_lines = std::count(text.begin(), text.end(), '\n');
+  records::TextRows rows;
+  while (true) {
+    if (reader.NextRows(format_.fields.size(), &rows)) {
+      ParseRows(rows, reader.line(), &parsed);
+    } else if (reader.Next()) {
+      ParseRecord(reader, &parsed);
+    } else {
+      break;
+    }
+  }
+  parsed.num_lines = reader.line();
   return parsed;
 }
 
@@ -44,16 +52,19 @@ ParsedText RecordParser::ParsePrefix(std::string_view text, std::size_t* consume
   ParsedText parsed;
   parsed.examples = encoder_.NewBatch();
   records::CsvReader reader(text, dialect_);
+  records::TextRows rows;
   *consumed = text.size();
-  while (reader.Next()) {
-    if (MayReadOtherwise(reader, text.size())) {
+  while (true) {
+    if (reader.NextRows(format_.fields.size(), &rows)) {  // Rows end well before the text does.
+      ParseRows(rows, reader.line(), &parsed);
+    } else if (reader.Next() && !MayReadOtherwise(reader, text.size())) {
+      ParseRecord(reader, &parsed);
+    } else {
       *consumed = reader.offset();
       break;
     }
-    ParseRecord(reader, &parsed);
   }
-  text = text.substr(0, *consumed);
-  parsed.num_lines = std::count(text.begin(), text.end(), '\n');
+  parsed.num_lines = reader.line();
   return parsed;
 }
 
@@ -72,28 +83,39 @@ BadRecord RecordParser::TooLong(std::string_view text) const {
                                  dialect_.max_record_bytes, Printable(text, kMaxQuotedChars))};
 }
 
+void RecordParser::ParseRows(const records::TextRows& rows, std::int64_t first_line,
+                             ParsedText* parsed) const {
+  std::vector<models::RowError> errors;
+  encoder_.AppendRows(rows, models::LabelUse::kRequired, &parsed->examples, &errors);
+  for (const models::RowError& wrong : errors) {
+    AddBadRecord(rows.row(wrong.row), first_line + static_cast<std::int64_t>(wrong.row),
+                 wrong.error, parsed);
+  }
+}
+
 void RecordParser::ParseRecord(const records::CsvReader& reader, ParsedText* parsed) const {
   if (!reader.error().empty()) {
-    return AddBadRecord(reader, reader.error_field(), reader.error(), parsed);
+    return AddBadRecord(reader.record(), reader.line(),
+                        {.field = reader.error_field(), .reason = reader.error()}, parsed);
   }
   const auto error =
       encoder_.AppendFields(reader.fields(), models::LabelUse::kRequired, &parsed->examples);
-  if (error) AddBadRecord(reader, error->field, error->reason, parsed);
+  if (error) AddBadRecord(reader.record(), reader.line(), *error, parsed);
 }
 
-void RecordParser::AddBadRecord(const records::CsvReader& reader, int field,
-                                std::string_view reason, ParsedText* parsed) const {
+void RecordParser::AddBadRecord(std::string_view record, std::int64_t line,
+                                const models::RecordError& error, ParsedText* parsed) const {
   ++parsed->num_bad_records;
   if (parsed->bad_records.size() >= kMaxBadRecordMessages) return;
-  const std::string what = Printable(reason, kMaxReasonChars);
+  const std::string what = Printable(error.reason, kMaxReasonChars);
   std::string message;
-  if (field >= 0 && static_cast<std::size_t>(field) < format_.fields.size()) {
-    message = fmt::format("field {} ('{}'): {}", field + 1,
-                          format_.fields[static_cast<std::size_t>(field)].name, what);
+  if (error.field >= 0 && static_cast<std::size_t>(error.field) < format_.fields.size()) {
+    message = fmt::format("field {} ('{}'): {}", error.field + 1,
+                          format_.fields[static_cast<std::size_t>(error.field)].name, what);
   } else {
-    message = fmt::format("{}: '{}'", what, Printable(reader.record(), kMaxQuotedChars));
+    message = fmt::format("{}: '{}'", what, Printable(record, kMaxQuotedChars));
   }
-  parsed->bad_records.push_back({reader.line(), std::move(message)});
+  parsed->bad_records.push_back({line, std::move(message)});
 }
 
 }  // namespace dime::worker

@@ -25,7 +25,7 @@ struct BadRecord {
 
 struct ParsedText {
   models::Batch examples;
-  std::int64_t num_lines = 0;
+  std::int64_t num_lines = 0;  // A last one need not have a line end.
   std::int64_t num_bad_records = 0;
   std::vector<BadRecord> bad_records;  // The first kMaxBadRecordMessages.
 };
@@ -53,8 +53,9 @@ class RecordParser {
 
  private:
   bool MayReadOtherwise(const records::CsvReader& reader, std::size_t text_size) const;
+  void ParseRows(const records::TextRows& rows, std::int64_t first_line, ParsedText* parsed) const;
   void ParseRecord(const records::CsvReader& reader, ParsedText* parsed) const;
-  void AddBadRecord(const records::CsvReader& reader, int field, std::string_view reason,
+  void AddBadRecord(std::string_view record, std::int64_t line, const models::RecordError& error,
                     ParsedText* parsed) const;
 
   const models::InputFormat& format_;

@@ -1,0 +1,96 @@
+#include "models/internal/column_steps.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace dime::models::internal {
+namespace {
+
+template <typename T>
+std::vector<std::vector<T>> MakeSlots(std::size_t num_slots) {
+  return std::vector<std::vector<T>>(num_slots, std::vector<T>(ColumnBlock::kMaxRecords));
+}
+
+std::size_t Index(int slot) { return static_cast<std::size_t>(slot); }
+
+std::int64_t IdOf(const VocabularyStep& step, std::string_view text, std::uint64_t) {
+  return text.empty() ? kMissing : step.vocabulary.Find(text);
+}
+
+std::int64_t IdOf(const HashStep& step, std::string_view text, std::uint64_t fingerprint) {
+  return text.empty() ? kMissing : static_cast<std::int64_t>(step.buckets(fingerprint));
+}
+
+// How many of the ascending boundaries are not above the number. No branch depends on the number:
+// none could be foreseen.
+std::int64_t BucketOf(float number, std::span<const float> boundaries) {
+  const float* first = boundaries.data();
+  for (std::size_t size = boundaries.size(); size > 1;) {
+    const std::size_t half = size / 2;
+    first += number < first[half - 1] ? 0 : half;
+    size -= half;
+  }
+  if (boundaries.empty()) return 0;
+  return first - boundaries.data() + (number < *first ? 0 : 1);
+}
+
+void Run(const BucketizeStep& step, ColumnBlock* block) {
+  const float* const numbers = block->numbers[Index(step.number)].data();
+  std::int64_t* const ids = block->ids[Index(step.ids)].data();
+  for (std::size_t r = 0; r < block->num_records; ++r)
+    ids[r] = BucketOf(numbers[r], step.boundaries);
+}
+
+// Key by key, so that records, which do not depend on each other, follow each other closely.
+void Run(const CrossStep& step, ColumnBlock* block) {
+  std::array<std::uint64_t, ColumnBlock::kMaxRecords> hashes;
+  std::array<bool, ColumnBlock::kMaxRecords> missing = {};
+  const std::size_t num_records = block->num_records;
+  std::fill_n(hashes.begin(), num_records, step.hash_key);
+  for (const CrossStep::Key& key : step.keys) {
+    if (key.is_id) {
+      const std::int64_t* const ids = block->ids[Index(key.slot)].data();
+      for (std::size_t r = 0; r < num_records; ++r) {
+        missing[r] |= ids[r] == kMissing;
+        hashes[r] = ops::FingerprintCat(hashes[r], static_cast<std::uint64_t>(ids[r]));
+      }
+    } else {
+      const std::uint64_t* const values = block->fingerprints[Index(key.slot)].data();
+      for (std::size_t r = 0; r < num_records; ++r) {
+        hashes[r] = ops::FingerprintCat(hashes[r], values[r]);
+      }
+    }
+  }
+  std::int64_t* const ids = block->ids[Index(step.ids)].data();
+  for (std::size_t r = 0; r < num_records; ++r) {
+    ids[r] = missing[r] ? kMissing : static_cast<std::int64_t>(step.buckets(hashes[r]));
+  }
+}
+
+}  // namespace
+
+ColumnBlock::ColumnBlock(const EncoderPlan& plan)
+    : numbers(MakeSlots<float>(plan.numbers.size())),
+      fingerprints(MakeSlots<std::uint64_t>(plan.texts.size())),
+      ids(MakeSlots<std::int64_t>(Index(plan.num_ids))),
+      labels(kMaxRecords) {
+  std::size_t most_steps = 1;
+  for (const TextField& text : plan.texts) most_steps = std::max(most_steps, text.steps.size());
+  text_ids.resize(most_steps);
+}
+
+void RunTextSteps(const TextField& field, std::string_view text, std::uint64_t* fingerprint,
+                  std::int64_t* ids) {
+  if (field.needs_fingerprint) *fingerprint = ops::Fingerprint64(text);
+  for (std::size_t s = 0; s < field.steps.size(); ++s) {
+    ids[s] = std::visit([&](const auto& step) { return IdOf(step, text, *fingerprint); },
+                        field.steps[s]);
+  }
+}
+
+void RunDerivedStep(const DerivedStep& step, ColumnBlock* block) {
+  std::visit([block](const auto& kind) { Run(kind, block); }, step);
+}
+
+}  // namespace dime::models::internal
