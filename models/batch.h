@@ -28,8 +28,9 @@ struct Batch {
   std::int64_t num_examples = 0;
   std::vector<IdColumn> ids;        // Parallel to Schema::id_columns.
   std::vector<FloatColumn> floats;  // Parallel to Schema::float_columns.
-  std::vector<float> labels;   // Class index or target. Empty when there are none (prediction).
-  std::vector<float> weights;  // Empty: all 1.
+  std::vector<float> labels;     // Class index or target. Empty when there are none (prediction).
+  std::vector<float> weights;    // Empty: all 1.
+  std::uint64_t random_key = 0;  // What chance in a step on this batch depends on (dropout).
   std::vector<std::int64_t>
       records;  // Which record of the input each example is; empty when nobody asks.
 };

@@ -7,9 +7,11 @@
 #include <set>
 #include <utility>
 
+#include "models/internal/column_page.h"
 #include "models/internal/estimator_page.h"
 #include "models/internal/feature_columns.h"
 #include "models/internal/text.h"
+#include "models/internal/vocabulary_file.h"
 #include "models/internal/yaml_tree.h"
 
 namespace dime::models {
@@ -19,6 +21,7 @@ using internal::Choice;
 using internal::YamlNode;
 
 constexpr std::int64_t kMaxHeaderLines = 1000;
+constexpr std::int64_t kMaxFieldValues = 1 << 16;
 constexpr std::int64_t kMaxClasses = 1 << 20;  // A float holds each number.
 constexpr Choice<FieldType> kFieldTypes[] = {
     {"integer", FieldType::kInteger}, {"float", FieldType::kFloat}, {"string", FieldType::kString}};
@@ -56,13 +59,45 @@ absl::Status CheckDefault(const YamlNode& node, const Field& field) {
   return absl::OkStatus();
 }
 
-absl::Status ReadField(const YamlNode& node, Field* field) {
-  DIME_RETURN_IF_ERROR(internal::CheckKeys(node, {"name", "type"}, {"default"}));
+// `values: any` or `values: 3`, and what separates them.
+absl::Status ReadFieldValues(const YamlNode& node, const InputFormat& input, Field* field) {
+  const YamlNode* const values = node.Find("values");
+  const YamlNode* const separator = node.Find("value_separator");
+  if (values != nullptr) {
+    field->num_values = 0;
+    const bool is_any = values->kind == YamlNode::Kind::kText && values->text == "any";
+    if (!is_any) {
+      DIME_RETURN_IF_ERROR(internal::ReadInteger(values, 1, kMaxFieldValues, &field->num_values));
+    }
+    if (field->num_values > 1 && field->type == FieldType::kString) {
+      return values->Error("is {}; a field of strings has one value, or `any` number of them",
+                           field->num_values);
+    }
+  }
+  DIME_RETURN_IF_ERROR(ReadSeparator(separator, &field->value_separator));
+  if (separator != nullptr && !field->is_list()) {
+    return separator->Error("is there, but the field has one value; `values: any` makes it a list");
+  }
+  if (field->is_list() && field->value_separator == input.separator) {
+    return (separator == nullptr ? node : *separator)
+        .Error("'{}' separates the fields already", input.separator);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadField(const YamlNode& node, const InputFormat& input, Field* field) {
+  DIME_RETURN_IF_ERROR(
+      internal::CheckKeys(node, {"name", "type"}, {"default", "values", "value_separator"}));
   const YamlNode& name = *node.Find("name");
   DIME_RETURN_IF_ERROR(internal::ReadText(&name, &field->name));
   DIME_RETURN_IF_ERROR(internal::CheckName(name, field->name));
   DIME_RETURN_IF_ERROR(internal::ReadChoice(node.Find("type"), kFieldTypes, &field->type));
+  DIME_RETURN_IF_ERROR(ReadFieldValues(node, input, field));
   const YamlNode* const default_value = node.Find("default");
+  if (field->num_values == 0) {
+    if (default_value == nullptr) return absl::OkStatus();
+    return default_value->Error("is there, but an empty list of any length has no values");
+  }
   if (default_value == nullptr) {
     if (field->type != FieldType::kString) field->default_value = '0';
     return absl::OkStatus();
@@ -87,7 +122,7 @@ absl::Status ReadInput(const YamlNode& node, InputFormat* input) {
   std::set<std::string> names;
   for (const YamlNode& item : fields.children) {
     Field& field = input->fields.emplace_back();
-    DIME_RETURN_IF_ERROR(ReadField(item, &field));
+    DIME_RETURN_IF_ERROR(ReadField(item, *input, &field));
     if (!names.insert(field.name).second) {
       return item.Error("there is a field '{}' already; names are unique", field.name);
     }
@@ -95,8 +130,25 @@ absl::Status ReadInput(const YamlNode& node, InputFormat* input) {
   return absl::OkStatus();
 }
 
+absl::Status ReadWeightField(const YamlNode* node, ModelDescription* description) {
+  if (node == nullptr) return absl::OkStatus();
+  std::string& name = description->label.weight_field;
+  DIME_RETURN_IF_ERROR(internal::ReadText(node, &name));
+  const int position = description->FindField(name);
+  if (position < 0) {
+    std::vector<std::string> known;
+    for (const Field& candidate : description->input.fields) known.push_back(candidate.name);
+    return internal::UnknownName(*node, "field", name, known);
+  }
+  const Field& field = description->input.fields[static_cast<std::size_t>(position)];
+  if (name == description->label.field) return node->Error("'{}' is the label itself", name);
+  if (field.type != FieldType::kString && !field.is_list()) return absl::OkStatus();
+  return node->Error("'{}' is no number; a weight is one number, 0 or above", name);
+}
+
 absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
-  DIME_RETURN_IF_ERROR(internal::CheckKeys(node, {"field"}, {"vocabulary", "num_classes"}));
+  DIME_RETURN_IF_ERROR(
+      internal::CheckKeys(node, {"field"}, {"vocabulary", "num_classes", "weight_field"}));
   Label& label = description->label;
   const YamlNode& field = *node.Find("field");
   DIME_RETURN_IF_ERROR(internal::ReadText(&field, &label.field));
@@ -106,9 +158,13 @@ absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
     for (const Field& candidate : description->input.fields) known.push_back(candidate.name);
     return internal::UnknownName(field, "field", label.field, known);
   }
+  DIME_RETURN_IF_ERROR(ReadWeightField(node.Find("weight_field"), description));
   const YamlNode* const vocabulary = node.Find("vocabulary");
   const YamlNode* const num_classes = node.Find("num_classes");
   const FieldType type = description->input.fields[static_cast<std::size_t>(position)].type;
+  if (description->input.fields[static_cast<std::size_t>(position)].is_list()) {
+    return field.Error("'{}' is a list; a label is one value", label.field);
+  }
   if (vocabulary != nullptr && num_classes != nullptr) {
     return num_classes->Error("the vocabulary says already how many classes there are");
   }
@@ -134,15 +190,21 @@ absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
   return absl::OkStatus();
 }
 
+YamlNode WriteField(const Field& field) {
+  YamlNode node = YamlNode::Map();
+  node.Add("name", YamlNode::Text(field.name))
+      .Add("type", YamlNode::Text(std::string(internal::ChoiceName(kFieldTypes, field.type))));
+  if (field.num_values > 0) node.Add("default", YamlNode::Text(field.default_value));
+  if (!field.is_list()) return node;
+  const bool is_any = field.num_values == 0;
+  node.Add("values", YamlNode::Text(is_any ? "any" : fmt::format("{}", field.num_values)))
+      .Add("value_separator", YamlNode::Text(std::string(1, field.value_separator)));
+  return node;
+}
+
 YamlNode WriteInput(const InputFormat& input) {
   std::vector<YamlNode> fields;
-  for (const Field& field : input.fields) {
-    fields.push_back(
-        YamlNode::Map()
-            .Add("name", YamlNode::Text(field.name))
-            .Add("type", YamlNode::Text(std::string(internal::ChoiceName(kFieldTypes, field.type))))
-            .Add("default", YamlNode::Text(field.default_value)));
-  }
+  for (const Field& field : input.fields) fields.push_back(WriteField(field));
   return YamlNode::Map()
       .Add("separator", YamlNode::Text(std::string(1, input.separator)))
       .Add("header_lines", YamlNode::Text(fmt::format("{}", input.header_lines)))
@@ -156,6 +218,7 @@ YamlNode WriteLabel(const Label& label) {
   if (label.num_classes > 0) {
     node.Add("num_classes", YamlNode::Text(fmt::format("{}", label.num_classes)));
   }
+  if (!label.weight_field.empty()) node.Add("weight_field", YamlNode::Text(label.weight_field));
   return node;
 }
 
@@ -286,8 +349,19 @@ absl::Status CheckCanBeReadBack(const YamlNode& page, const ModelDescription& de
 
 // --- Differences
 
-YamlNode WriteModelWithoutRates(const ModelDescription& description) {
+// `description`, its vocabularies in files beside the page, named for their columns.
+ModelDescription WithOwnFiles(const ModelDescription& description) {
   ModelDescription model = description;
+  for (FeatureColumn& column : model.columns) {
+    auto* const vocabulary = std::get_if<VocabularyColumn>(&column.kind);
+    if (vocabulary == nullptr || vocabulary->file.empty()) continue;
+    vocabulary->file = column.name + ".vocabulary";
+  }
+  return model;
+}
+
+YamlNode WriteModelWithoutRates(const ModelDescription& description) {
+  ModelDescription model = WithOwnFiles(description);
   for (auto* const optimizer :
        {&model.estimator.linear_optimizer, &model.estimator.dnn_optimizer}) {
     optimizer->learning_rate = 0;
@@ -431,6 +505,19 @@ absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescript
   DIME_RETURN_IF_ERROR(internal::CheckSizes(changed));
   *description = std::move(changed);
   return absl::OkStatus();
+}
+
+std::vector<DescriptionFile> FormatDescriptionFiles(const ModelDescription& description,
+                                                    const std::string& page_name) {
+  const ModelDescription model = WithOwnFiles(description);
+  std::vector<DescriptionFile> files;
+  for (const FeatureColumn& column : model.columns) {
+    const auto* const vocabulary = std::get_if<VocabularyColumn>(&column.kind);
+    if (vocabulary == nullptr || vocabulary->file.empty()) continue;
+    files.push_back({vocabulary->file, internal::FormatVocabulary(vocabulary->vocabulary)});
+  }
+  files.push_back({page_name, FormatDescription(model)});
+  return files;
 }
 
 std::string FormatDescription(const ModelDescription& description) {

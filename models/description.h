@@ -29,7 +29,11 @@ enum class FieldType { kInteger, kFloat, kString };
 struct Field {
   std::string name;
   FieldType type = FieldType::kString;
-  std::string default_value;  // Stands for an empty field.
+  std::string default_value;    // Stands for an empty field (of a list: for each of its values).
+  std::int64_t num_values = 1;  // More: a list of so many numbers. 0: a list of any length.
+  char value_separator = '|';   // Between the values of a list in CSV.
+
+  [[nodiscard]] bool is_list() const { return num_values != 1; }
 };
 
 struct InputFormat {
@@ -44,6 +48,7 @@ struct Label {
   std::string field;
   std::vector<std::string> vocabulary;  // Class i is vocabulary[i].
   std::int64_t num_classes = 0;         // Where the field holds the class's number instead.
+  std::string weight_field = {};        // How much an example counts; "": 1.
 };
 // 0: the label is a number to be predicted.
 [[nodiscard]] std::int64_t NumClasses(const Label& label);
@@ -54,16 +59,35 @@ struct Label {
 // matches a vocabulary entry when the two are equal once white space around them is gone, whether
 // or not the data keep it.
 
-struct NumericColumn {  // dense
-  std::string field;
+enum class NormalizerKind { kNone, kZScore, kMinMax, kLog };
+
+// kZScore: (x - mean) / stddev. kMinMax: (x - min) / (max - min). kLog: log(1 + x), 0 for x < 0.
+struct Normalizer {
+  NormalizerKind kind = NormalizerKind::kNone;
+  float mean = 0;
+  float stddev = 1;
+  float min = 0;
+  float max = 1;
 };
-struct VocabularyListColumn {  // categorical
+
+struct NumericColumn {  // dense; a field of a fixed number of values.
+  std::string field;
+  Normalizer normalizer = {};
+};
+struct VocabularyColumn {  // categorical: a list on the page, or a file.
   std::string field;
   std::vector<std::string> vocabulary;
+  std::int64_t num_oov_buckets = 0;  // Where values outside the vocabulary are hashed to.
+  std::string file = {};             // Where the vocabulary was read from; "": the page.
 };
 struct HashBucketColumn {  // categorical
   std::string field;
   std::int64_t num_buckets = 0;
+};
+struct IdentityColumn {  // categorical: an integer is its own id; -1 stands for none.
+  std::string field;
+  std::int64_t num_buckets = 0;
+  std::int64_t default_id = -1;  // For integers outside [-1, num_buckets); -1: they are errors.
 };
 struct BucketizedColumn {  // categorical
   std::string source;      // A numeric column.
@@ -71,13 +95,17 @@ struct BucketizedColumn {  // categorical
       boundaries;  // Strictly ascending; a boundary belongs to the bucket on its right.
 };
 struct CrossKey {
-  bool is_column = false;  // A categorical column's id, or else a field's raw string.
+  bool is_column = false;  // A categorical column's id, or else a field's raw string or integer.
   std::string name;
 };
 struct CrossedColumn {  // categorical
   std::vector<CrossKey> keys;
   std::int64_t num_buckets = 0;
   std::uint64_t hash_key = ops::kDefaultCrossKey;
+};
+struct WeightedColumn {  // categorical: the source's ids, each with a number of a field beside it.
+  std::string source;    // A vocabulary, hash_bucket or identity column.
+  std::string weight_field;
 };
 struct IndicatorColumn {  // dense
   std::string source;     // A categorical column.
@@ -86,12 +114,13 @@ struct EmbeddingColumn {  // dense
   std::string source;     // A categorical column.
   std::int64_t dim = 0;
   ops::Combiner combiner = ops::Combiner::kMean;
+  std::string collection = {};  // Embeddings that name the same one share a table; "": its own.
 };
 
 struct FeatureColumn {
   std::string name;
-  std::variant<NumericColumn, VocabularyListColumn, HashBucketColumn, BucketizedColumn,
-               CrossedColumn, IndicatorColumn, EmbeddingColumn>
+  std::variant<NumericColumn, VocabularyColumn, HashBucketColumn, IdentityColumn, BucketizedColumn,
+               CrossedColumn, WeightedColumn, IndicatorColumn, EmbeddingColumn>
       kind;
 };
 
@@ -111,7 +140,8 @@ enum class EstimatorKind {
 [[nodiscard]] bool HasLinearPart(EstimatorKind kind);
 [[nodiscard]] bool HasDnnPart(EstimatorKind kind);
 
-enum class LossReduction { kMean, kSum };
+// kMean: the weighted sum over the number of examples. kWeightedMean: over the sum of weights.
+enum class LossReduction { kMean, kSum, kWeightedMean };
 
 inline constexpr std::size_t kMaxHiddenLayers = 64;
 
@@ -123,6 +153,8 @@ struct Estimator {
   std::vector<std::int64_t> hidden_units;
   ops::OptimizerSpec linear_optimizer;
   ops::OptimizerSpec dnn_optimizer;
+  float dropout = 0;             // The chance of each output of a hidden layer to be left out.
+  float gradient_clip_norm = 0;  // Of each part's gradients together, at most; 0: any.
   LossReduction loss_reduction = LossReduction::kMean;
 };
 
@@ -157,7 +189,8 @@ struct DescriptionOverrides {
   std::vector<std::int64_t> hidden_units;  // Empty: as described.
 };
 
-// Reads a description. `file_name` is for messages; `variant` "" takes the file's first.
+// Reads a description. `file_name` is for messages, and vocabularies' files are found from its
+// directory; `variant` "" takes the page's first.
 inline constexpr std::uint64_t kMaxDescriptionBytes = std::uint64_t{1} << 20;
 absl::StatusOr<ModelDescription> ParseDescription(std::string_view yaml,
                                                   const std::string& file_name,
@@ -171,6 +204,15 @@ absl::Status ApplyOverrides(const DescriptionOverrides& overrides, ModelDescript
 // The description as YAML that ParseDescription() reads back to an equal one: what job directories
 // and exports carry.
 [[nodiscard]] std::string FormatDescription(const ModelDescription& description);
+
+// The vocabularies' files, with names of their own, and then the page that refers to them, to be
+// written into one directory: what job directories and exports keep.
+struct DescriptionFile {
+  std::string name;
+  std::string content;
+};
+[[nodiscard]] std::vector<DescriptionFile> FormatDescriptionFiles(
+    const ModelDescription& description, const std::string& page_name);
 
 // What a message calls the two descriptions that it compares.
 struct SideNames {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include "ops/loss.h"
 #include "runtime/base/check.h"
@@ -130,6 +131,15 @@ class RegressionHead : public Head {
 };
 
 }  // namespace
+
+double LossScale(LossReduction reduction, std::int64_t num_examples,
+                 std::span<const float> weights) {
+  if (reduction == LossReduction::kSum) return 1;
+  const bool weighted = reduction == LossReduction::kWeightedMean && !weights.empty();
+  const double whole = weighted ? std::accumulate(weights.begin(), weights.end(), 0.0)
+                                : static_cast<double>(num_examples);
+  return whole > 0 ? 1 / whole : 0;
+}
 
 std::unique_ptr<const Head> MakeHead(const ModelDescription& description) {
   if (IsRegressor(description.estimator.kind)) return std::make_unique<RegressionHead>();

@@ -15,6 +15,11 @@
 
 namespace dime::models {
 
+// What the weighted sum of a batch's losses is multiplied by to be its loss. `weights` may be
+// empty.
+[[nodiscard]] double LossScale(LossReduction reduction, std::int64_t num_examples,
+                               std::span<const float> weights);
+
 class Head {
  public:
   virtual ~Head() = default;

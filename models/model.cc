@@ -1,10 +1,10 @@
 #include "models/model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -86,6 +86,7 @@ class Model::Impl {
       input_layer_.emplace(description, schema, &variables_);
       network_.emplace(description.estimator, input_layer_->width(), num_logits, &variables_);
     }
+    num_deep_tables_ = variables_.tables().size();
     if (HasLinearPart(description.estimator.kind)) {
       linear_part_.emplace(description, schema, num_logits, &variables_);
     }
@@ -112,8 +113,9 @@ class Model::Impl {
   // What comes before the slices; returns their number.
   int Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
             Workspace::Impl& workspace) const;
-  void ForwardSlice(const ops::Rows& rows, RowRange range, Workspace::Impl& workspace,
-                    std::span<float> logits) const;
+  // With a `dropout_key` as in Network::Forward().
+  void ForwardSlice(const ops::Rows& rows, RowRange range, std::optional<std::uint64_t> dropout_key,
+                    Workspace::Impl& workspace, std::span<float> logits) const;
   void TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
                   Workspace::Impl& workspace, Slice& slice) const;
   [[nodiscard]] std::size_t NumLogits(const Batch& batch) const {
@@ -128,6 +130,8 @@ class Model::Impl {
   void ResizeGradients(const ops::Lookups& lookups, ops::Gradients* gradients) const;
   void PointToGradients(ops::Gradients* gradients, std::span<Slice> slices) const;
   void AddToFirst(std::span<Slice> slices) const;
+  // Each part's gradients, together, to the norm that the description allows.
+  void ClipGradients(ops::Gradients* gradients) const;
 
   const ModelDescription description_;
   const RecordEncoder encoder_;
@@ -137,6 +141,7 @@ class Model::Impl {
   std::optional<internal::InputLayer> input_layer_;
   std::optional<Network> network_;
   std::optional<internal::LinearPart> linear_part_;
+  std::size_t num_deep_tables_ = 0;  // Those of the deep part come first.
 };
 
 int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
@@ -164,7 +169,8 @@ int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const op
   return static_cast<int>(num_slices);
 }
 
-void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range, Workspace::Impl& workspace,
+void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range,
+                               std::optional<std::uint64_t> dropout_key, Workspace::Impl& workspace,
                                std::span<float> logits) const {
   const std::span<float> out = RowsOf(logits, range);
   if (linear_part_) {
@@ -173,7 +179,7 @@ void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range, Workspace:
     std::ranges::fill(out, 0.0f);
   }
   if (!network_) return;
-  network_->Forward(rows, range, workspace.input.view(), workspace.outputs);
+  network_->Forward(rows, range, workspace.input.view(), workspace.outputs, dropout_key);
   const ops::MatrixView deep = internal::RowsOf(workspace.outputs.back().view(), range);
   if (deep.stride == deep.cols) return ops::AddTo(deep.data, deep.rows * deep.cols, out.data());
   for (std::int64_t e = 0; e < deep.rows; ++e) {
@@ -186,22 +192,20 @@ void Model::Impl::Forward(const Batch& batch, const ops::Lookups& lookups, const
                           std::span<float> logits) const {
   const int num_slices = Start(batch, lookups, rows, workspace);
   const auto run = [&](int s) {
-    ForwardSlice(rows, workspace.slices[static_cast<std::size_t>(s)].range, workspace, logits);
+    ForwardSlice(rows, workspace.slices[static_cast<std::size_t>(s)].range, std::nullopt, workspace,
+                 logits);
   };
   pool->ParallelFor(num_slices, std::cref(run));  // A reference: a copy would take memory.
 }
 
 double Model::Impl::LossScale(const Batch& batch) const {
-  if (description_.estimator.loss_reduction == LossReduction::kSum) return 1;
-  const double weight = batch.weights.empty()
-                            ? static_cast<double>(batch.num_examples)
-                            : std::accumulate(batch.weights.begin(), batch.weights.end(), 0.0);
-  return weight > 0 ? 1 / weight : 0;
+  return models::LossScale(description_.estimator.loss_reduction, batch.num_examples,
+                           batch.weights);
 }
 
 void Model::Impl::TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
                              Workspace::Impl& workspace, Slice& slice) const {
-  ForwardSlice(rows, slice.range, workspace, workspace.logits);
+  ForwardSlice(rows, slice.range, batch.random_key, workspace, workspace.logits);
   slice.loss = head_->LossGradient(
       RowsOf(workspace.logits, slice.range), PartOf(batch.labels, slice.range),
       PartOf(batch.weights, slice.range), scale, RowsOf(workspace.logit_gradients, slice.range));
@@ -241,6 +245,7 @@ double Model::Impl::TrainStep(const Batch& batch, const ops::Lookups& lookups,
   if (linear_part_) {
     linear_part_->AddGradients(batch, lookups, workspace.logit_gradients, gradients);
   }
+  if (description_.estimator.gradient_clip_norm > 0) ClipGradients(gradients);
   double loss = 0;
   for (const Slice& slice : slices) loss += slice.loss;
   return scale * loss;
@@ -286,6 +291,23 @@ void Model::Impl::AddToFirst(std::span<Slice> slices) const {
       const Network::Layer& layer = network_->layers()[i];
       ops::AddTo(slice.gradients[i].kernel, layer.inputs * layer.outputs, sums[i].kernel);
       ops::AddTo(slice.gradients[i].bias, layer.outputs, sums[i].bias);
+    }
+  }
+}
+
+void Model::Impl::ClipGradients(ops::Gradients* gradients) const {
+  const std::span all(gradients->tables);
+  for (const std::span part : {all.first(num_deep_tables_), all.subspan(num_deep_tables_)}) {
+    double square = 0;
+    for (const std::vector<float>& gradient : part) {
+      for (const float g : gradient) square += static_cast<double>(g) * static_cast<double>(g);
+    }
+    const double norm = std::sqrt(square);
+    const double allowed = description_.estimator.gradient_clip_norm;
+    if (norm <= allowed) continue;
+    const auto factor = static_cast<float>(allowed / norm);
+    for (std::vector<float>& gradient : part) {
+      for (float& g : gradient) g *= factor;
     }
   }
 }

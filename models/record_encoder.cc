@@ -10,6 +10,7 @@
 #include "models/internal/column_steps.h"
 #include "models/internal/encoder_plan.h"
 #include "models/internal/field_values.h"
+#include "models/internal/list_values.h"
 #include "models/internal/row_columns.h"
 #include "models/internal/text.h"
 #include "runtime/base/check.h"
@@ -24,9 +25,10 @@ std::size_t Index(int slot) { return static_cast<std::size_t>(slot); }
 
 // What encoding needs besides the plan: one for each thread that is at it.
 struct Workspace {
-  explicit Workspace(const EncoderPlan& plan) : block(plan), rows(plan) {}
+  explicit Workspace(const EncoderPlan& plan) : block(plan), lists(plan), rows(plan) {}
 
   ColumnBlock block;
+  internal::RecordLists lists;  // Of the only record of the block.
   internal::RowColumns rows;
 };
 
@@ -48,7 +50,16 @@ void DropRecords(const std::vector<std::size_t>& dropped, ColumnBlock* block) {
   for (auto& values : block->fingerprints) Drop(dropped, block->num_records, &values);
   for (auto& ids : block->ids) Drop(dropped, block->num_records, &ids);
   Drop(dropped, block->num_records, &block->labels);
+  if (!block->weights.empty()) Drop(dropped, block->num_records, &block->weights);
   block->num_records -= dropped.size();
+}
+
+// Appends ids, with -1 for all that are below 0.
+void AppendIds(const std::vector<std::int64_t>& ids, std::size_t count,
+               std::vector<std::int64_t>* out) {
+  const std::size_t before = out->size();
+  out->resize(before + count);
+  for (std::size_t r = 0; r < count; ++r) (*out)[before + r] = ids[r] | (ids[r] >> 63);
 }
 
 }  // namespace
@@ -58,7 +69,10 @@ class RecordEncoder::Impl {
   explicit Impl(const ModelDescription& description)
       : plan_(internal::MakeEncoderPlan(description)) {
     for (const EncoderPlan::FieldSlot& field : plan_.used_fields) {
-      feature_fields_.push_back(field.position);
+      // One that is taken in two ways is there twice, in a row.
+      if (feature_fields_.empty() || feature_fields_.back() != field.position) {
+        feature_fields_.push_back(field.position);
+      }
     }
   }
 
@@ -76,12 +90,15 @@ class RecordEncoder::Impl {
  private:
   template <typename ValueAt>
   std::optional<RecordError> Read(const ValueAt& value_at, LabelUse label,
-                                  ColumnBlock* block) const;
+                                  Workspace* workspace) const;
+  std::optional<std::string> ReadField(const EncoderPlan::FieldSlot& field, const FieldValue& value,
+                                       Workspace* workspace) const;
   std::optional<std::string> ReadTextField(const internal::TextField& field,
                                            const FieldValue& value, std::size_t slot,
                                            ColumnBlock* block) const;
-  // Adds the block's columns to the batch's.
-  void AppendBlock(LabelUse label, ColumnBlock* block, Batch* batch) const;
+  void RunDerivedSteps(ColumnBlock* block) const;
+  // Adds the block's columns to the batch's; with the lists of its only record, if there are any.
+  void AppendBlock(LabelUse label, const Workspace& workspace, Batch* batch) const;
   [[nodiscard]] RecordError Explain(int position, const FieldValue& value,
                                     std::string reason) const;
 
@@ -123,14 +140,12 @@ void RecordEncoder::Impl::GiveBack(std::unique_ptr<Workspace> workspace) const {
 
 template <typename ValueAt>
 std::optional<RecordError> RecordEncoder::Impl::Read(const ValueAt& value_at, LabelUse label,
-                                                     ColumnBlock* block) const {
+                                                     Workspace* workspace) const {
   const bool trim_blanks = plan_.trim_blanks;
+  ColumnBlock& block = workspace->block;
   for (const EncoderPlan::FieldSlot& field : plan_.used_fields) {
     const FieldValue& value = value_at(Index(field.position));
-    const std::size_t slot = Index(field.slot);
-    auto reason = field.is_text ? ReadTextField(plan_.texts[slot], value, slot, block)
-                                : internal::ReadNumber(plan_.numbers[slot], value, trim_blanks,
-                                                       &block->numbers[slot].front());
+    auto reason = ReadField(field, value, workspace);
     if (reason) return Explain(field.position, value, *std::move(reason));
   }
   for (const internal::NumberField& field : plan_.unused_numbers) {
@@ -143,9 +158,30 @@ std::optional<RecordError> RecordEncoder::Impl::Read(const ValueAt& value_at, La
   if (label == LabelUse::kIgnored) return std::nullopt;
   const int position = plan_.label.number.position;
   const FieldValue& value = value_at(Index(position));
-  auto reason = internal::ReadLabel(plan_.label, value, trim_blanks, &block->labels.front());
+  auto reason = internal::ReadLabel(plan_.label, value, trim_blanks, &block.labels.front());
   if (reason) return Explain(position, value, *std::move(reason));
+  if (!plan_.label.weight) return std::nullopt;
+  const internal::NumberField& weight = *plan_.label.weight;
+  const FieldValue& weight_value = value_at(Index(weight.position));
+  reason = internal::ReadWeight(weight, weight_value, trim_blanks, &block.weights.front());
+  if (reason) return Explain(weight.position, weight_value, *std::move(reason));
   return std::nullopt;
+}
+
+std::optional<std::string> RecordEncoder::Impl::ReadField(const EncoderPlan::FieldSlot& field,
+                                                          const FieldValue& value,
+                                                          Workspace* workspace) const {
+  const std::size_t slot = Index(field.slot);
+  switch (field.kind) {
+    case EncoderPlan::FieldKind::kNumber:
+      return internal::ReadNumber(plan_.numbers[slot], value, plan_.trim_blanks,
+                                  &workspace->block.numbers[slot].front());
+    case EncoderPlan::FieldKind::kText:
+      return ReadTextField(plan_.texts[slot], value, slot, &workspace->block);
+    case EncoderPlan::FieldKind::kList:
+      return workspace->lists.Read(slot, value);
+  }
+  DIME_CHECK(false);
 }
 
 std::optional<std::string> RecordEncoder::Impl::ReadTextField(const internal::TextField& field,
@@ -185,8 +221,12 @@ std::optional<RecordError> RecordEncoder::Impl::Append(std::size_t num_fields,
   }
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
   workspace->block.num_records = 1;
-  auto error = Read(value_at, label, &workspace->block);
-  if (!error) AppendBlock(label, &workspace->block, batch);
+  auto error = Read(value_at, label, workspace.get());
+  if (!error) {
+    RunDerivedSteps(&workspace->block);
+    error = workspace->lists.RunSteps(workspace->block);
+  }
+  if (!error) AppendBlock(label, *workspace, batch);
   GiveBack(std::move(workspace));
   return error;
 }
@@ -194,46 +234,67 @@ std::optional<RecordError> RecordEncoder::Impl::Append(std::size_t num_fields,
 void RecordEncoder::Impl::AppendRows(const records::TextRows& rows, LabelUse label, Batch* batch,
                                      std::vector<RowError>* errors) const {
   DIME_CHECK(rows.num_fields() == plan_.field_names.size());
+  const auto values_of = [&rows](std::size_t row) {
+    return [&rows, row](std::size_t position) {
+      return FieldValue{.text = rows.field(row, position), .number = std::nullopt, .present = true};
+    };
+  };
+  if (!plan_.lists.empty()) {
+    for (std::size_t row = 0; row < rows.num_rows(); ++row) {
+      auto error = Append(rows.num_fields(), values_of(row), label, batch);
+      if (error) errors->push_back({.row = row, .error = *std::move(error)});
+    }
+    return;
+  }
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
   const std::vector<std::size_t>& wrong = workspace->rows.Read(rows, label, &workspace->block);
   if (!wrong.empty()) DropRecords(wrong, &workspace->block);
-  AppendBlock(label, &workspace->block, batch);
+  RunDerivedSteps(&workspace->block);
+  AppendBlock(label, *workspace, batch);
   for (const std::size_t row : wrong) {
-    const auto value_at = [&rows, row](std::size_t position) {
-      return FieldValue{.text = rows.field(row, position), .number = std::nullopt, .present = true};
-    };
-    auto error = Read(value_at, label, &workspace->block);
+    auto error = Read(values_of(row), label, workspace.get());
     DIME_CHECK(error.has_value());
     errors->push_back({.row = row, .error = *std::move(error)});
   }
   GiveBack(std::move(workspace));
 }
 
-void RecordEncoder::Impl::AppendBlock(LabelUse label, ColumnBlock* block, Batch* batch) const {
-  DIME_CHECK(batch->ids.size() == plan_.id_outputs.size());
-  DIME_CHECK(batch->floats.size() == plan_.float_outputs.size());
+void RecordEncoder::Impl::RunDerivedSteps(ColumnBlock* block) const {
   for (const internal::DerivedStep& step : plan_.derived_steps) {
     internal::RunDerivedStep(step, block);
   }
-  const auto size = static_cast<std::ptrdiff_t>(block->num_records);
+}
+
+void RecordEncoder::Impl::AppendBlock(LabelUse label, const Workspace& workspace,
+                                      Batch* batch) const {
+  DIME_CHECK(batch->ids.size() == plan_.id_outputs.size());
+  DIME_CHECK(batch->floats.size() == plan_.float_outputs.size());
+  const ColumnBlock& block = workspace.block;
+  const auto append = [&block](const std::vector<float>& values, std::vector<float>* out) {
+    out->insert(out->end(), values.begin(),
+                values.begin() + static_cast<std::ptrdiff_t>(block.num_records));
+  };
   for (std::size_t c = 0; c < plan_.id_outputs.size(); ++c) {
-    const std::vector<std::int64_t>& ids = block->ids[Index(plan_.id_outputs[c])];
-    std::vector<std::int64_t>& out = batch->ids[c].ids;
-    const std::size_t before = out.size();
-    out.resize(before + block->num_records);
-    for (std::size_t r = 0; r < block->num_records; ++r) {
-      out[before + r] = ids[r] | (ids[r] >> 63);  // -1 for all that is below 0.
+    const EncoderPlan::IdOutput& output = plan_.id_outputs[c];
+    if (output.of_lists) {
+      workspace.lists.Append(output, &batch->ids[c]);
+    } else {
+      AppendIds(block.ids[Index(output.slot)], block.num_records, &batch->ids[c].ids);
     }
   }
   for (std::size_t c = 0; c < plan_.float_outputs.size(); ++c) {
-    const std::vector<float>& values = block->numbers[Index(plan_.float_outputs[c])];
-    std::vector<float>& out = batch->floats[c].values;
-    out.insert(out.end(), values.begin(), values.begin() + size);
+    const EncoderPlan::FloatOutput& output = plan_.float_outputs[c];
+    if (output.of_lists) {
+      workspace.lists.Append(output, &batch->floats[c]);
+    } else {
+      append(block.numbers[Index(output.slot)], &batch->floats[c].values);
+    }
   }
   if (label == LabelUse::kRequired) {
-    batch->labels.insert(batch->labels.end(), block->labels.begin(), block->labels.begin() + size);
+    append(block.labels, &batch->labels);
+    if (plan_.label.weight) append(block.weights, &batch->weights);
   }
-  batch->num_examples += size;
+  batch->num_examples += static_cast<std::int64_t>(block.num_records);
 }
 
 int Schema::FindIds(std::string_view name) const {

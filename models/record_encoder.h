@@ -55,6 +55,9 @@ struct FieldValue {
   std::string_view text;
   std::optional<double> number;
   bool present = false;
+  bool is_list = false;  // The values are these instead: all texts, or all numbers.
+  std::span<const std::string> texts = {};
+  std::span<const double> numbers = {};
 };
 
 enum class LabelUse { kRequired, kIgnored };

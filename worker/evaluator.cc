@@ -38,14 +38,13 @@ absl::Status Score(const models::Model& model, const models::Batch& batch, Param
 // The loss of the examples [first, end) as training would report it for a batch of them.
 double BatchLoss(const models::Model& model, std::span<const float> losses,
                  std::span<const float> weights) {
-  double sum = 0, weight = 0;
+  double sum = 0;
   for (std::size_t i = 0; i < losses.size(); ++i) {
-    const double w = weights.empty() ? 1.0 : weights[i];
-    sum += w * losses[i];
-    weight += w;
+    sum +=
+        (weights.empty() ? 1.0 : static_cast<double>(weights[i])) * static_cast<double>(losses[i]);
   }
-  const bool mean = model.description().estimator.loss_reduction == models::LossReduction::kMean;
-  return mean && weight > 0 ? sum / weight : sum;
+  return sum * models::LossScale(model.description().estimator.loss_reduction,
+                                 static_cast<std::int64_t>(losses.size()), weights);
 }
 
 }  // namespace

@@ -68,10 +68,14 @@ absl::Status WriteFiles(storage::FileSystem& fs, const std::string& directory,
                         std::int64_t global_step, models::ExportFormat format) {
   const std::string description = JoinPath(directory, models::kExportDescriptionFile);
   const std::string variables = JoinPath(directory, "variables");
-  DIME_RETURN_IF_ERROR(fs.CreateDirectories(std::string(storage::DirName(description))));
+  const std::string own_files(storage::DirName(description));
+  DIME_RETURN_IF_ERROR(fs.CreateDirectories(own_files));
   DIME_RETURN_IF_ERROR(fs.CreateDirectories(variables));
-  DIME_RETURN_IF_ERROR(
-      fs.WriteAtomically(description, models::FormatDescription(model.description())));
+  const std::string page_name(storage::BaseName(description));
+  for (const auto& [name, content] :
+       models::FormatDescriptionFiles(model.description(), page_name)) {
+    DIME_RETURN_IF_ERROR(fs.WriteAtomically(JoinPath(own_files, name), content));
+  }
   DIME_RETURN_IF_ERROR(fs.WriteAtomically(JoinPath(directory, "saved_model.pb"),
                                           models::BuildSavedModel(model, format)));
   DIME_ASSIGN_OR_RETURN(const auto writer,

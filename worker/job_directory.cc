@@ -249,12 +249,12 @@ absl::Status JobDirectory::Prepare() const {
   DIME_RETURN_IF_ERROR(fs_->CreateDirectories(own_files));
   DIME_RETURN_IF_ERROR(DeleteLeftovers(path_));
   DIME_RETURN_IF_ERROR(DeleteLeftovers(own_files));
-  const std::pair<const char*, std::string> files[] = {
-      {kModelFile, models::FormatDescription(model_->description())},
-      {kSettingsFile, FormatSettings(settings_)},
-  };
+  const std::string model_file(storage::BaseName(kModelFile));
+  std::vector<models::DescriptionFile> files =
+      models::FormatDescriptionFiles(model_->description(), model_file);
+  files.push_back({std::string(storage::BaseName(kSettingsFile)), FormatSettings(settings_)});
   for (const auto& [name, contents] : files) {
-    const std::string path = JoinPath(path_, name);
+    const std::string path = JoinPath(own_files, name);
     DIME_ASSIGN_OR_RETURN(const std::optional<std::string> present, ReadIfThere(*fs_, path));
     if (present != contents) DIME_RETURN_IF_ERROR(fs_->WriteAtomically(path, contents));
   }

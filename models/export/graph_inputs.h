@@ -12,19 +12,21 @@
 
 namespace dime::models::internal {
 
-// A placeholder of shape [number of examples].
 struct Receiver {
   std::string key;  // In signatures.
   std::string node;
   ValueType type = ValueType::kString;
+  Shape shape = {kAnySize};  // The number of examples comes first.
 };
 
 struct GraphInputs {
   std::vector<Receiver> receivers;
-  // The node with each field's values, for the fields that features need: shape [number of
-  // examples], floats or strings as the field is. Blanks are trimmed and defaults filled in as the
-  // description wants.
+  // The node with each field's values, for the fields that features need: shape [n], or [n, most
+  // values of an example] for a list, floats or strings as the field is. Blanks are trimmed and
+  // defaults filled in as the description wants. Shorter lists are filled up: with "", or 0.
   std::map<std::string, std::string, std::less<>> fields;
+  // The same of integers that columns take as they are; lists are filled up with -1.
+  std::map<std::string, std::string, std::less<>> integers;
 };
 
 GraphInputs AddInputs(const Model& model, ExportFormat format, GraphBuilder* graph);

@@ -13,6 +13,7 @@
 #include "models/export/graph_inputs.h"
 #include "models/export/graph_variables.h"
 #include "models/export/proto/saved_model.pb.h"
+#include "models/internal/feature_columns.h"
 
 namespace dime::models {
 namespace {
@@ -86,7 +87,7 @@ class NetworkBuilder {
 
   // The columns side by side, in order of their names.
   std::string InputLayer() {
-    const std::string scope = "dnn/input_from_feature_columns/input_layer/";
+    const std::string& scope = kInputLayer;
     const std::set<std::string> names(description_.estimator.dnn_columns.begin(),
                                       description_.estimator.dnn_columns.end());
     std::vector<std::string> parts;
@@ -104,10 +105,11 @@ class NetworkBuilder {
       return columns_->OneHot(indicator->source, scope);
     }
     if (const auto* embedding = std::get_if<EmbeddingColumn>(&kind)) {
-      return columns_->Rows(embedding->source, variables_.Read(scope + "/embedding_weights"),
-                            scope);
+      const std::string owner = embedding->collection.empty() ? name : embedding->collection;
+      const std::string table = kInputLayer + owner + "/embedding_weights";
+      return columns_->Rows(embedding->source, variables_.Read(table), embedding->combiner, scope);
     }
-    return columns_->Numbers(std::get<NumericColumn>(kind));
+    return columns_->Numbers(name);
   }
 
   std::string LinearLogits() {
@@ -126,12 +128,13 @@ class NetworkBuilder {
 
   std::string LinearTerm(const std::string& name, const std::string& scope) {
     const std::string weights = variables_.Read(scope + "/weights");
-    const auto* const numeric = std::get_if<NumericColumn>(&description_.FindColumn(name)->kind);
-    if (numeric == nullptr) return columns_->Rows(name, weights, scope);
-    return graph_->Add("MatMul", scope + "/MatMul", {columns_->Numbers(*numeric), weights},
-                       kFloats);
+    if (internal::IsCategorical(*description_.FindColumn(name))) {
+      return columns_->Rows(name, weights, ops::Combiner::kSum, scope);
+    }
+    return graph_->Add("MatMul", scope + "/MatMul", {columns_->Numbers(name), weights}, kFloats);
   }
 
+  const std::string kInputLayer = "dnn/input_from_feature_columns/input_layer/";
   const ModelDescription& description_;
   const GraphVariables& variables_;
   GraphColumns* columns_;
@@ -272,7 +275,7 @@ void AddSignatures(ExportFormat format, const GraphInputs& inputs,
   auto& signatures = *meta_graph->mutable_signature_def();
   Outputs receivers;
   for (const internal::Receiver& receiver : inputs.receivers) {
-    receivers.push_back({receiver.key, {receiver.node, receiver.type, {kAnySize}}});
+    receivers.push_back({receiver.key, {receiver.node, receiver.type, receiver.shape}});
   }
   signatures["predict"] = MakeSignature("predict", receivers, predictions.predict);
   // The other methods take one tensor of serialised records.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <cmath>
+
+#include "runtime/base/check.h"
 
 namespace dime::models::internal {
 namespace {
@@ -14,32 +16,26 @@ std::vector<std::vector<T>> MakeSlots(std::size_t num_slots) {
 
 std::size_t Index(int slot) { return static_cast<std::size_t>(slot); }
 
-std::int64_t IdOf(const VocabularyStep& step, std::string_view text, std::uint64_t) {
-  return text.empty() ? kMissing : step.vocabulary.Find(text);
-}
-
-std::int64_t IdOf(const HashStep& step, std::string_view text, std::uint64_t fingerprint) {
-  return text.empty() ? kMissing : static_cast<std::int64_t>(step.buckets(fingerprint));
-}
-
-// How many of the ascending boundaries are not above the number. No branch depends on the number:
-// none could be foreseen.
-std::int64_t BucketOf(float number, std::span<const float> boundaries) {
-  const float* first = boundaries.data();
-  for (std::size_t size = boundaries.size(); size > 1;) {
-    const std::size_t half = size / 2;
-    first += number < first[half - 1] ? 0 : half;
-    size -= half;
-  }
-  if (boundaries.empty()) return 0;
-  return first - boundaries.data() + (number < *first ? 0 : 1);
-}
-
 void Run(const BucketizeStep& step, ColumnBlock* block) {
   const float* const numbers = block->numbers[Index(step.number)].data();
   std::int64_t* const ids = block->ids[Index(step.ids)].data();
-  for (std::size_t r = 0; r < block->num_records; ++r)
-    ids[r] = BucketOf(numbers[r], step.boundaries);
+  if (step.normalizer.kind == NormalizerKind::kNone) {
+    for (std::size_t r = 0; r < block->num_records; ++r) {
+      ids[r] = BucketOf(numbers[r], step.boundaries);
+    }
+    return;
+  }
+  for (std::size_t r = 0; r < block->num_records; ++r) {
+    ids[r] = BucketOf(Normalized(step.normalizer, numbers[r]), step.boundaries);
+  }
+}
+
+void Run(const NormalizeStep& step, ColumnBlock* block) {
+  const float* const numbers = block->numbers[Index(step.number)].data();
+  float* const out = block->numbers[Index(step.out)].data();
+  for (std::size_t r = 0; r < block->num_records; ++r) {
+    out[r] = Normalized(step.normalizer, numbers[r]);
+  }
 }
 
 // Key by key, so that records, which do not depend on each other, follow each other closely.
@@ -70,11 +66,49 @@ void Run(const CrossStep& step, ColumnBlock* block) {
 
 }  // namespace
 
+std::int64_t IdOfText(const VocabularyStep& step, std::string_view text,
+                      std::uint64_t /*fingerprint*/) {
+  if (text.empty()) return kMissing;
+  const std::int64_t id = step.vocabulary.Find(text);
+  return id >= 0 || step.oov_buckets == 0 ? id : step.OutOfVocabulary(text);
+}
+
+std::int64_t IdOfText(const HashStep& step, std::string_view text, std::uint64_t fingerprint) {
+  return text.empty() ? kMissing : static_cast<std::int64_t>(step.buckets(fingerprint));
+}
+
+// No branch depends on the number: none could be foreseen.
+std::int64_t BucketOf(float number, std::span<const float> boundaries) {
+  const float* first = boundaries.data();
+  for (std::size_t size = boundaries.size(); size > 1;) {
+    const std::size_t half = size / 2;
+    first += number < first[half - 1] ? 0 : half;
+    size -= half;
+  }
+  if (boundaries.empty()) return 0;
+  return first - boundaries.data() + (number < *first ? 0 : 1);
+}
+
+float Normalized(const Normalizer& normalizer, float number) {
+  switch (normalizer.kind) {
+    case NormalizerKind::kNone:
+      return number;
+    case NormalizerKind::kZScore:
+      return (number - normalizer.mean) / normalizer.stddev;
+    case NormalizerKind::kMinMax:
+      return (number - normalizer.min) / (normalizer.max - normalizer.min);
+    case NormalizerKind::kLog:
+      return std::log1p(std::max(number, 0.0f));
+  }
+  DIME_CHECK(false);
+}
+
 ColumnBlock::ColumnBlock(const EncoderPlan& plan)
-    : numbers(MakeSlots<float>(plan.numbers.size())),
+    : numbers(MakeSlots<float>(Index(plan.num_numbers))),
       fingerprints(MakeSlots<std::uint64_t>(plan.texts.size())),
       ids(MakeSlots<std::int64_t>(Index(plan.num_ids))),
-      labels(kMaxRecords) {
+      labels(kMaxRecords),
+      weights(plan.label.weight ? kMaxRecords : 0) {
   std::size_t most_steps = 1;
   for (const TextField& text : plan.texts) most_steps = std::max(most_steps, text.steps.size());
   text_ids.resize(most_steps);
@@ -84,7 +118,7 @@ void RunTextSteps(const TextField& field, std::string_view text, std::uint64_t* 
                   std::int64_t* ids) {
   if (field.needs_fingerprint) *fingerprint = ops::Fingerprint64(text);
   for (std::size_t s = 0; s < field.steps.size(); ++s) {
-    ids[s] = std::visit([&](const auto& step) { return IdOf(step, text, *fingerprint); },
+    ids[s] = std::visit([&](const auto& step) { return IdOfText(step, text, *fingerprint); },
                         field.steps[s]);
   }
 }

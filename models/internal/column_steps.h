@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -26,14 +27,26 @@ struct ColumnBlock {
   std::vector<std::vector<std::uint64_t>> fingerprints;  // Of texts, where the plan needs them.
   std::vector<std::vector<std::int64_t>> ids;
   std::vector<float> labels;
+  std::vector<float> weights;          // Of the records, where the plan has a weight field.
   std::vector<std::int64_t> text_ids;  // Of one text, by its field's steps.
 };
+
+// A text's id. `fingerprint` is the text's where the plan needs it.
+[[nodiscard]] std::int64_t IdOfText(const VocabularyStep& step, std::string_view text,
+                                    std::uint64_t fingerprint);
+[[nodiscard]] std::int64_t IdOfText(const HashStep& step, std::string_view text,
+                                    std::uint64_t fingerprint);
 
 // Fills in the text's fingerprint, if the plan needs it, and an id for each of the field's steps.
 void RunTextSteps(const TextField& field, std::string_view text, std::uint64_t* fingerprint,
                   std::int64_t* ids);
 
-// Fills in the step's ids for all records of the block.
+// How many of the ascending boundaries are not above the number.
+[[nodiscard]] std::int64_t BucketOf(float number, std::span<const float> boundaries);
+
+[[nodiscard]] float Normalized(const Normalizer& normalizer, float number);
+
+// Fills in the step's ids or numbers for all records of the block.
 void RunDerivedStep(const DerivedStep& step, ColumnBlock* block);
 
 }  // namespace dime::models::internal

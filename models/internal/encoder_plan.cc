@@ -12,6 +12,12 @@
 namespace dime::models::internal {
 namespace {
 
+VocabularyStep MakeVocabularyStep(const VocabularyColumn& column) {
+  return {.vocabulary = Vocabulary(column.vocabulary),
+          .size = static_cast<std::int64_t>(column.vocabulary.size()),
+          .oov_buckets = column.num_oov_buckets};
+}
+
 class Planner {
  public:
   explicit Planner(const ModelDescription& description) : description_(description) {}
@@ -31,16 +37,32 @@ class Planner {
 
   // Each gives the slot of what is asked for, and plans it when it is asked for first.
   int NumberOf(const std::string& numeric_column);
+  int ListOf(const std::string& field);
   int TextOf(const std::string& field);
   int FingerprintOf(const std::string& field);
   int IdsOf(const std::string& column);
+  // The same for columns that are made of lists.
+  int ListIdsOf(const std::string& column);
 
-  void AddStep(const VocabularyListColumn& column, int ids);
+  void AddStep(const VocabularyColumn& column, int ids);
   void AddStep(const HashBucketColumn& column, int ids);
   void AddStep(const BucketizedColumn& column, int ids);
   void AddStep(const CrossedColumn& column, int ids);
 
   void AddTextStep(int text, TextStep step, int ids);
+  void AddListStep(const VocabularyColumn& column, int ids);
+  void AddListStep(const HashBucketColumn& column, int ids);
+  void AddListStep(const IdentityColumn& column, int ids);
+  void AddListStep(const BucketizedColumn& column, int ids);
+  void AddListStep(const CrossedColumn& column, int ids);
+  void AddItemStep(const std::string& field, ItemStep step, int ids);
+  [[nodiscard]] ListCrossStep::Key PlanListKey(const CrossKey& key);
+
+  // Whether records that have the column's values are encoded alone.
+  [[nodiscard]] bool IsOfLists(const FeatureColumn& column) const;
+  [[nodiscard]] bool IsListField(const std::string& field) const;
+  [[nodiscard]] EncoderPlan::IdOutput PlanIds(const FeatureColumn& column);
+  [[nodiscard]] EncoderPlan::FloatOutput PlanFloats(const FeatureColumn& column);
 
   void PlanColumns();
   void PlanLabel();
@@ -49,6 +71,7 @@ class Planner {
   const ModelDescription& description_;
   EncoderPlan plan_;
   std::map<std::string, int> ids_by_column_;
+  std::map<std::string, int> list_ids_by_column_;
 };
 
 EncoderPlan Planner::Plan() && {
@@ -76,12 +99,22 @@ void Planner::PlanColumns() {
   for (const FeatureColumn& column : description_.columns) {
     if (!used.contains(column.name)) continue;
     if (IsCategorical(column)) {
-      plan_.schema.id_columns.push_back({.name = column.name, .num_ids = NumIds(column)});
-      plan_.id_outputs.push_back(IdsOf(column.name));
+      plan_.schema.id_columns.push_back(
+          {.name = column.name, .num_ids = NumIds(description_, column)});
+      plan_.id_outputs.push_back(PlanIds(column));
     } else {
-      plan_.schema.float_columns.push_back({.name = column.name, .dim = 1});
-      plan_.float_outputs.push_back(NumberOf(column.name));
+      plan_.schema.float_columns.push_back(
+          {.name = column.name, .dim = DenseWidth(description_, column)});
+      plan_.float_outputs.push_back(PlanFloats(column));
     }
+  }
+  // Slots of fields come first.
+  plan_.num_numbers = static_cast<int>(plan_.numbers.size());
+  for (EncoderPlan::FloatOutput& output : plan_.float_outputs) {
+    if (output.of_lists || output.normalizer.kind == NormalizerKind::kNone) continue;
+    plan_.derived_steps.emplace_back(NormalizeStep{
+        .number = output.slot, .normalizer = output.normalizer, .out = plan_.num_numbers});
+    output.slot = plan_.num_numbers++;
   }
   std::ranges::sort(plan_.used_fields, {}, &EncoderPlan::FieldSlot::position);
 }
@@ -94,6 +127,9 @@ void Planner::PlanLabel() {
   label.text = MakeText(position);
   label.text.steps.emplace_back(
       VocabularyStep{.vocabulary = Vocabulary(description_.label.vocabulary)});
+  if (!description_.label.weight_field.empty()) {
+    label.weight = MakeNumber(description_.FindField(description_.label.weight_field));
+  }
   label.num_classes = NumClasses(description_.label);
   for (const std::string& name : description_.label.vocabulary) {
     if (!label.choices.empty()) label.choices += ", ";
@@ -106,8 +142,11 @@ void Planner::PlanUnusedNumbers() {
     const int position = static_cast<int>(p);
     const bool is_used = std::ranges::binary_search(plan_.used_fields, position, {},
                                                     &EncoderPlan::FieldSlot::position);
-    const bool is_label = position == plan_.label.number.position;
-    if (is_used || is_label || FieldAt(position).type == FieldType::kString) continue;
+    const bool is_label = position == plan_.label.number.position ||
+                          (plan_.label.weight && position == plan_.label.weight->position);
+    if (is_used || is_label || FieldAt(position).is_list() ||
+        FieldAt(position).type == FieldType::kString)
+      continue;
     plan_.unused_numbers.push_back(MakeNumber(position));
   }
 }
@@ -134,7 +173,26 @@ int Planner::NumberOf(const std::string& numeric_column) {
   }
   const int slot = static_cast<int>(plan_.numbers.size());
   plan_.numbers.push_back(MakeNumber(position));
-  plan_.used_fields.push_back({.position = position, .is_text = false, .slot = slot});
+  plan_.used_fields.push_back(
+      {.position = position, .kind = EncoderPlan::FieldKind::kNumber, .slot = slot});
+  return slot;
+}
+
+int Planner::ListOf(const std::string& field) {
+  const int position = description_.FindField(field);
+  for (std::size_t l = 0; l < plan_.lists.size(); ++l) {
+    if (plan_.lists[l].position == position) return static_cast<int>(l);
+  }
+  const int slot = static_cast<int>(plan_.lists.size());
+  const Field& described = FieldAt(position);
+  ListField& list = plan_.lists.emplace_back();
+  list.position = position;
+  list.type = described.type;
+  list.num_values = described.num_values;
+  list.separator = described.value_separator;
+  list.default_value = described.default_value;
+  plan_.used_fields.push_back(
+      {.position = position, .kind = EncoderPlan::FieldKind::kList, .slot = slot});
   return slot;
 }
 
@@ -145,7 +203,8 @@ int Planner::TextOf(const std::string& field) {
   }
   const int slot = static_cast<int>(plan_.texts.size());
   plan_.texts.push_back(MakeText(position));
-  plan_.used_fields.push_back({.position = position, .is_text = true, .slot = slot});
+  plan_.used_fields.push_back(
+      {.position = position, .kind = EncoderPlan::FieldKind::kText, .slot = slot});
   return slot;
 }
 
@@ -161,16 +220,15 @@ int Planner::IdsOf(const std::string& column) {
   const int ids = plan_.num_ids++;
   ids_by_column_.emplace(column, ids);
   const auto& kind = Column(column).kind;
-  if (const auto* c = std::get_if<VocabularyListColumn>(&kind)) AddStep(*c, ids);
+  if (const auto* c = std::get_if<VocabularyColumn>(&kind)) AddStep(*c, ids);
   if (const auto* c = std::get_if<HashBucketColumn>(&kind)) AddStep(*c, ids);
   if (const auto* c = std::get_if<BucketizedColumn>(&kind)) AddStep(*c, ids);
   if (const auto* c = std::get_if<CrossedColumn>(&kind)) AddStep(*c, ids);
   return ids;
 }
 
-void Planner::AddStep(const VocabularyListColumn& column, int ids) {
-  AddTextStep(TextOf(column.field), VocabularyStep{.vocabulary = Vocabulary(column.vocabulary)},
-              ids);
+void Planner::AddStep(const VocabularyColumn& column, int ids) {
+  AddTextStep(TextOf(column.field), MakeVocabularyStep(column), ids);
 }
 
 void Planner::AddStep(const HashBucketColumn& column, int ids) {
@@ -184,9 +242,13 @@ void Planner::AddTextStep(int text, TextStep step, int ids) {
   field.ids.push_back(ids);
 }
 
+// A bucketized column takes its source's numbers as they are there: normalized.
 void Planner::AddStep(const BucketizedColumn& column, int ids) {
-  plan_.derived_steps.emplace_back(BucketizeStep{
-      .number = NumberOf(column.source), .boundaries = column.boundaries, .ids = ids});
+  plan_.derived_steps.emplace_back(
+      BucketizeStep{.number = NumberOf(column.source),
+                    .normalizer = std::get<NumericColumn>(Column(column.source).kind).normalizer,
+                    .boundaries = column.boundaries,
+                    .ids = ids});
 }
 
 void Planner::AddStep(const CrossedColumn& column, int ids) {
@@ -194,11 +256,123 @@ void Planner::AddStep(const CrossedColumn& column, int ids) {
                  .buckets = ops::Modulus(static_cast<std::uint64_t>(column.num_buckets)),
                  .hash_key = column.hash_key,
                  .ids = ids};
-  for (const CrossKey& key : KeysAsHashed(column)) {  // Plans the steps it uses first.
+  for (const CrossKey& key :
+       KeysAsHashed(description_, column)) {  // Plans the steps it uses first.
     step.keys.push_back({.is_id = key.is_column,
                          .slot = key.is_column ? IdsOf(key.name) : FingerprintOf(key.name)});
   }
   plan_.derived_steps.emplace_back(std::move(step));
+}
+
+// --- Lists
+
+bool Planner::IsListField(const std::string& field) const {
+  return FieldAt(description_.FindField(field)).is_list();
+}
+
+bool Planner::IsOfLists(const FeatureColumn& column) const {
+  if (std::holds_alternative<WeightedColumn>(column.kind)) return true;
+  if (const auto* const cross = std::get_if<CrossedColumn>(&column.kind)) {
+    return std::ranges::any_of(cross->keys, [&](const CrossKey& key) {
+      if (key.is_column) return IsOfLists(Column(key.name));
+      return IsListField(key.name) ||
+             FieldAt(description_.FindField(key.name)).type != FieldType::kString;
+    });
+  }
+  if (const FeatureColumn* const source = SourceOf(description_, column)) {
+    return IsOfLists(*source);
+  }
+  const Field& field = FieldAt(description_.FindField(FieldOf(column)));
+  return field.is_list() || (IsCategorical(column) && field.type != FieldType::kString);
+}
+
+EncoderPlan::IdOutput Planner::PlanIds(const FeatureColumn& column) {
+  if (!IsOfLists(column)) return {.slot = IdsOf(column.name)};
+  EncoderPlan::IdOutput output{.of_lists = true, .is_single = !GivesLists(description_, column)};
+  const auto* const weighted = std::get_if<WeightedColumn>(&column.kind);
+  if (weighted != nullptr) output.weights = ListOf(weighted->weight_field);
+  output.slot = ListIdsOf(weighted == nullptr ? column.name : weighted->source);
+  return output;
+}
+
+EncoderPlan::FloatOutput Planner::PlanFloats(const FeatureColumn& column) {
+  const auto& numeric = std::get<NumericColumn>(column.kind);
+  const bool of_lists = IsListField(numeric.field);
+  return {.slot = of_lists ? ListOf(numeric.field) : NumberOf(column.name),
+          .of_lists = of_lists,
+          .normalizer = numeric.normalizer};
+}
+
+int Planner::ListIdsOf(const std::string& column) {
+  const auto known = list_ids_by_column_.find(column);
+  if (known != list_ids_by_column_.end()) return known->second;
+  const int ids = plan_.num_list_ids++;
+  list_ids_by_column_.emplace(column, ids);
+  const auto& kind = Column(column).kind;
+  if (const auto* c = std::get_if<VocabularyColumn>(&kind)) AddListStep(*c, ids);
+  if (const auto* c = std::get_if<HashBucketColumn>(&kind)) AddListStep(*c, ids);
+  if (const auto* c = std::get_if<IdentityColumn>(&kind)) AddListStep(*c, ids);
+  if (const auto* c = std::get_if<BucketizedColumn>(&kind)) AddListStep(*c, ids);
+  if (const auto* c = std::get_if<CrossedColumn>(&kind)) AddListStep(*c, ids);
+  return ids;
+}
+
+void Planner::AddItemStep(const std::string& field, ItemStep step, int ids) {
+  ListField& list = plan_.lists[static_cast<std::size_t>(ListOf(field))];
+  if (std::holds_alternative<HashStep>(step)) list.needs_fingerprints = true;
+  list.steps.push_back(std::move(step));
+  list.ids.push_back(ids);
+}
+
+void Planner::AddListStep(const VocabularyColumn& column, int ids) {
+  AddItemStep(column.field, MakeVocabularyStep(column), ids);
+}
+
+void Planner::AddListStep(const HashBucketColumn& column, int ids) {
+  const ops::Modulus buckets(static_cast<std::uint64_t>(column.num_buckets));
+  AddItemStep(column.field, HashStep{.buckets = buckets}, ids);
+}
+
+void Planner::AddListStep(const IdentityColumn& column, int ids) {
+  AddItemStep(column.field,
+              IdentityStep{.num_buckets = column.num_buckets, .default_id = column.default_id},
+              ids);
+}
+
+void Planner::AddListStep(const BucketizedColumn& column, int ids) {
+  const auto& source = std::get<NumericColumn>(Column(column.source).kind);
+  plan_.list_steps.emplace_back(ListBucketizeStep{.list = ListOf(source.field),
+                                                  .normalizer = source.normalizer,
+                                                  .boundaries = column.boundaries,
+                                                  .ids = ids});
+}
+
+void Planner::AddListStep(const CrossedColumn& column, int ids) {
+  ListCrossStep step{.name = "",
+                     .keys = {},
+                     .buckets = ops::Modulus(static_cast<std::uint64_t>(column.num_buckets)),
+                     .hash_key = column.hash_key,
+                     .ids = ids};
+  for (const CrossKey& key : KeysAsHashed(description_, column)) {
+    step.keys.push_back(PlanListKey(key));
+    step.name += (step.name.empty() ? "" : "_X_") + key.name;
+  }
+  plan_.list_steps.emplace_back(std::move(step));
+}
+
+ListCrossStep::Key Planner::PlanListKey(const CrossKey& key) {
+  using Kind = ListCrossStep::KeyKind;
+  if (key.is_column) {
+    if (IsOfLists(Column(key.name))) return {.kind = Kind::kListIds, .slot = ListIdsOf(key.name)};
+    return {.kind = Kind::kIds, .slot = IdsOf(key.name)};
+  }
+  const bool is_string = FieldAt(description_.FindField(key.name)).type == FieldType::kString;
+  if (is_string && !IsListField(key.name)) {
+    return {.kind = Kind::kFingerprint, .slot = FingerprintOf(key.name)};
+  }
+  const int list = ListOf(key.name);
+  plan_.lists[static_cast<std::size_t>(list)].needs_fingerprints = true;
+  return {.kind = Kind::kListValues, .slot = list};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "models/internal/column_page.h"
 #include "models/internal/feature_columns.h"
 #include "models/internal/optimizer_page.h"
 
@@ -28,7 +29,8 @@ constexpr Choice<EstimatorKind> kEstimators[] = {
     {"DNNRegressor", EstimatorKind::kDnnRegressor},
     {"DNNLinearCombinedRegressor", EstimatorKind::kDnnLinearCombinedRegressor}};
 constexpr Choice<LossReduction> kReductions[] = {{"mean", LossReduction::kMean},
-                                                 {"sum", LossReduction::kSum}};
+                                                 {"sum", LossReduction::kSum},
+                                                 {"weighted_mean", LossReduction::kWeightedMean}};
 
 // --- Estimators
 
@@ -86,6 +88,12 @@ absl::Status ReadDnnPart(const YamlNode& node, ModelDescription* description) {
                                        "dense columns (numeric, indicator, embedding)",
                                        &estimator.dnn_columns));
   DIME_RETURN_IF_ERROR(ReadHiddenUnits(*node.Find("hidden_units"), &estimator.hidden_units));
+  if (const YamlNode* const dropout = node.Find("dropout")) {
+    DIME_RETURN_IF_ERROR(ReadFloat(dropout, &estimator.dropout));
+    if (!(estimator.dropout >= 0 && estimator.dropout < 1)) {
+      return dropout->Error("is {}; allowed is a number from 0 to below 1", estimator.dropout);
+    }
+  }
   return ReadOptimizer(*node.Find("dnn_optimizer"), &estimator.dnn_optimizer);
 }
 
@@ -98,7 +106,16 @@ absl::Status ReadParts(const YamlNode& node, ModelDescription* description) {
   if (HasDnnPart(estimator.kind)) {
     keys.insert(keys.end(), {"dnn_columns", "hidden_units", "dnn_optimizer"});
   }
-  DIME_RETURN_IF_ERROR(CheckKeys(node, keys, {"loss_reduction"}));
+  std::vector<std::string_view> optional = {"loss_reduction", "gradient_clip_norm"};
+  if (HasDnnPart(estimator.kind)) optional.emplace_back("dropout");
+  DIME_RETURN_IF_ERROR(CheckKeys(node, keys, optional));
+  if (const YamlNode* const norm = node.Find("gradient_clip_norm")) {
+    DIME_RETURN_IF_ERROR(ReadFloat(norm, &estimator.gradient_clip_norm));
+    if (!(estimator.gradient_clip_norm >= 0)) {
+      return norm->Error("is {}; allowed is a number above 0, or 0 for no limit",
+                         estimator.gradient_clip_norm);
+    }
+  }
   if (HasLinearPart(estimator.kind)) DIME_RETURN_IF_ERROR(ReadLinearPart(node, description));
   if (HasDnnPart(estimator.kind)) DIME_RETURN_IF_ERROR(ReadDnnPart(node, description));
   return ReadChoice(node.Find("loss_reduction"), kReductions, &estimator.loss_reduction);
@@ -155,8 +172,12 @@ YamlNode WriteEstimator(const Estimator& estimator) {
     }
     node.Add("dnn_columns", YamlNode::TextList(estimator.dnn_columns))
         .Add("hidden_units", std::move(units));
+    if (estimator.dropout > 0) node.Add("dropout", text(fmt::format("{}", estimator.dropout)));
   }
   node.Add("loss_reduction", text(ChoiceName(kReductions, estimator.loss_reduction)));
+  if (estimator.gradient_clip_norm > 0) {
+    node.Add("gradient_clip_norm", text(fmt::format("{}", estimator.gradient_clip_norm)));
+  }
   if (has_linear) node.Add("linear_optimizer", WriteOptimizer(estimator.linear_optimizer));
   if (has_dnn) node.Add("dnn_optimizer", WriteOptimizer(estimator.dnn_optimizer));
   return node;
@@ -208,7 +229,7 @@ absl::Status CheckSizes(const ModelDescription& description) {
       return base::InvalidArgument("{} has the dimension {}; 1 to {} are allowed", column.name,
                                    embedding->dim, kMaxDim);
     }
-    const std::int64_t num_ids = NumIds(*SourceOf(description, column));
+    const std::int64_t num_ids = NumIds(description, *SourceOf(description, column));
     if (num_ids > kMaxIds / embedding->dim) {
       return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", column.name,
                                    num_ids, embedding->dim, kMaxIds);
@@ -217,7 +238,7 @@ absl::Status CheckSizes(const ModelDescription& description) {
   const Estimator& estimator = description.estimator;
   const std::int64_t num_logits = NumLogits(description);
   for (const std::string& name : estimator.linear_columns) {
-    const std::int64_t num_ids = NumIds(*description.FindColumn(name));
+    const std::int64_t num_ids = NumIds(description, *description.FindColumn(name));
     if (num_ids > kMaxIds / num_logits) {
       return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", name, num_ids,
                                    num_logits, kMaxIds);

@@ -38,6 +38,7 @@ std::string_view HintOnEncoding(std::string_view value) {
 std::optional<std::string> ReadNumber(const NumberField& field, const FieldValue& value,
                                       bool trim_blanks, float* out) {
   if (!value.present) return "is missing; a number is expected";
+  if (value.is_list) return "is a list; one number is expected";
   if (value.number.has_value()) {
     const bool fits = std::fabs(*value.number) <=
                       static_cast<double>(std::numeric_limits<float>::max());  // False for NaN.
@@ -68,6 +69,7 @@ std::optional<std::string> ReadNumber(const NumberField& field, const FieldValue
 std::optional<std::string> ReadText(const TextField& field, const FieldValue& value,
                                     bool trim_blanks, std::string_view* out) {
   if (!value.present) return "is missing; a string is expected";
+  if (value.is_list) return "is a list; one string is expected";
   if (value.number.has_value()) {
     return fmt::format("is the number {}; a string is expected", *value.number);
   }
@@ -88,6 +90,13 @@ std::optional<std::string> ReadLabel(const LabelPlan& label, const FieldValue& v
     return std::nullopt;
   }
   return fmt::format("{} is no label; allowed are 0 to {}", *out, label.num_classes - 1);
+}
+
+std::optional<std::string> ReadWeight(const NumberField& field, const FieldValue& value,
+                                      bool trim_blanks, float* out) {
+  if (auto reason = ReadNumber(field, value, trim_blanks, out)) return reason;
+  if (*out >= 0) return std::nullopt;
+  return fmt::format("{} is no weight; a number of 0 or above is expected", *out);
 }
 
 }  // namespace dime::models::internal

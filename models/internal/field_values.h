@@ -20,6 +20,10 @@ namespace dime::models::internal {
 [[nodiscard]] std::optional<std::string> ReadLabel(const LabelPlan& label, const FieldValue& value,
                                                    bool trim_blanks, float* out);
 
+[[nodiscard]] std::optional<std::string> ReadWeight(const NumberField& field,
+                                                    const FieldValue& value, bool trim_blanks,
+                                                    float* out);
+
 // What a text stands for: the default for none.
 [[nodiscard]] inline std::string_view TextValue(const TextField& field, std::string_view text,
                                                 bool trim_blanks) {

@@ -44,8 +44,9 @@ ColumnRange InputLayer::Extend(std::int64_t count) {
 void InputLayer::AddEmbedding(const std::string& name, const EmbeddingColumn& column,
                               const ModelDescription& description, const Schema& schema,
                               Variables* variables) {
+  const std::string& scope = column.collection.empty() ? name : column.collection;
   const int use = variables->AddRows(
-      "dnn/input_from_feature_columns/input_layer/" + name + "/embedding_weights", schema,
+      "dnn/input_from_feature_columns/input_layer/" + scope + "/embedding_weights", schema,
       schema.FindIds(column.source), column.dim,
       {ops::InitializerKind::kTruncatedNormal, 1.0f / std::sqrt(static_cast<float>(column.dim))},
       DnnOptimizer(description.estimator));

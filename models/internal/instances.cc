@@ -21,6 +21,9 @@ struct OwnedValue {
   std::string text;
   std::optional<double> number;
   bool present = false;
+  bool is_list = false;
+  std::vector<std::string> texts;
+  std::vector<double> numbers;
 };
 
 // Values by field, as RecordEncoder takes them.
@@ -28,6 +31,10 @@ using Values = std::vector<OwnedValue>;
 
 std::string_view FieldName(const Model& model, int position) {
   return model.description().input.fields[static_cast<std::size_t>(position)].name;
+}
+
+bool IsList(const Model& model, int position) {
+  return model.description().input.fields[static_cast<std::size_t>(position)].is_list();
 }
 
 bool IsText(const Model& model, int position) {
@@ -46,7 +53,12 @@ absl::Status ToStatus(const Model& model, const RecordError& error) {
 absl::Status AppendValues(const Model& model, const Values& values, Batch* batch) {
   std::vector<FieldValue> views;
   for (const OwnedValue& value : values) {
-    views.push_back({.text = value.text, .number = value.number, .present = value.present});
+    views.push_back({.text = value.text,
+                     .number = value.number,
+                     .present = value.present,
+                     .is_list = value.is_list,
+                     .texts = value.texts,
+                     .numbers = value.numbers});
   }
   const auto error = model.encoder().AppendValues(views, LabelUse::kIgnored, batch);
   return error.has_value() ? ToStatus(model, *error) : absl::OkStatus();
@@ -129,11 +141,14 @@ bool JsonInstance::key(std::string& name) {
 bool JsonInstance::start_array(std::size_t /*size*/) {
   if (!in_object_ || in_list_) return Refuse("a list");
   in_list_ = true;
+  if (IsList(model_, field_)) values_[static_cast<std::size_t>(field_)].present = true;
   return true;
 }
 
 bool JsonInstance::end_array() {
   in_list_ = false;
+  OwnedValue& value = values_[static_cast<std::size_t>(field_)];
+  if (IsList(model_, field_)) value.is_list = true;  // Also where it has no values.
   if (values_[static_cast<std::size_t>(field_)].present) return true;
   return StopAtFeature("is an empty list; one value is expected");
 }
@@ -154,7 +169,9 @@ bool JsonInstance::Refuse(std::string_view what) {
 
 bool JsonInstance::TakeValue(OwnedValue** value) {
   *value = &values_[static_cast<std::size_t>(field_)];
-  if ((*value)->present) return StopAtFeature("has several values; one is expected");
+  (*value)->is_list = IsList(model_, field_);
+  if ((*value)->present && !(*value)->is_list)
+    return StopAtFeature("has several values; one is expected");
   (*value)->present = true;
   return true;
 }
@@ -163,7 +180,11 @@ bool JsonInstance::TakeNumber(double number) {
   if (!in_object_ || IsText(model_, field_)) return Refuse(fmt::format("the number {}", number));
   OwnedValue* value = nullptr;
   if (!TakeValue(&value)) return false;
-  value->number = number;
+  if (value->is_list) {
+    value->numbers.push_back(number);
+  } else {
+    value->number = number;
+  }
   return true;
 }
 
@@ -173,7 +194,11 @@ bool JsonInstance::string(std::string& text) {
   }
   OwnedValue* value = nullptr;
   if (!TakeValue(&value)) return false;
-  value->text = std::move(text);
+  if (value->is_list) {
+    value->texts.push_back(std::move(text));
+  } else {
+    value->text = std::move(text);
+  }
   return true;
 }
 
@@ -185,6 +210,10 @@ struct TakeFeature {
   OwnedValue* value;
 
   absl::Status operator()(const std::vector<std::string>& values) const {
+    if (value->is_list) {
+      value->texts = values;
+      return absl::OkStatus();
+    }
     if (values.empty() && is_text) return absl::OkStatus();  // A missing string is "".
     DIME_RETURN_IF_ERROR(CheckOne(values.size()));
     if (!is_text) {
@@ -196,6 +225,10 @@ struct TakeFeature {
 
   template <typename Number>
   absl::Status operator()(const std::vector<Number>& values) const {
+    if (value->is_list) {
+      value->numbers.assign(values.begin(), values.end());
+      return absl::OkStatus();
+    }
     DIME_RETURN_IF_ERROR(CheckOne(values.size()));
     value->number = static_cast<double>(values[0]);  // The encoder refuses it where text belongs.
     return absl::OkStatus();
@@ -251,7 +284,8 @@ absl::Status AppendExampleInstance(const Model& model, std::string_view example,
     OwnedValue& value = values[static_cast<std::size_t>(position)];
     const bool is_text = IsText(model, position);
     const auto found = features->find(FieldName(model, position));
-    value.present = found != features->end() || is_text;
+    value.is_list = IsList(model, position);
+    value.present = found != features->end() || is_text || value.is_list;
     if (found == features->end()) continue;
     if (absl::Status status = std::visit(TakeFeature{is_text, &value}, found->second);
         !status.ok()) {

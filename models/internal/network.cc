@@ -3,6 +3,8 @@
 #include <cmath>
 #include <string>
 
+#include "ops/dropout.h"
+
 namespace dime::models::internal {
 namespace {
 
@@ -18,7 +20,8 @@ ops::ConstMatrixView KernelRows(const ops::ConstMatrixView& kernel, ColumnRange 
 }  // namespace
 
 Network::Network(const Estimator& estimator, std::int64_t inputs, std::int64_t num_logits,
-                 Variables* variables) {
+                 Variables* variables)
+    : dropout_(estimator.dropout) {
   for (const std::int64_t units : estimator.hidden_units) {
     AddLayer("dnn/hiddenlayer_" + std::to_string(layers_.size()),
              {.inputs = inputs, .outputs = units, .activation = ops::Activation::kRelu},
@@ -44,13 +47,18 @@ void Network::AddLayer(const std::string& name, const Layer& layer, const NamedO
 }
 
 void Network::Forward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
-                      std::span<const Matrix> outputs) const {
+                      std::span<const Matrix> outputs,
+                      std::optional<std::uint64_t> dropout_key) const {
   ops::MatrixView x = RowsOf(input, range);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     const ops::MatrixView y = RowsOf(outputs[i].view(), range);
     ops::Affine(x, KernelOf(layer, rows), rows.tables[layer.bias_table].data(), layer.activation,
                 y);
+    const bool is_hidden = i + 1 < layers_.size();
+    if (dropout_key && dropout_ > 0 && is_hidden) {
+      ops::Dropout(dropout_, {.step = *dropout_key, .layer = i}, range.first, y);
+    }
     x = y;
   }
 }
@@ -70,7 +78,8 @@ void Network::Backward(const ops::Rows& rows, RowRange range, ops::MatrixView in
     Matrix& below = scratch->deltas[i % 2];
     below.Reshape(range.count, layer.inputs);
     ops::AffineInputGradient(delta, KernelOf(layer, rows), below.view());
-    ops::MaskByRelu(x, below.view());
+    ops::MaskByRelu(x, below.view());  // What was left out is 0 as well.
+    if (dropout_ > 0) ops::Scale(1.0f / (1.0f - dropout_), below.view());
     delta = below.view();
   }
   const ops::ConstMatrixView kernel = KernelOf(layers_.front(), rows);

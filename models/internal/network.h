@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,9 +47,10 @@ class Network {
   [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
 
   // outputs[i] = layer i's output for the rows of `range`. `input` and `outputs` have the whole
-  // batch's rows.
+  // batch's rows. With a `dropout_key` some outputs of hidden layers are left out: a training step.
   void Forward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
-               std::span<const Matrix> outputs) const;
+               std::span<const Matrix> outputs,
+               std::optional<std::uint64_t> dropout_key = std::nullopt) const;
 
   // Sets `gradients` (one a layer) to the sums over `range`, and `needed` columns of
   // `input_gradient`. `logit_gradients`, too, has the whole batch's rows.
@@ -62,6 +64,7 @@ class Network {
                 Variables* variables);
 
   std::vector<Layer> layers_;
+  float dropout_ = 0;
 };
 
 }  // namespace dime::models::internal

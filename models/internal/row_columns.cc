@@ -53,7 +53,10 @@ const std::vector<std::size_t>& RowColumns::Read(const records::TextRows& rows, 
   for (std::size_t t = 0; t < plan_.texts.size(); ++t) {
     ReadTexts(rows, plan_.texts[t], &memos_[t], block->fingerprints[t].data(), block);
   }
-  if (label == LabelUse::kRequired) ReadLabels(rows, block->labels.data());
+  if (label == LabelUse::kRequired) {
+    ReadLabels(rows, block->labels.data());
+    if (plan_.label.weight) ReadWeights(rows, block->weights.data());
+  }
   wrong_rows_.clear();
   for (std::size_t r = 0; r < rows.num_rows(); ++r) {
     if (is_wrong_[r]) wrong_rows_.push_back(r);
@@ -91,6 +94,11 @@ void RowColumns::ReadTexts(const records::TextRows& rows, const TextField& field
     fingerprints[r] = memo->fingerprint(slot);
     for (std::size_t i = 0; i < num_ids; ++i) outs[i][r] = memo->ids(slot)[i];
   }
+}
+
+void RowColumns::ReadWeights(const records::TextRows& rows, float* out) {
+  ReadNumbers(rows, *plan_.label.weight, out);
+  for (std::size_t r = 0; r < rows.num_rows(); ++r) is_wrong_[r] |= out[r] < 0;
 }
 
 void RowColumns::ReadLabels(const records::TextRows& rows, float* out) {

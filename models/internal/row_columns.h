@@ -21,7 +21,8 @@ class RowColumns {
   explicit RowColumns(const EncoderPlan& plan);  // Which outlives this object.
 
   // Fills `block` with the rows' numbers, fingerprints, ids of text steps and, if asked for,
-  // labels. Returns which rows have a wrong value, in order; the block has no sense there.
+  // labels and weights. Returns which rows have a wrong value, in order; the block has no sense
+  // there.
   const std::vector<std::size_t>& Read(const records::TextRows& rows, LabelUse label,
                                        ColumnBlock* block);
 
@@ -30,6 +31,7 @@ class RowColumns {
   void ReadTexts(const records::TextRows& rows, const TextField& field, TextMemo* memo,
                  std::uint64_t* fingerprints, ColumnBlock* block);
   void ReadLabels(const records::TextRows& rows, float* out);
+  void ReadWeights(const records::TextRows& rows, float* out);
 
   const EncoderPlan& plan_;
   std::vector<TextMemo> memos_;  // Parallel to plan.texts.

@@ -1,5 +1,6 @@
 #include "models/internal/variables.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <numeric>
@@ -52,17 +53,25 @@ int Variables::AddRows(const std::string& name, const Schema& schema, int id_col
                        const NamedOptimizer& optimizer) {
   const auto column = static_cast<std::size_t>(id_column);
   const std::int64_t num_ids = schema.id_columns[column].num_ids;
-  tables_.push_back({.name = name,
-                     .shape = {num_ids, dim},
-                     .num_rows = num_ids,
-                     .dim = dim,
-                     .dense = false,
-                     .initializer = initializer,
-                     .optimizer = optimizer.spec,
-                     .slot_prefix = optimizer.slot_prefix,
-                     .beta_power_names = optimizer.beta_power_names});
-  uses_.push_back({column, static_cast<int>(tables_.size()) - 1});
-  return static_cast<int>(uses_.size()) - 1;
+  const auto known = std::ranges::find(tables_, name, &ops::TableSpec::name);
+  const auto table = static_cast<int>(known - tables_.begin());
+  if (known == tables_.end()) {
+    tables_.push_back({.name = name,
+                       .shape = {num_ids, dim},
+                       .num_rows = num_ids,
+                       .dim = dim,
+                       .dense = false,
+                       .initializer = initializer,
+                       .optimizer = optimizer.spec,
+                       .slot_prefix = optimizer.slot_prefix,
+                       .beta_power_names = optimizer.beta_power_names});
+  }
+  const std::size_t use = uses_.size();
+  uses_.push_back({column, table});
+  const auto next_table = std::ranges::upper_bound(
+      uses_by_table_, table, {}, [this](std::size_t u) { return uses_[u].table; });
+  uses_by_table_.insert(next_table, use);
+  return static_cast<int>(use);
 }
 
 void Variables::MakeLookups(const Batch& batch, ops::Deduplicator* deduplicator,
@@ -70,7 +79,7 @@ void Variables::MakeLookups(const Batch& batch, ops::Deduplicator* deduplicator,
   lookups->tables.resize(tables_.size());
   lookups->uses.resize(uses_.size());
   int started_table = -1;
-  for (std::size_t u = 0; u < uses_.size(); ++u) {
+  for (const std::size_t u : uses_by_table_) {
     const auto& [column, table] = uses_[u];
     if (table != started_table) {
       const auto t = static_cast<std::size_t>(table);

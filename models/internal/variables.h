@@ -31,8 +31,8 @@ class Variables {
   // Adds a variable that every step reads and updates whole. Returns its table.
   int AddDense(const std::string& name, const std::vector<std::int64_t>& shape,
                const ops::Initializer& initializer, const NamedOptimizer& optimizer);
-  // Adds a variable with a row of `dim` floats for each id of column `id_column` of `schema`.
-  // Returns the column's place in Lookups::uses.
+  // Adds a variable with a row of `dim` floats for each id of column `id_column` of `schema`,
+  // unless another column has added it. Returns the column's place in Lookups::uses.
   int AddRows(const std::string& name, const Schema& schema, int id_column, std::int64_t dim,
               const ops::Initializer& initializer, const NamedOptimizer& optimizer);
 
@@ -48,7 +48,8 @@ class Variables {
   };
 
   std::vector<ops::TableSpec> tables_;
-  std::vector<Use> uses_;  // Parallel to Lookups::uses; those of one table stand together.
+  std::vector<Use> uses_;                   // Parallel to Lookups::uses.
+  std::vector<std::size_t> uses_by_table_;  // Positions in uses_.
 };
 
 }  // namespace dime::models::internal

@@ -24,8 +24,11 @@ absl::Status WriteExport(const models::Model& model, models::ExportFormat format
   const std::string description = storage::JoinPath(dir, models::kExportDescriptionFile);
   DIME_RETURN_IF_ERROR(fs.CreateDirectories(std::string(storage::DirName(description))));
   DIME_RETURN_IF_ERROR(fs.CreateDirectories(storage::JoinPath(dir, "variables")));
-  DIME_RETURN_IF_ERROR(
-      fs.WriteAtomically(description, models::FormatDescription(model.description())));
+  for (const auto& [name, content] : models::FormatDescriptionFiles(
+           model.description(), std::string(storage::BaseName(description)))) {
+    DIME_RETURN_IF_ERROR(fs.WriteAtomically(
+        storage::JoinPath(std::string(storage::DirName(description)), name), content));
+  }
   DIME_RETURN_IF_ERROR(fs.WriteAtomically(storage::JoinPath(dir, "saved_model.pb"),
                                           models::BuildSavedModel(model, format)));
   DIME_ASSIGN_OR_RETURN(const auto writer, checkpoint::BundleWriter::Create(

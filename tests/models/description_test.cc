@@ -98,7 +98,7 @@ TEST(DescriptionTest, ReadsEveryPart) {
   EXPECT_THAT(model.label.vocabulary, ElementsAre("no", "yes"));
 
   EXPECT_EQ(std::get<NumericColumn>(model.FindColumn("tall")->kind).field, "height");
-  EXPECT_THAT(std::get<VocabularyListColumn>(model.FindColumn("city")->kind).vocabulary,
+  EXPECT_THAT(std::get<VocabularyColumn>(model.FindColumn("city")->kind).vocabulary,
               ElementsAre("Rome", " Oslo", "\"quoted\"\t"));
   EXPECT_EQ(std::get<HashBucketColumn>(model.FindColumn("job")->kind).num_buckets, 100);
   EXPECT_THAT(std::get<BucketizedColumn>(model.FindColumn("age_bucketized")->kind).boundaries,
@@ -179,8 +179,8 @@ TEST(DescriptionTest, WritingAndReadingGivesAnEqualDescription) {
     EXPECT_EQ(again.estimator.linear_optimizer, model.estimator.linear_optimizer);
     EXPECT_EQ(again.training.train_steps, model.training.train_steps);
     EXPECT_THAT(DescribeDifference(model, again), IsEmpty());
-    EXPECT_EQ(std::get<VocabularyListColumn>(again.FindColumn("city")->kind).vocabulary,
-              std::get<VocabularyListColumn>(model.FindColumn("city")->kind).vocabulary);
+    EXPECT_EQ(std::get<VocabularyColumn>(again.FindColumn("city")->kind).vocabulary,
+              std::get<VocabularyColumn>(model.FindColumn("city")->kind).vocabulary);
   }
 }
 
@@ -358,11 +358,13 @@ constexpr Mistake kColumnsMistakes[] = {
     {"field: height", "field: hight",
      "columns.tall.field: there is no field 'hight'; did you mean "
      "'height'?; there are age, height"},
-    {"field: height", "field: city", "the field 'city' is a string; a numeric column takes"},
+    {"field: height", "field: city",
+     "the field 'city' is a string; a column of kind numeric takes"},
     {"field: height", "field: answer", "'answer' is the label"},
     {"  job: {kind: hash_bucket", "  job: {kind: hash_bucket, field: answer", "is the label"},
-    {"  job: {kind: hash_bucket", "  job: {kind: hash_bucket, field: age", "'age' is a number"},
-    {"kind: vocabulary_list", "kind: vocabulary_list, field: age", "'age' is a number"},
+    {"  job: {kind: hash_bucket", "  job: {kind: hash_bucket, field: height",
+     "'height' is a float"},
+    {"kind: vocabulary_list", "kind: vocabulary_list, field: age", "'age' is an integer"},
     {"buckets: 100}", "buckets: 0}", "'0' is not a whole number from 1 to 9007199254740992"},
     {"buckets: 100}", "buckets: 9007199254740993}", "is not a whole number from 1"},
     {"buckets: 100}", "}", "columns.job: the key 'buckets' is missing"},
@@ -392,7 +394,7 @@ constexpr Mistake kColumnsMistakes[] = {
      "'job' is a hash_bucket column, whose ids would be hashed twice; name its field: job"},
     {"keys: [city, job]", "keys: [city, {colum: job}]", "did you mean 'column'?"},
     {"keys: [city, job]", "keys: [city, age_bucketized]", "write {column: age_bucketized}"},
-    {"keys: [city, job]", "keys: [city, age]", "'age' is a number"},
+    {"keys: [city, job]", "keys: [city, height]", "'height' is a float"},
     {"keys: [city, job]", "keys: [city, answer]", "is the label"},
     {"keys: [city, job]", "keys: [city, {column: city_indicator}]", "kind indicator"},
     {"keys: [city, job]", "keys: [city, {column: age_bucketized_X_city_X_job}]", "itself crossed"},

@@ -179,6 +179,7 @@ class Reference {
 
   double Loss(const Batch& batch) const {
     double sum = 0, weight = 0;
+    const auto num_examples = static_cast<double>(batch.num_examples);
     for (std::int64_t e = 0; e < batch.num_examples; ++e) {
       const auto at = static_cast<std::size_t>(e);
       const double w = batch.weights.empty() ? 1 : batch.weights[at];
@@ -186,8 +187,15 @@ class Reference {
       sum += w * (std::max(z, 0.0) - z * batch.labels[at] + std::log1p(std::exp(-std::abs(z))));
       weight += w;
     }
-    return model_.description().estimator.loss_reduction == LossReduction::kMean ? sum / weight
-                                                                                 : sum;
+    switch (model_.description().estimator.loss_reduction) {
+      case LossReduction::kMean:
+        return sum / num_examples;
+      case LossReduction::kWeightedMean:
+        return sum / weight;
+      case LossReduction::kSum:
+        break;
+    }
+    return sum;
   }
 
  private:
@@ -295,7 +303,7 @@ TEST_P(ModelTest, LogitsLossAndGradientsAreThoseOfTheDefinition) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Batches, ModelTest,
-                         ::testing::Combine(::testing::Values("mean", "sum"),
+                         ::testing::Combine(::testing::Values("mean", "weighted_mean", "sum"),
                                             ::testing::Values<std::int64_t>(1, 2, 39, 40, 41, 300,
                                                                             511, 512, 1000),
                                             ::testing::Bool()),
@@ -339,19 +347,48 @@ TEST(ModelTest, AWorkspaceCanBeUsedForBatchesOfAnySize) {
 ModelDescription DescribeEstimator(EstimatorKind kind, std::int64_t num_classes) {
   ModelDescription description = Describe("mean");
   description.estimator.kind = kind;
-  description.label = {.field = "height", .vocabulary = {}, .num_classes = num_classes};
+  description.label = {
+      .field = "height", .vocabulary = {}, .num_classes = num_classes, .weight_field = ""};
   if (HasLinearPart(kind)) description.estimator.linear_columns.push_back("weight");
   if (!HasLinearPart(kind)) description.estimator.linear_columns.clear();
   if (!HasDnnPart(kind)) description.estimator.dnn_columns.clear();
   return description;
 }
 
+double NormOf(const Model& model, const ops::Gradients& gradients, bool of_linear_part) {
+  double square = 0;
+  for (std::size_t t = 0; t < model.tables().size(); ++t) {
+    if (model.tables()[t].name.starts_with("linear") != of_linear_part) continue;
+    for (const float g : gradients.tables[t]) {
+      square += static_cast<double>(g) * static_cast<double>(g);
+    }
+  }
+  return std::sqrt(square);
+}
+
+TEST(ModelTest, EachPartsGradientsAreClippedToTheirNorm) {
+  ModelDescription description = Describe("sum");
+  const Model free(description);
+  const Weights weights = RandomWeights(free, Random(1));
+  const Batch batch = RandomBatch(free, 50, true, Random(2));
+  const Pass unclipped(free, weights, batch, 1);
+  const double deep = NormOf(free, unclipped.gradients, false);
+  const double wide = NormOf(free, unclipped.gradients, true);
+  description.estimator.gradient_clip_norm = static_cast<float>(std::min(deep, wide) * 1.5);
+  const Model clipped(description);
+  const Pass pass(clipped, weights, batch, 1);
+  const double allowed = description.estimator.gradient_clip_norm;
+  EXPECT_EQ(pass.loss, unclipped.loss);
+  EXPECT_NEAR(NormOf(free, pass.gradients, false), std::min(deep, allowed), 1e-4 * deep);
+  EXPECT_NEAR(NormOf(free, pass.gradients, true), std::min(wide, allowed), 1e-4 * wide);
+}
+
 class EstimatorTest : public ::testing::TestWithParam<std::tuple<EstimatorKind, std::int64_t>> {};
 
 // The slope along a random direction in the space of all weights.
-TEST_P(EstimatorTest, GradientsAreTheSlopeOfTheLoss) {
-  const auto& [kind, num_classes] = GetParam();
-  const Model model(DescribeEstimator(kind, num_classes));
+void ExpectGradientsAreTheSlopeOfTheLoss(const ModelDescription& description,
+                                         std::int64_t num_classes) {
+  const Model model(description);
   Batch batch = RandomBatch(model, 600, true, Random(2));
   Random random(4);
   for (float& label : batch.labels) {
@@ -387,6 +424,18 @@ TEST_P(EstimatorTest, GradientsAreTheSlopeOfTheLoss) {
   // Rounding of losses near 1 over a step of 2e-3; and ReLUs that turn within it.
   EXPECT_NEAR(slope, difference, 2e-3 * std::max(1.0, std::abs(difference)));
   EXPECT_GT(std::abs(slope), 0.01);
+}
+
+TEST_P(EstimatorTest, GradientsAreTheSlopeOfTheLoss) {
+  const auto& [kind, num_classes] = GetParam();
+  ExpectGradientsAreTheSlopeOfTheLoss(DescribeEstimator(kind, num_classes), num_classes);
+}
+
+// With one key the same outputs are left out in each pass.
+TEST(ModelTest, GradientsAreTheSlopeOfTheLossWithDropout) {
+  ModelDescription description = DescribeEstimator(EstimatorKind::kDnnRegressor, 0);
+  description.estimator.dropout = 0.4f;
+  ExpectGradientsAreTheSlopeOfTheLoss(description, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(

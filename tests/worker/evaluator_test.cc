@@ -135,16 +135,21 @@ TEST_F(EvaluatorTest, LossIsTheMeanOverBatchesOfTheTrainingLoss) {
     examples_.weights.push_back(0.5f + static_cast<float>(e % 3));
   }
   const std::vector<double> logits = LogitsOneByOne(model_, examples_, store_, kCount);
-  for (const auto reduction : {models::LossReduction::kMean, models::LossReduction::kSum}) {
+  using models::LossReduction;
+  for (const auto reduction :
+       {LossReduction::kMean, LossReduction::kWeightedMean, LossReduction::kSum}) {
     double loss_of_batches = 0, loss_of_all = 0, weight_of_all = 0;
     for (std::int64_t start = 0; start < kCount; start += kBatchSize) {
       double loss = 0, weight = 0;
-      for (std::int64_t e = start; e < std::min(start + kBatchSize, kCount); ++e) {
+      const std::int64_t end = std::min(start + kBatchSize, kCount);
+      for (std::int64_t e = start; e < end; ++e) {
         const auto at = static_cast<std::size_t>(e);
         loss += examples_.weights[at] * CrossEntropy(logits[at], examples_.labels[at]);
         weight += examples_.weights[at];
       }
-      loss_of_batches += reduction == models::LossReduction::kMean ? loss / weight : loss;
+      loss_of_batches += reduction == LossReduction::kMean ? loss / static_cast<double>(end - start)
+                         : reduction == LossReduction::kWeightedMean ? loss / weight
+                                                                     : loss;
       loss_of_all += loss;
       weight_of_all += weight;
     }

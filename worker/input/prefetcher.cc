@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/base/check.h"
+#include "runtime/base/random.h"
 #include "worker/input/watermark.h"
 
 namespace dime::worker {
@@ -20,6 +21,10 @@ constexpr std::int64_t kHeldByCaller = 2;
 // A sleeping thread wakes in about this time: shorter waits are spun through.
 constexpr std::chrono::microseconds kSpin{20};
 constexpr std::chrono::nanoseconds kNoSpin{0};
+
+std::uint64_t RandomKeyOf(std::uint64_t seed, std::int64_t batch) {
+  return base::RandomStream(seed, "batch", static_cast<std::uint64_t>(batch)).NextUint64();
+}
 
 }  // namespace
 
@@ -87,6 +92,7 @@ class Prefetcher::Impl {
     if (records_.empty()) return false;
     PreparedBatch& slot = Slot(made);
     models::GatherExamples(examples_, records_, &slot.batch);
+    slot.batch.random_key = RandomKeyOf(schedule_.seed(), first_batch_ + made);
     model_.MakeLookups(slot.batch, &workspace_, &slot.lookups);
     return true;
   }
