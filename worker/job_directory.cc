@@ -3,7 +3,6 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "runtime/base/log.h"
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/checkpoint_state.h"
+#include "worker/own_checkpoints.h"
 
 namespace dime::worker {
 
@@ -21,8 +21,6 @@ using checkpoint::BundleReader;
 using checkpoint::BundleWriter;
 using storage::JoinPath;
 
-constexpr std::string_view kCheckpointName = "model.ckpt-";
-constexpr std::string_view kIndexSuffix = ".index";
 constexpr char kOwnFiles[] = "dime";
 constexpr char kModelFile[] = "dime/model.yaml";
 constexpr char kSettingsFile[] = "dime/job.yaml";
@@ -53,27 +51,8 @@ absl::Status AnotherModel(const std::string& path, std::string_view seen_in,
       path, seen_in, Listing(differences));
 }
 
-// The names of the bundles that lie in a directory, newest last.
-absl::StatusOr<std::vector<std::string>> ListBundles(storage::FileSystem& fs,
-                                                     const std::string& directory) {
-  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> files, fs.List(directory));
-  std::vector<std::pair<std::int64_t, std::string>> found;
-  for (const std::string& file : files) {
-    std::string_view digits = file;
-    if (!digits.starts_with(kCheckpointName) || !digits.ends_with(kIndexSuffix)) continue;
-    digits.remove_prefix(kCheckpointName.size());
-    digits.remove_suffix(kIndexSuffix.size());
-    std::int64_t step = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-    if (error != std::errc() || end != digits.data() + digits.size()) continue;
-    DIME_ASSIGN_OR_RETURN(const storage::FileInfo info, fs.Stat(JoinPath(directory, file)));
-    if (info.is_directory) continue;
-    found.emplace_back(step, file.substr(0, file.size() - kIndexSuffix.size()));
-  }
-  std::ranges::sort(found);
-  std::vector<std::string> names;
-  for (auto& [step, name] : found) names.push_back(std::move(name));
-  return names;
+bool Contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
 }
 
 // A small file's text; no value when it is not there.
@@ -144,7 +123,7 @@ absl::StatusOr<std::unique_ptr<JobDirectory>> JobDirectory::Open(
 }
 
 std::string JobDirectory::CheckpointPrefix(std::int64_t step) const {
-  return JoinPath(path_, fmt::format("{}{}", kCheckpointName, step));
+  return JoinPath(path_, CheckpointName(step));
 }
 
 std::string JobDirectory::newest_checkpoint() const {
@@ -164,7 +143,7 @@ absl::Status JobDirectory::Lock() {
 }
 
 absl::Status JobDirectory::FindCheckpoints() {
-  DIME_ASSIGN_OR_RETURN(std::vector<std::string> bundles, ListBundles(*fs_, path_));
+  DIME_ASSIGN_OR_RETURN(std::vector<std::string> bundles, ListCheckpoints(*fs_, path_));
   const auto state = checkpoint::ReadCheckpointState(*fs_, path_);
   if (!state.ok() && !absl::IsDataLoss(state.status())) return state.status();
   bool any_is_there = false;
@@ -173,15 +152,26 @@ absl::Status JobDirectory::FindCheckpoints() {
       // A job's checkpoints lie in its directory. Absolute prefixes, which TensorFlow may write, go
       // wrong when a directory moves; and no prefix may lead retention to somebody else's files.
       checkpoints_.emplace_back(storage::BaseName(prefix));
-      any_is_there |= std::ranges::find(bundles, checkpoints_.back()) != bundles.end();
+      any_is_there |= Contains(bundles, checkpoints_.back());
     }
   }
-  if (any_is_there || bundles.empty()) return absl::OkStatus();
+  if (any_is_there || bundles.empty()) return AdoptUnnamed(bundles);
   base::Log(base::Severity::kWarning, "looking for checkpoints by their names: {}",
             !state.ok()            ? base::MessageOf(state.status())
             : checkpoints_.empty() ? fmt::format("{} has no `checkpoint` file", path_)
                                    : fmt::format("{}/checkpoint names none that is there", path_));
   checkpoints_ = std::move(bundles);
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::AdoptUnnamed(const std::vector<std::string>& bundles) {
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> own, ReadOwnCheckpoints(*fs_, path_));
+  std::vector<std::string> unnamed;
+  for (const std::string& name : bundles) {
+    if (Contains(own, name) && !Contains(checkpoints_, name)) unnamed.push_back(name);
+  }
+  // Whatever their steps: `checkpoint` has the last word on which one is to be gone on from.
+  checkpoints_.insert(checkpoints_.begin(), unnamed.begin(), unnamed.end());
   return absl::OkStatus();
 }
 
@@ -249,6 +239,7 @@ absl::Status JobDirectory::Prepare() const {
   DIME_RETURN_IF_ERROR(fs_->CreateDirectories(own_files));
   DIME_RETURN_IF_ERROR(DeleteLeftovers(path_));
   DIME_RETURN_IF_ERROR(DeleteLeftovers(own_files));
+  DIME_RETURN_IF_ERROR(DeleteHalfBundles());
   const std::string model_file(storage::BaseName(kModelFile));
   std::vector<models::DescriptionFile> files =
       models::FormatDescriptionFiles(model_->description(), model_file);
@@ -266,6 +257,14 @@ absl::Status JobDirectory::DeleteLeftovers(const std::string& directory) const {
   for (const std::string& name : names) {
     if (!name.starts_with(storage::kTemporaryPrefix)) continue;
     DIME_RETURN_IF_ERROR(fs_->DeleteFile(JoinPath(directory, name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::DeleteHalfBundles() const {
+  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> own, ReadOwnCheckpoints(*fs_, path_));
+  for (const std::string& name : own) {
+    if (!Contains(checkpoints_, name)) DeleteCheckpoint(name);  // What is left has no index.
   }
   return absl::OkStatus();
 }
@@ -308,14 +307,15 @@ absl::StatusOr<std::int64_t> JobDirectory::ReadBundle(const std::string& prefix,
 
 absl::Status JobDirectory::Save(const InProcessStore& store, std::int64_t step) {
   if (newest_step_ == step) return absl::OkStatus();
-  const std::string prefix = CheckpointPrefix(step);
-  DIME_RETURN_IF_ERROR(WriteBundle(prefix, store, step));
-
+  const std::string name = CheckpointName(step);
   checkpoint::CheckpointState state{.all_prefixes = checkpoints_};
   std::vector<std::string>& names = state.all_prefixes;
-  const std::string name(storage::BaseName(prefix));
   std::erase(names, name);
   names.push_back(name);
+  // From here on this process may be killed anywhere, and the next one finds everything by this.
+  DIME_RETURN_IF_ERROR(WriteOwnCheckpoints(*fs_, path_, names));
+  DIME_RETURN_IF_ERROR(WriteBundle(JoinPath(path_, name), store, step));
+
   const std::size_t num_kept = static_cast<std::size_t>(std::max(1, options_.max_to_keep));
   const std::size_t num_dropped = names.size() > num_kept ? names.size() - num_kept : 0;
   const std::vector<std::string> dropped(names.begin(), names.begin() + num_dropped);

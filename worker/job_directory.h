@@ -2,9 +2,11 @@
 //
 //   checkpoint                    which bundles there are, the newest last
 //   model.ckpt-N.{index,data-*}   weights and slots after N steps; the newest few are kept
-//   dime/model.yaml               the model's description;  dime/job.yaml: what else decides its
-//   bytes events.out.tfevents.*         training summaries;  eval_<name>/: evaluations;
-//   export/<name>/<time>/: exports
+//   dime/model.yaml               the model's description
+//   dime/job.yaml                 what else decides its bytes
+//   dime/checkpoints              which bundles are the job's own to delete
+//   events.out.tfevents.*         training summaries;  eval_<name>/: evaluations
+//   export/<name>/<time>/         exports
 //
 // Every file appears whole or not at all. A damaged checkpoint is named and passed over for the one
 // before it. A directory serves one job at a time, and is bound to a model and a seed by its first
@@ -59,8 +61,9 @@ class JobDirectory {
   // none yet. kDataLoss when there are some and none is sound.
   absl::StatusOr<std::optional<std::int64_t>> Restore(InProcessStore& store);
 
-  // Writes and publishes a checkpoint, then deletes those beyond max_to_keep. Saving the newest
-  // step again does nothing. On an error the checkpoints from before are as they were.
+  // Writes and publishes a checkpoint, then deletes those beyond max_to_keep, those that a killed
+  // run left first. Saving the newest step again does nothing. On an error the checkpoints from
+  // before are as they were.
   absl::Status Save(const InProcessStore& store, std::int64_t step);
 
   // Prefix of the checkpoint that was restored or saved last; "" when there is none.
@@ -72,11 +75,13 @@ class JobDirectory {
 
   absl::Status Lock();
   absl::Status FindCheckpoints();
+  absl::Status AdoptUnnamed(const std::vector<std::string>& bundles);
   absl::Status CheckDescription() const;
   absl::Status CheckVariables() const;
   absl::Status SettleSettings(std::optional<std::uint64_t> seed);
   absl::Status Prepare() const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
+  absl::Status DeleteHalfBundles() const;
   absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, InProcessStore& store) const;
   absl::Status WriteBundle(const std::string& prefix, const InProcessStore& store,
                            std::int64_t step) const;

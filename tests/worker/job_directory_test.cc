@@ -57,8 +57,9 @@ class JobDirectoryTest : public ::testing::Test {
   }
 
   // Saves checkpoints of the given steps, whose weights are the step.
-  void SaveSteps(const std::vector<int>& steps, std::optional<std::uint64_t> seed = {}) {
-    ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, seed));
+  void SaveSteps(const std::vector<int>& steps, std::optional<std::uint64_t> seed = {},
+                 int max_to_keep = 5) {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, seed, max_to_keep));
     for (const int step : steps) {
       ASSERT_OK(directory->Save(*StoreOf(static_cast<float>(step)), step));
     }
@@ -76,13 +77,23 @@ class JobDirectoryTest : public ::testing::Test {
     std::ofstream(path, std::ios::binary) << contents;
   }
 
-  std::vector<std::string> IndexFiles() const {
+  std::vector<std::string> IndexFiles() const { return FilesWith(".index"); }
+  std::vector<std::string> CheckpointFiles() const { return FilesWith("model.ckpt-"); }
+  std::vector<std::string> FilesWith(const std::string& part) const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(Path())) {
-      if (entry.path().extension() == ".index") names.push_back(entry.path().filename());
+      const std::string name = entry.path().filename();
+      if (name.find(part) != name.npos) names.push_back(name);
     }
     std::ranges::sort(names);
     return names;
+  }
+
+  // Takes away what `change` changes in a file of the directory: as if it had not come to that.
+  void Undo(const std::string& name, const std::function<void()>& change) {
+    const std::string before = Read(File(name));
+    change();
+    Write(File(name), before);
   }
 
   TempDir parent_;
@@ -369,6 +380,81 @@ TEST_F(JobDirectoryTest, WhatAKilledRunLeftIsDeleted) {
     ASSERT_OK(Open());
     EXPECT_EQ(files(), before);
   }
+}
+
+// A run that was killed when its bundle was there and `checkpoint` did not name it yet.
+TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetStandsBehindTheNamedOnes) {
+  SaveSteps({1, 2});
+  Undo("checkpoint", [&] { SaveSteps({3}); });
+  {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+    EXPECT_THAT(step, Optional(2));
+  }
+  for (const char* const step : {"1", "2"}) {
+    fs::resize_file(File(std::string("model.ckpt-") + step + ".data-00000-of-00001"), 10);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  const auto store = NewStore();
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  EXPECT_THAT(step, Optional(3));
+  EXPECT_EQ(FirstWeight(*store), 3.0f);
+}
+
+TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetIsTheFirstToGo) {
+  SaveSteps({1, 2});
+  Undo("checkpoint", [&] { SaveSteps({3}); });
+  {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/3));
+    ASSERT_OK(directory->Restore(*NewStore()));
+    ASSERT_OK(directory->Save(*StoreOf(4), 4));
+  }
+  EXPECT_THAT(IndexFiles(),
+              ElementsAre("model.ckpt-1.index", "model.ckpt-2.index", "model.ckpt-4.index"));
+}
+
+// A run that was killed when `checkpoint` named its bundle, and the old one was to go.
+TEST_F(JobDirectoryTest, AnOldCheckpointThatCouldNotBeDeletedAnyMoreGoesNextTime) {
+  SaveSteps({1, 2});
+  const std::vector<std::string> old = FilesWith("model.ckpt-1.");
+  for (std::size_t num_left = 1; num_left <= old.size(); ++num_left) {
+    std::vector<std::string> contents;
+    for (const std::string& name : old) contents.push_back(Read(File(name)));
+    SaveSteps({3}, {}, /*max_to_keep=*/2);
+    ASSERT_THAT(FilesWith("model.ckpt-1."), ElementsAre());
+    for (std::size_t i = 0; i < num_left; ++i) Write(File(old[i]), contents[i]);
+    SaveSteps({4}, {}, /*max_to_keep=*/2);
+    EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-3.index", "model.ckpt-4.index"));
+    EXPECT_EQ(CheckpointFiles().size(), 4) << num_left;
+    fs::remove_all(Path());
+    SaveSteps({1, 2});
+  }
+}
+
+// A run that was killed between a bundle's data and its index.
+TEST_F(JobDirectoryTest, DataThatNeverGotTheirIndexAreDeleted) {
+  SaveSteps({1});
+  Undo("checkpoint", [&] { SaveSteps({2}); });
+  fs::remove(File("model.ckpt-2.index"));
+  ASSERT_OK(Open());
+  EXPECT_THAT(CheckpointFiles(),
+              ElementsAre("model.ckpt-1.data-00000-of-00001", "model.ckpt-1.index"));
+}
+
+TEST_F(JobDirectoryTest, CheckpointsThatAUserPutThereStay) {
+  SaveSteps({1, 2, 3});
+  const std::vector<std::string> foreign = {"model.ckpt-0007.index",
+                                            "model.ckpt-1-best.index",
+                                            "model.ckpt-1-best.data-00000-of-00001",
+                                            "model.ckpt-500.data-00000-of-00002",
+                                            "model.ckpt-700.data-00000-of-00001",
+                                            "model.ckpt-700.index",
+                                            "model.ckpt-700.meta",
+                                            "best.ckpt-1.index"};
+  for (const std::string& name : foreign) Write(File(name), "a user's");
+  for (const int step : {4, 5, 6}) SaveSteps({step}, {}, /*max_to_keep=*/1);
+  for (const std::string& name : foreign) EXPECT_EQ(Read(File(name)), "a user's") << name;
+  EXPECT_EQ(CheckpointFiles().size(), foreign.size() - 1 + 2);
 }
 
 TEST_F(JobDirectoryTest, AFileInThePlaceOfTheDirectoryIsAnError) {
