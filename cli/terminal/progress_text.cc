@@ -6,13 +6,12 @@
 #include <array>
 #include <cmath>
 #include <string_view>
-#include <vector>
 
 namespace dime::cli {
 namespace {
 
 constexpr std::int64_t kMaxLines = 18;  // With the first and the last of a run, 20.
-constexpr int kMinBarColumns = 10;
+constexpr int kMinBarColumns = 6;       // The percentage and its brackets.
 constexpr int kMaxBarColumns = 30;
 
 bool EndIsKnown(const worker::Progress& progress) { return progress.last_step > 0; }
@@ -34,13 +33,22 @@ std::string FormatTimeLeft(const worker::Progress& progress) {
   return FormatDuration(steps_left / progress.steps_per_second) + " left";
 }
 
+// "[===>      30%]"
 std::string FormatBar(int percent, int columns) {
-  const int room = columns - 2;
+  const std::string label = fmt::format("{:>4}", fmt::format("{}%", percent));
+  const int room = columns - 2 - static_cast<int>(label.size());
   const int filled = percent * room / 100;
   std::string bar(static_cast<std::size_t>(filled), '=');
   if (filled < room) bar += '>';
   bar.resize(static_cast<std::size_t>(room), ' ');
-  return "[" + bar + "]";
+  return "[" + bar + label + "]";
+}
+
+// "  815/20000": as wide at every step.
+std::string FormatCount(const worker::Progress& progress) {
+  if (!EndIsKnown(progress)) return FormatStep(progress);
+  const std::string last = std::to_string(progress.last_step);
+  return fmt::format("{:>{}}/{}", progress.step, last.size(), last);
 }
 
 std::string WithThousands(std::int64_t value) {
@@ -78,43 +86,37 @@ std::string FormatProgress(const worker::Progress& progress) {
 }
 
 std::string FormatProgressBar(const worker::Progress& progress, int columns) {
-  // In the order of the line; the lower the rank, the longer a part stays when there is less room.
-  struct Part {
-    int rank;
-    std::string text;
+  // Numbers have a fixed width, so that nothing jumps from one line to the next.
+  const std::string left = FormatTimeLeft(progress);
+  const std::string count = FormatCount(progress);
+  const std::string loss = fmt::format("loss {:<7.4g}", progress.loss);
+  const std::string steps = fmt::format("{:>6} steps/s", FormatRate(progress.steps_per_second));
+  const std::string examples =
+      fmt::format("{:>6} examples/s", FormatRate(progress.examples_per_second));
+  const std::string time = left.empty() ? "" : fmt::format("{:>10}", left);
+
+  int room = columns - 1 - static_cast<int>(count.size());
+  if (room < 0) return "";
+  const auto takes_room = [&room](const std::string* part) {
+    const int width = part->empty() ? 0 : static_cast<int>(part->size()) + 1;
+    if (width > room) return false;
+    room -= width;
+    return true;
   };
-  const bool has_bar = EndIsKnown(progress);
-  std::array<Part, 7> parts = {{
-      {0, FormatStep(progress)},
-      {1, has_bar ? fmt::format("{:>3}%", Percent(progress)) : ""},
-      {4, has_bar ? FormatBar(Percent(progress), kMinBarColumns) : ""},
-      {2, fmt::format("loss {:.4g}", progress.loss)},
-      {5, FormatRate(progress.steps_per_second) + " steps/s"},
-      {6, FormatRate(progress.examples_per_second) + " examples/s"},
-      {3, FormatTimeLeft(progress)},
-  }};
-  Part& bar = parts[2];
-  constexpr int kGap = 2;
-  int room = columns - 1;
-  int least_rank_left_out = static_cast<int>(parts.size());
-  for (int rank = 0; rank < least_rank_left_out; ++rank) {
-    const auto& part = *std::ranges::find(parts, rank, &Part::rank);
-    if (part.text.empty()) continue;
-    const int width = static_cast<int>(part.text.size()) + (rank == 0 ? 0 : kGap);
-    if (width > room) {
-      least_rank_left_out = rank;
-    } else {
-      room -= width;
-    }
+  // The first that does not fit, and those after it, are left out.
+  const std::array by_rank = {&loss, &time, &steps, &examples};
+  const auto first_left_out = std::ranges::find_if_not(by_rank, takes_room);
+
+  std::string line = count;
+  if (EndIsKnown(progress) && room > kMinBarColumns) {
+    line += " " + FormatBar(Percent(progress), std::min(room - 1, kMaxBarColumns));
   }
-  if (has_bar && bar.rank < least_rank_left_out) {
-    bar.text = FormatBar(Percent(progress), std::min(kMinBarColumns + room, kMaxBarColumns));
+  for (const std::string* const part : {&loss, &steps, &examples, &time}) {
+    if (part->empty() || std::find(by_rank.begin(), first_left_out, part) == first_left_out)
+      continue;
+    line += " " + *part;
   }
-  std::vector<std::string> words;
-  for (const Part& part : parts) {
-    if (!part.text.empty() && part.rank < least_rank_left_out) words.push_back(part.text);
-  }
-  return fmt::format("{}", fmt::join(words, std::string(kGap, ' ')));
+  return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
 bool ProgressPacer::IsDue(const worker::Progress& progress, Clock::time_point now) {
@@ -123,7 +125,8 @@ bool ProgressPacer::IsDue(const worker::Progress& progress, Clock::time_point no
   const std::int64_t last_step = last_step_.value_or(progress.first_step);
   if (EndIsKnown(progress)) {
     const std::int64_t stride = (progress.last_step - progress.first_step) / kMaxLines + 1;
-    if (now - last_ < kLeast || progress.step - last_step < stride) return false;
+    const bool has_gone_far = now - last_ >= kLeast && progress.step - last_step >= stride;
+    if (!has_gone_far && now - last_ < kMost) return false;
   } else {
     const auto pause = std::clamp<Clock::duration>((now - start_) / kMaxLines, kLeast, kMost);
     if (now - last_ < pause) return false;

@@ -19,11 +19,12 @@ namespace dime::cli {
 // left".
 [[nodiscard]] std::string FormatProgress(const worker::Progress& progress);
 
-// For a status line of `columns`: the same with a bar; the narrower, the less of it.
+// For a status line of `columns`: the same with a bar, in fixed places; the narrower, the less.
 [[nodiscard]] std::string FormatProgressBar(const worker::Progress& progress, int columns);
 
-// Chooses the few moments at which a log should say how far training is: at most one a second, at
-// most 20 where the end is known, and ever fewer where it is not.
+// Chooses the few moments at which a log should say how far training is: at most one a second and
+// at least one a minute; between these about 20 where the end is known, and ever fewer where it is
+// not.
 class ProgressPacer {
  public:
   using Clock = std::chrono::steady_clock;
