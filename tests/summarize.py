@@ -12,6 +12,9 @@ def main(files):
     passed, failed, skipped = [], [], []
     for file in files:
         build = pathlib.Path(file).stem.removeprefix("tests-")
+        if not pathlib.Path(file).exists():
+            failed.append(f"all tests ({build}): ctest left no results in {file}")
+            continue
         for case in xml.etree.ElementTree.parse(file).getroot().iter("testcase"):
             name = f"{case.get('name')} ({build})"
             output = case.findtext("system-out") or ""
