@@ -29,8 +29,8 @@ struct TrainingOptions {
   std::int64_t num_epochs = 0;           // 0: no limit but train_steps.
   std::int64_t train_batch_size = 40;
   std::int64_t eval_batch_size = 40;
-  std::int64_t eval_steps = 100;  // 0: the whole set.
-  std::int64_t max_bad_records = 0;
+  std::int64_t eval_steps = 100;      // 0: the whole set.
+  std::int64_t max_bad_records = 0;   // Of the training set, and of the evaluation set.
   std::optional<std::uint64_t> seed;  // None: the job directory's, or 1 for a new one.
   std::optional<Order> order;         // None: the job directory's, or shuffled for a new one.
   int num_threads = 0;                // 0: one a processor.

@@ -89,8 +89,10 @@ void DeclareJobFlags(CLI::App& app, OwnFlags* flags) {
       ->transform(OneOf({"shuffled", "as-read"}))
       ->type_name("ORDER")
       ->group(group);
-  app.add_option("--max-bad-records", flags->max_bad_records,
-                 "Records that may be left out because they cannot be read [0]")
+  app.add_option(
+         "--max-bad-records", flags->max_bad_records,
+         "Records that may be left out because they cannot be read: so many of the training data, "
+         "and so many of the evaluation data [0]")
       ->transform(WholeNumber(0, std::numeric_limits<std::int64_t>::max()))
       ->type_name("N")
       ->group(group);

@@ -386,6 +386,16 @@ TEST_F(TrainingJobTest, BadTrainingRecordsAreCounted) {
   EXPECT_EQ(result.global_step, 30);
 }
 
+TEST_F(TrainingJobTest, TheLimitOfBadRecordsHoldsForEachSetAlone) {
+  for (const std::string& file : {train_file_, eval_file_}) {
+    std::ofstream(file, std::ios::app) << "not, a, record\n";
+  }
+  TrainingOptions options = Options("job");
+  options.max_bad_records = 1;
+  ASSERT_OK_AND_ASSIGN(const TrainingResult result, Run(options));
+  EXPECT_EQ(result.bad_records, 2);
+}
+
 TEST_F(TrainingJobTest, DivergenceStopsTrainingAndIsNotSaved) {
   models::ModelDescription description = SmallCensus();
   description.estimator.dnn_optimizer.learning_rate = 1e30f;
