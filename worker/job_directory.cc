@@ -83,6 +83,10 @@ absl::StatusOr<JobSettings> ParseSettings(const std::string& text, const std::st
     if (page["train_batch_size"]) {
       settings.train_batch_size = page["train_batch_size"].as<std::int64_t>();
     }
+    if (const YAML::Node data = page["train_data"]) {
+      settings.train_data = {.num_records = data["records"].as<std::int64_t>(),
+                             .size_bytes = data["bytes"].as<std::uint64_t>()};
+    }
   } catch (const YAML::Exception& error) {
     return base::DataLoss(
         "cannot read the job's seed and order from {}: {}; delete the file to "
@@ -94,10 +98,16 @@ absl::StatusOr<JobSettings> ParseSettings(const std::string& text, const std::st
 
 std::string FormatSettings(const JobSettings& settings) {
   YAML::Emitter yaml;
-  yaml << YAML::Comment("What this job's bytes depend on besides its model and its data.")
-       << YAML::BeginMap << YAML::Key << "seed" << YAML::Value << settings.seed << YAML::Key
-       << "order" << YAML::Value << std::string(NameOf(settings.order)) << YAML::Key
-       << "train_batch_size" << YAML::Value << settings.train_batch_size << YAML::EndMap;
+  yaml << YAML::Comment("What this job's bytes depend on besides its model.") << YAML::BeginMap
+       << YAML::Key << "seed" << YAML::Value << settings.seed << YAML::Key << "order" << YAML::Value
+       << std::string(NameOf(settings.order)) << YAML::Key << "train_batch_size" << YAML::Value
+       << settings.train_batch_size;
+  if (const DataFacts& data = settings.train_data; data.num_records > 0) {
+    yaml << YAML::Key << "train_data" << YAML::Value << YAML::Flow << YAML::BeginMap << YAML::Key
+         << "records" << YAML::Value << data.num_records << YAML::Key << "bytes" << YAML::Value
+         << data.size_bytes << YAML::EndMap;
+  }
+  yaml << YAML::EndMap;
   return std::string(yaml.c_str()) + "\n";
 }
 
@@ -208,7 +218,8 @@ absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
   if (!text.has_value() || checkpoints_.empty()) {
     settings_ = {.seed = seed.value_or(settings_.seed),
                  .order = options_.order.value_or(settings_.order),
-                 .train_batch_size = options_.train_batch_size};
+                 .train_batch_size = options_.train_batch_size,
+                 .train_data = {}};
     return absl::OkStatus();
   }
   DIME_ASSIGN_OR_RETURN(settings_, ParseSettings(*text, path));
@@ -240,16 +251,30 @@ absl::Status JobDirectory::Prepare() const {
   DIME_RETURN_IF_ERROR(DeleteLeftovers(path_));
   DIME_RETURN_IF_ERROR(DeleteLeftovers(own_files));
   DIME_RETURN_IF_ERROR(DeleteHalfBundles());
-  const std::string model_file(storage::BaseName(kModelFile));
-  std::vector<models::DescriptionFile> files =
-      models::FormatDescriptionFiles(model_->description(), model_file);
-  files.push_back({std::string(storage::BaseName(kSettingsFile)), FormatSettings(settings_)});
-  for (const auto& [name, contents] : files) {
-    const std::string path = JoinPath(own_files, name);
-    DIME_ASSIGN_OR_RETURN(const std::optional<std::string> present, ReadIfThere(*fs_, path));
-    if (present != contents) DIME_RETURN_IF_ERROR(fs_->WriteAtomically(path, contents));
+  const std::string page_name(storage::BaseName(kModelFile));
+  for (const auto& [name, content] :
+       models::FormatDescriptionFiles(model_->description(), page_name)) {
+    DIME_RETURN_IF_ERROR(WriteIfChanged(JoinPath(kOwnFiles, name), content));
   }
-  return absl::OkStatus();
+  return WriteIfChanged(kSettingsFile, FormatSettings(settings_));
+}
+
+absl::Status JobDirectory::WriteIfChanged(const std::string& name,
+                                          const std::string& contents) const {
+  const std::string path = JoinPath(path_, name);
+  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> present, ReadIfThere(*fs_, path));
+  return present == contents ? absl::OkStatus() : fs_->WriteAtomically(path, contents);
+}
+
+absl::Status JobDirectory::SetTrainData(const DataFacts& data) {
+  const DataFacts before = std::exchange(settings_.train_data, data);
+  if (before.num_records > 0 && before != data) {
+    base::Log(base::Severity::kWarning,
+              "the training data were {} records in {} bytes until here and are {} in {} from here "
+              "on: training goes on with these; where that is not meant, use another job directory",
+              before.num_records, before.size_bytes, data.num_records, data.size_bytes);
+  }
+  return WriteIfChanged(kSettingsFile, FormatSettings(settings_));
 }
 
 absl::Status JobDirectory::DeleteLeftovers(const std::string& directory) const {

@@ -33,11 +33,19 @@ struct JobDirectoryOptions {
   std::int64_t train_batch_size = 0;  // Recorded, and a change is logged; 0: not known.
 };
 
-// What a job's bytes depend on besides its model and its data.
+// What is cheap to know of a data set, and tells most others apart.
+struct DataFacts {
+  std::int64_t num_records = 0;  // 0: not known.
+  std::uint64_t size_bytes = 0;
+  friend bool operator==(const DataFacts&, const DataFacts&) = default;
+};
+
+// What a job's bytes depend on besides its model.
 struct JobSettings {
   std::uint64_t seed = 1;
   Order order = Order::kShuffled;
   std::int64_t train_batch_size = 0;
+  DataFacts train_data;
 };
 
 class JobDirectory {
@@ -61,6 +69,10 @@ class JobDirectory {
   // none yet. kDataLoss when there are some and none is sound.
   absl::StatusOr<std::optional<std::int64_t>> Restore(InProcessStore& store);
 
+  // Records what is trained with from here on. Other data than before are logged, not refused: more
+  // of them are a good reason to go on.
+  absl::Status SetTrainData(const DataFacts& data);
+
   // Writes and publishes a checkpoint, then deletes those beyond max_to_keep, those that a killed
   // run left first. Saving the newest step again does nothing. On an error the checkpoints from
   // before are as they were.
@@ -80,6 +92,7 @@ class JobDirectory {
   absl::Status CheckVariables() const;
   absl::Status SettleSettings(std::optional<std::uint64_t> seed);
   absl::Status Prepare() const;
+  absl::Status WriteIfChanged(const std::string& name, const std::string& contents) const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::Status DeleteHalfBundles() const;
   absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, InProcessStore& store) const;

@@ -262,6 +262,8 @@ absl::Status TrainingJob::Train() {
   observer_.OnStart(step_, last_step_);
   if (IsAtEnd()) return absl::OkStatus();
 
+  DIME_RETURN_IF_ERROR(directory_->SetTrainData(
+      {.num_records = train_data_.examples.num_examples, .size_bytes = train_data_.size_bytes}));
   Prefetcher batches(model_, train_data_.examples, schedule, step_, kPrefetchDepth);
   TrainLoop loop(model_, *store_, batches, pool_, step_);
   DIME_RETURN_IF_ERROR(Save());  // A new job's initial weights.

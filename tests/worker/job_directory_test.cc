@@ -228,6 +228,35 @@ TEST_F(JobDirectoryTest, AnotherSeedIsRefusedWithBothValues) {
                                          AllOf(HasSubstr("seed 42"), HasSubstr("43"))));
 }
 
+TEST_F(JobDirectoryTest, OtherTrainingDataAreLoggedOnce) {
+  const auto set_data = [&](const DataFacts& data) {
+    ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+    ASSERT_OK(directory->SetTrainData(data));
+    ASSERT_OK(directory->Save(*StoreOf(1), 1));
+  };
+  const auto warning_for = [&](const DataFacts& data) {
+    ::testing::internal::CaptureStderr();
+    set_data(data);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warning_for({.num_records = 10, .size_bytes = 100}), "");
+  EXPECT_EQ(warning_for({.num_records = 10, .size_bytes = 100}), "");
+  EXPECT_THAT(warning_for({.num_records = 10, .size_bytes = 101}),
+              AllOf(HasSubstr("10 records in 100 bytes"), HasSubstr("10 in 101")));
+  EXPECT_THAT(warning_for({.num_records = 11, .size_bytes = 101}), HasSubstr("are 11 in 101"));
+  EXPECT_EQ(warning_for({.num_records = 11, .size_bytes = 101}), "");
+}
+
+TEST_F(JobDirectoryTest, ADirectoryThatKnowsNoTrainingDataTakesAny) {
+  SaveSteps({1}, 42);
+  Write(File("dime/job.yaml"), "seed: 42\norder: shuffled\n");
+  ::testing::internal::CaptureStderr();
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  ASSERT_OK(directory->SetTrainData({.num_records = 10, .size_bytes = 100}));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(Read(File("dime/job.yaml")), HasSubstr("train_data: {records: 10, bytes: 100}"));
+}
+
 TEST_F(JobDirectoryTest, ASeedThatCannotBeReadIsNamed) {
   SaveSteps({1});
   for (const char* const damage : {"seed: twelve", "", "[", "seed: -1", "- 1"}) {

@@ -376,6 +376,19 @@ TEST_F(TrainingJobTest, ABadEvaluationFileEndsTheJobButNotTheCheckpoint) {
   EXPECT_THAT(observer_.evaluations, ElementsAre(30));
 }
 
+TEST_F(TrainingJobTest, GoingOnWithOtherDataIsLogged) {
+  TrainingOptions options = Options("job");
+  options.train_steps = 10;
+  ASSERT_OK(Run(options));
+  const std::string more = WriteCensusRows(directory_.File("more.csv"), 5, /*seed=*/3);
+  options.train_files.push_back(more);
+  options.train_steps = 20;
+  ::testing::internal::CaptureStderr();
+  ASSERT_OK(Run(options));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::ContainsRegex("103 records in .* are 108 in"));
+}
+
 TEST_F(TrainingJobTest, BadTrainingRecordsAreCounted) {
   std::ofstream(train_file_, std::ios::app) << "not, a, record\n";
   TrainingOptions options = Options("job");
