@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -26,7 +27,9 @@ std::optional<std::string> FindClass(const LabelPlan& label, const FieldValue& v
 }  // namespace
 
 std::string_view HintOnEncoding(std::string_view value) {
-  if (value.find('\0') != value.npos) {
+  // Half of the bytes of plain text in UTF-16; one that strayed in says nothing.
+  const auto num_nuls = static_cast<std::size_t>(std::ranges::count(value, '\0'));
+  if (num_nuls > 1 && num_nuls >= value.size() / 4) {
     return "; the file looks like UTF-16, but UTF-8 is expected";
   }
   if (value.find('\r') != value.npos) {

@@ -47,6 +47,12 @@ std::uint64_t FindStructureInTail(std::string_view tail, char separator) {
   return FindStructure(block, separator) & ((std::uint64_t{1} << tail.size()) - 1);
 }
 
+// Some of a text for a message.
+std::string Shorten(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 40;
+  return fmt::format("'{}{}'", text.substr(0, kMaxBytes), text.size() > kMaxBytes ? "..." : "");
+}
+
 // Where `c` is first at or after `start`, or `end`.
 std::size_t Find(std::string_view text, char c, std::size_t start, std::size_t end) {
   const void* found = std::memchr(text.data() + start, c, end - start);
@@ -157,16 +163,21 @@ bool CsvReader::ReadQuotedField(std::size_t* position) {
     start = quote + 2;
   }
   if (quote >= limit) {
+    const std::string shown = Shorten(LineFrom(*position));
     Fail(field, limit == text_.size()
-                    ? "its quote is never closed"
-                    : fmt::format("its quote is not closed within {} bytes of the record's start",
-                                  dialect_.max_record_bytes));
+                    ? fmt::format("{}: its quote is never closed", shown)
+                    : fmt::format("{}: its quote is not closed within {} bytes of the record's "
+                                  "start",
+                                  shown, dialect_.max_record_bytes));
     return false;
   }
+  const std::size_t opening = *position;
   *position = quote + 1;
   if (text_.substr(quote + 1, 1) != std::string_view(&dialect_.separator, 1) &&
       !AtLineEnd(quote + 1)) {
-    Fail(field, "text follows its closing quote; a quote inside a quoted field is written twice");
+    Fail(field, Shorten(LineFrom(opening)) +
+                    ": text follows its closing quote; a quote inside a quoted field is written "
+                    "twice");
     return false;
   }
   if (unescaped == nullptr) {
@@ -184,8 +195,13 @@ bool CsvReader::ReadUnquotedField(std::size_t* position) {
   std::size_t end = start;
   while (end < text_.size() && text_[end] != dialect_.separator && text_[end] != '\n') {
     if (text_[end] == '"') {
+      const bool after_blanks =
+          text_.substr(start, end - start).find_first_not_of(" \t") == text_.npos;
       Fail(static_cast<int>(fields_.size()),
-           "a quote is inside an unquoted field; enclose the field in quotes and write it twice");
+           Shorten(LineFrom(start)) +
+               (after_blanks ? ": a blank is before its opening quote; remove the blank"
+                             : ": a quote is inside an unquoted field; enclose the field in quotes "
+                               "and write it twice"));
       return false;
     }
     ++end;
@@ -213,6 +229,13 @@ bool CsvReader::AtLineEnd(std::size_t position) const {
 
 std::size_t CsvReader::FindLineEnd(std::size_t position) const {
   return position >= text_.size() ? text_.size() : Find(text_, '\n', position, text_.size());
+}
+
+// The rest of a line, without its end.
+std::string_view CsvReader::LineFrom(std::size_t position) const {
+  std::size_t end = FindLineEnd(position);
+  if (end > position && text_[end - 1] == '\r') --end;
+  return text_.substr(position, end - position);
 }
 
 // Where the record has to have ended.

@@ -65,6 +65,7 @@ class CsvReader {
   bool ReadUnquotedField(std::size_t* position);
   bool AtLineEnd(std::size_t position) const;
   std::size_t FindLineEnd(std::size_t position) const;
+  std::string_view LineFrom(std::size_t position) const;
   void AddField(std::size_t start, std::size_t end);
   void FinishRecord(std::size_t line_end, std::int64_t num_lines);
   void Fail(int field, std::string error);

@@ -333,10 +333,13 @@ TEST(RecordEncoderTest, AnErrorHintsAtWhatTheFileIs) {
              "' age ' is not an integer of 32 bits; a first line of "
              "names takes `header_lines: 1` in the model's input"},
         Hint{"2\0005\000"s, "has 1 field; 15 are expected; the file looks like UTF-16"},
+        Hint{",,,,,,,,,,,,,, <=50\0K"s, "' <=50\\x00K' is no label; allowed are '<=50K', '>50K'"},
         Hint{",,,,,,,,,,,,,, <=50K\r17", "the file's lines end with CR alone"}}) {
     const auto error = Append(encoder, hint.line, &batch);
     ASSERT_TRUE(error.has_value()) << hint.line;
     EXPECT_THAT(error->reason, HasSubstr(hint.reason));
+    EXPECT_EQ(error->reason.find("UTF-16") != std::string::npos,
+              hint.reason.find("UTF-16") != std::string_view::npos);
   }
 }
 

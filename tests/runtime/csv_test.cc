@@ -148,12 +148,15 @@ TEST_P(BadRecordTest, IsNamedAndReadingGoesOnAtTheNextLine) {
 INSTANTIATE_TEST_SUITE_P(
     , BadRecordTest,
     ::testing::Values(BadCase{"a\"b", 0, "a quote is inside an unquoted field"},
-                      BadCase{"a, \"b\"", 1, "a quote is inside an unquoted field"},
+                      BadCase{"c,a\"b\",d", 1, "'a\"b\",d': a quote is inside an unquoted field"},
+                      BadCase{"a, \"b\"", 1, "' \"b\"': a blank is before its opening quote"},
                       BadCase{"\"a\"b", 0, "text follows its closing quote"},
-                      BadCase{"\"a\" ,b", 0, "text follows its closing quote"},
+                      BadCase{"\"a\" ,b", 0, "'\"a\" ,b': text follows its closing quote"},
                       BadCase{"x,y,\"a\"\"", 2, "its quote is never closed"},
                       BadCase{"\"", 0, "its quote is never closed"},
-                      BadCase{"a,\"b,c", 1, "its quote is never closed"}));
+                      BadCase{"a,\"b,c", 1, "'\"b,c': its quote is never closed"},
+                      BadCase{"a,\"" + std::string(100, 'b'), 1,
+                              "'\"" + std::string(39, 'b') + "...': its quote is never closed"}));
 
 TEST(CsvReaderTest, AStrayQuoteCostsOneLineAlsoWhenALaterFieldIsQuoted) {
   EXPECT_THAT(ReadAll("a,\"b\nc,d\ne,\"f\"\n"),
