@@ -10,6 +10,7 @@
 #include "cli/exit_codes.h"
 #include "cli/interruption.h"
 #include "cli/terminal/status_line.h"
+#include "runtime/base/log.h"
 
 namespace dime::cli {
 namespace {
@@ -41,6 +42,9 @@ absl::Status FetchCensus(const std::string& directory, std::stop_token stop) {
   CensusResult result;
   {
     Ticker ticker;
+    options.on_source = [](const std::string& source) {
+      base::Log(base::Severity::kInfo, "trying {}", source);
+    };
     options.on_progress = [&](const std::string& line) { ticker.Show(line); };
     DIME_ASSIGN_OR_RETURN(result, FetchCensusData(directory, options));
   }

@@ -126,8 +126,10 @@ class CensusFetcher {
     for (const Source& source : Sources()) {
       // Asked anew: the source before may have had one of the files.
       DIME_ASSIGN_OR_RETURN(const std::vector<CensusFile> missing, MissingFiles());
+      const std::string in_words = fmt::format("{} ({})", source.name, source.place);
+      if (options_.on_source) options_.on_source(in_words);
       const absl::Status fetched = source.fetch(missing);
-      if (fetched.ok()) return fmt::format("{} ({})", source.name, source.place);
+      if (fetched.ok()) return in_words;
       if (!IsFailureOfSource(fetched)) return fetched;
       reasons += fmt::format("\n  - {}: {}", source.name, base::MessageOf(fetched));
       all_had_other_data = all_had_other_data && absl::IsDataLoss(fetched);

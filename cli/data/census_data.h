@@ -52,6 +52,7 @@ struct CensusOptions {
   std::chrono::milliseconds patience{5000};  // What a server that cannot be reached costs at most.
   std::chrono::minutes wheel_time_limit{15};
   std::stop_token stop;
+  std::function<void(const std::string&)> on_source;    // A source in words, before it is tried.
   std::function<void(const std::string&)> on_progress;  // A line that says what is going on.
 };
 

@@ -169,6 +169,20 @@ TEST_F(CensusDataTest, APackageStandsInForBoth) {
   ExpectAllFiles();
 }
 
+TEST_F(CensusDataTest, EachSourceIsNamedBeforeItIsTried) {
+  std::vector<std::string> tried;
+  options_.on_source = [&](const std::string& source) {
+    tried.push_back(fmt::format("{} after {} requests", source, server_.requests().size()));
+  };
+  HaveArchive();
+  ASSERT_OK(Fetch());
+  EXPECT_THAT(
+      tried,
+      ElementsAre(
+          fmt::format("the sample's public bucket ({}) after 0 requests", server_.Url("/bucket")),
+          fmt::format("UCI's archive ({}) after 1 requests", server_.Url("/archive"))));
+}
+
 TEST_F(CensusDataTest, WhatIsThereAndRightIsKeptWithoutAsking) {
   HaveFile("adult.data.csv", kTrainRows);
   HaveFile("adult.test.csv", kTestRows);
