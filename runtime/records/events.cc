@@ -1,5 +1,6 @@
 #include "runtime/records/events.h"
 
+#include <absl/strings/escaping.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -188,7 +189,11 @@ absl::Status EventWriter::AddSessionStatus(std::int64_t step, SessionStatus stat
   proto::Event event;
   event.mutable_session_log()->set_status(
       static_cast<proto::SessionLog::SessionStatus>(static_cast<int>(status)));
-  event.mutable_session_log()->set_checkpoint_path(checkpoint_path);
+  // A path need not be UTF-8, which the field has to be; nobody reads it back.
+  const bool is_ascii =
+      std::ranges::all_of(checkpoint_path, [](char c) { return (c & 0x80) == 0; });
+  event.mutable_session_log()->set_checkpoint_path(is_ascii ? checkpoint_path
+                                                            : absl::CHexEscape(checkpoint_path));
   return impl_->Write(step, &event);
 }
 

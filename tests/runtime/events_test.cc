@@ -56,6 +56,19 @@ TEST(EventWriterTest, WritersInOneDirectoryDoNotShareAFile) {
   EXPECT_NE(first->path(), third->path());
 }
 
+TEST(EventWriterTest, APathThatIsNotUtf8IsWrittenInEscapes) {
+  const TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const auto writer, EventWriter::Create(Files(), dir.path()));
+  ::testing::internal::CaptureStderr();
+  ASSERT_OK(writer->AddSessionStatus(0, SessionStatus::kCheckpoint, "job-\xff/model.ckpt-1"));
+  ASSERT_OK(writer->AddSessionStatus(0, SessionStatus::kCheckpoint, "job/model.ckpt-2"));
+  ASSERT_OK(writer->Close());
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, Files().ReadFile(writer->path()));
+  EXPECT_THAT(bytes, HasSubstr("job-\\xff/model.ckpt-1"));
+  EXPECT_THAT(bytes, HasSubstr("job/model.ckpt-2"));
+}
+
 TEST(EventWriterTest, WhatIsAddedIsReadAfterFlush) {
   const TempDir dir;
   ASSERT_OK_AND_ASSIGN(const auto writer, EventWriter::Create(Files(), dir.path()));
