@@ -69,11 +69,16 @@ int RunDataCensus(Words args) {
       ->required()
       ->type_name("DIR");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
+  if (directory.empty()) {
+    return ReportUsageError(app.get_name(),
+                            "--output: a directory's name is expected, such as data");
+  }
   Interruption interruption("stopping");
   const absl::Status fetched = FetchCensus(directory, interruption.token());
   if (fetched.ok()) return kExitOk;
   ReportError(app.get_name(), fetched);
   if (absl::IsCancelled(fetched)) return interruption.exit_code();
+  if (absl::IsAlreadyExists(fetched)) return kExitData;  // A file of the name, with other data.
   const ExitCode code = ExitCodeOf(fetched);
   return code == kExitConfig ? kExitIo : code;  // The directory is what may be wrong here.
 }

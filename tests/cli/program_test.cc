@@ -355,6 +355,7 @@ TEST_F(ProgramTest, WrongWordsAreUsageErrors) {
       {{"local"}, 64, ""},
       {{"jobs", "submit", "training", "x"}, 64, "not built yet"},
       {{"data", "census"}, 64, "--output DIR is required"},
+      {{"data", "census", "--output", ""}, 64, "--output: a directory's name"},
       {{"models", "describe"}, 64, "MODEL is required"},
       {{"models", "describe", "census", "more"}, 64, "unexpected word 'more'"},
       {{"models", "describe", "cenus"}, 64, "did you mean 'census'"},
@@ -388,6 +389,13 @@ TEST_F(ProgramTest, BadInputIsADataError) {
   const Ended borne = Dime(Train({"--max-bad-records=1"}, {"--train-steps=3"}));
   EXPECT_EQ(borne.exit_code, 0);
   EXPECT_THAT(borne.out, HasSubstr("bad records"));
+}
+
+TEST_F(ProgramTest, OtherDataInTheCensusFilesPlaceAreADataError) {
+  std::ofstream(dir_.File("adult.data.csv")) << "39, State-gov, 77516\n";
+  const Ended ended = Dime({"data", "census", "--output", dir_.path()});
+  EXPECT_EQ(ended.exit_code, 65);
+  EXPECT_THAT(ended.err, HasSubstr("holds something else than the census data"));
 }
 
 TEST_F(ProgramTest, AJobDirectoryThatCannotBeMadeIsAnIoError) {
