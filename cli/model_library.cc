@@ -19,6 +19,9 @@ bool IsFileName(std::string_view name) {
 absl::StatusOr<std::string> ReadDescription(const std::string& path) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
   absl::StatusOr<std::string> yaml = fs->ReadFile(path, models::kMaxDescriptionBytes);
+  if (absl::IsOutOfRange(yaml.status())) {  // So long a page is a wrong one.
+    return base::InvalidArgument("read a model description: {}", base::MessageOf(yaml.status()));
+  }
   if (!yaml.ok()) return base::Annotate(yaml.status(), "read a model description");
   return yaml;
 }

@@ -134,8 +134,8 @@ absl::StatusOr<models::SignatureMethod> FindSignature(const models::Predictor& p
   if (found != predictor.signatures().end()) return found->second;
   std::vector<std::string> names;
   for (const auto& [known, method] : predictor.signatures()) names.push_back(known);
-  return base::NotFound("the export has no signature '{}'{}; it has {}", name,
-                        base::DidYouMean(name, names), fmt::join(names, ", "));
+  return base::NotFound("the export has no signature '{}'; it has {}{}", name,
+                        fmt::join(names, ", "), base::DidYouMean(name, names));
 }
 
 // What is to be printed.

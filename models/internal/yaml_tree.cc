@@ -45,6 +45,14 @@ class TreeBuilder : public YAML::EventHandler {
 
   [[nodiscard]] YamlNode Take() { return std::move(root_); }
 
+  // Where what the parser was in the middle of begins, when it has to be closed by a bracket.
+  [[nodiscard]] std::string HintOnUnclosed() const {
+    if (open_.empty() || open_.back().bracket_line == 0) return "";
+    const bool is_list = open_.back().node.kind == YamlNode::Kind::kList;
+    return fmt::format("; is a {} missing for the {} in line {}?", is_list ? ']' : '}',
+                       is_list ? '[' : '{', open_.back().bracket_line);
+  }
+
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++num_documents_ > 1) Refuse(mark, "a second document starts here; one is allowed");
   }
@@ -71,12 +79,12 @@ class TreeBuilder : public YAML::EventHandler {
     AddLeaf(std::move(node));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    Open(mark, tag, anchor, YamlNode::Kind::kList);
+                       YAML::EmitterStyle::value style) override {
+    Open(mark, tag, anchor, YamlNode::Kind::kList, style);
   }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    Open(mark, tag, anchor, YamlNode::Kind::kMap);
+                  YAML::EmitterStyle::value style) override {
+    Open(mark, tag, anchor, YamlNode::Kind::kMap, style);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapEnd() override {
@@ -87,6 +95,7 @@ class TreeBuilder : public YAML::EventHandler {
  private:
   struct OpenNode {
     YamlNode node;
+    int bracket_line = 0;  // 0: it is written without brackets.
     bool has_key = false;  // A map's next value has its key already.
     std::string key;
     int key_line = 0;
@@ -96,8 +105,14 @@ class TreeBuilder : public YAML::EventHandler {
     YamlNode place;
     place.file = file_;
     place.line = mark.line + 1;
-    if (!open_.empty()) place.path = open_.back().node.path;
+    if (!open_.empty()) {
+      const OpenNode& parent = open_.back();
+      place.path = parent.has_key ? PathOf(parent.node, parent.key) : parent.node.path;
+    }
     throw Refused{place.Error("{}", why)};
+  }
+  static std::string PathOf(const YamlNode& map, const std::string& key) {
+    return map.path.empty() ? key : map.path + "." + key;
   }
   void RefuseAnchor(const YAML::Mark& mark, YAML::anchor_t anchor) const {
     if (anchor != 0) Refuse(mark, "anchors (&name) are not allowed; write the value out");
@@ -145,7 +160,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (!parent.has_key) Refuse(mark, WhyNoKey(kind));
     node.key = parent.key;
     node.line = parent.key_line;
-    node.path = parent.node.path.empty() ? node.key : parent.node.path + "." + node.key;
+    node.path = PathOf(parent.node, parent.key);
     parent.has_key = false;
     CountPath(mark, node);
     return node;
@@ -157,14 +172,16 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-            YamlNode::Kind kind) {
+            YamlNode::Kind kind, YAML::EmitterStyle::value style) {
     RefuseAnchor(mark, anchor);
     RefuseTag(mark, tag);
     if (open_.size() >= kMaxDepth) {
       Refuse(mark, fmt::format("the file is nested more than {} levels deep", kMaxDepth));
     }
     YamlNode node = MakeNode(mark, kind);
-    open_.emplace_back().node = std::move(node);
+    OpenNode& open = open_.emplace_back();
+    open.node = std::move(node);
+    if (style == YAML::EmitterStyle::Flow) open.bracket_line = mark.line + 1;
   }
   void Close() {
     YamlNode node = std::move(open_.back().node);
@@ -352,10 +369,10 @@ absl::Status YamlNode::ErrorText(std::string_view what) const {
 
 absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& file_name) {
   DIME_RETURN_IF_ERROR(CheckText(text, file_name));
+  TreeBuilder builder(file_name);
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    TreeBuilder builder(file_name);
     while (parser.HandleNextDocument(builder)) {
     }
     return builder.Take();
@@ -366,7 +383,8 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& fil
       return base::InvalidArgument("{}:{}: is indented with a tab; YAML takes blanks only",
                                    file_name, line);
     }
-    return base::InvalidArgument("{}:{}: is not YAML: {}", file_name, LineOf(error), error.msg);
+    return base::InvalidArgument("{}:{}: is not YAML: {}{}", file_name, LineOf(error), error.msg,
+                                 builder.HintOnUnclosed());
   }
 }
 
@@ -399,8 +417,8 @@ absl::Status CheckKeys(const YamlNode& node, const std::vector<std::string_view>
   }
   for (const YamlNode& child : node.children) {
     if (std::find(allowed.begin(), allowed.end(), child.key) == allowed.end()) {
-      return child.Error("is no key of this mapping{}; allowed are {}",
-                         base::DidYouMean(child.key, allowed), Listed(allowed));
+      return child.Error("is no key of this mapping; allowed are {}{}", Listed(allowed),
+                         base::DidYouMean(child.key, allowed));
     }
   }
   for (const std::string_view key : required) {
@@ -474,8 +492,8 @@ std::string Listed(std::span<const std::string> names) {
 
 absl::Status UnknownName(const YamlNode& node, std::string_view what, std::string_view name,
                          std::span<const std::string> known) {
-  return node.Error("there is no {} {}{}; there are {}", what, Quoted(name),
-                    base::DidYouMean(name, known), known.empty() ? "none" : Listed(known));
+  return node.Error("there is no {} {}; there are {}{}", what, Quoted(name),
+                    known.empty() ? "none" : Listed(known), base::DidYouMean(name, known));
 }
 
 }  // namespace dime::models::internal

@@ -391,6 +391,13 @@ TEST_F(ProgramTest, BadInputIsADataError) {
   EXPECT_THAT(borne.out, HasSubstr("bad records"));
 }
 
+TEST_F(ProgramTest, ADescriptionThatIsTooLongIsAWrongOne) {
+  std::ofstream(dir_.File("long.yaml")) << std::string((1 << 20) + 1, '#');
+  const Ended ended = Dime(Train({"--model", dir_.File("long.yaml")}, {"--train-steps=3"}));
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_THAT(ended.err, HasSubstr("1048577 bytes"));
+}
+
 TEST_F(ProgramTest, OtherDataInTheCensusFilesPlaceAreADataError) {
   std::ofstream(dir_.File("adult.data.csv")) << "39, State-gov, 77516\n";
   const Ended ended = Dime({"data", "census", "--output", dir_.path()});

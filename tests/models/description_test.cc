@@ -295,8 +295,8 @@ TEST_P(DescriptionMistakeTest, IsRefusedAndExplained) {
 
 constexpr Mistake kStructureMistakes[] = {
     {"estimator:\n", "estimater:\n",
-     "22: estimater: is no key of this mapping; did you mean "
-     "'estimator'?; allowed are input, label"},
+     "22: estimater: is no key of this mapping; allowed are input, label"},
+    {"estimator:\n", "estimater:\n", "; did you mean 'estimator'?"},
     {"columns:\n", "columns: []\nx:\n", "is no key of this mapping"},
     {"hidden_units: [8, 4]", "hidden_unit: [8, 4]", "did you mean 'hidden_units'?"},
     {"combiner:", "combinr:", "did you mean 'combiner'?"},
@@ -356,8 +356,8 @@ INSTANTIATE_TEST_SUITE_P(Input, DescriptionMistakeTest, ::testing::ValuesIn(kInp
 
 constexpr Mistake kColumnsMistakes[] = {
     {"field: height", "field: hight",
-     "columns.tall.field: there is no field 'hight'; did you mean "
-     "'height'?; there are age, height"},
+     "columns.tall.field: there is no field 'hight'; there are age, height"},
+    {"field: height", "field: hight", "; did you mean 'height'?"},
     {"field: height", "field: city",
      "the field 'city' is a string; a column of kind numeric takes"},
     {"field: height", "field: answer", "'answer' is the label"},

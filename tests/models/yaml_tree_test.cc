@@ -11,6 +11,7 @@ namespace {
 
 using ::dime::testing::StatusIs;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 void ExpectRefused(const std::string& text, const std::string& message) {
@@ -41,15 +42,15 @@ TEST(YamlTreeTest, AnEmptyPageIsNothing) {
 }
 
 TEST(YamlTreeTest, AnchorsAliasesAndTagsAreRefused) {
-  ExpectRefused("a: &x 1\n", "f:1: anchors (&name)");
-  ExpectRefused("a: &x [1]\n", "f:1: anchors (&name)");
-  ExpectRefused("a: &x {b: 1}\n", "f:1: anchors (&name)");
+  ExpectRefused("a: &x 1\n", "f:1: a: anchors (&name)");
+  ExpectRefused("a: &x [1]\n", "f:1: a: anchors (&name)");
+  ExpectRefused("c:\n  a: &x {b: 1}\n", "f:2: c.a: anchors (&name)");
   ExpectRefused("\n&x a: 1\n", "f:2: anchors (&name)");
-  ExpectRefused("a: &x\n", "f:1: anchors (&name)");
+  ExpectRefused("a: &x\n", "f:1: a: anchors (&name)");
   ExpectRefused("a: *x\n", "f:1: ");
-  ExpectRefused("a: !!str 1\n", "f:1: tags (!name)");
-  ExpectRefused("a: !y {b: 1}\n", "f:1: tags (!name)");
-  ExpectRefused("a: !y [1]\n", "f:1: tags (!name)");
+  ExpectRefused("a: !!str 1\n", "f:1: a: tags (!name)");
+  ExpectRefused("a: !y {b: 1}\n", "f:1: a: tags (!name)");
+  ExpectRefused("a: !y [1]\n", "f:1: a: tags (!name)");
 }
 
 TEST(YamlTreeTest, KeysAreTextsGivenOnce) {
@@ -89,6 +90,16 @@ TEST(YamlTreeTest, WhatIsNoYamlNamesTheLine) {
   ExpectRefused("a: 1\n  b: \"\n", "f:2: is not YAML: ");
   ExpectRefused("a:\n\tb: 1\n", "f:2: is indented with a tab; YAML takes blanks only");
   ExpectRefused("a: \"\\q\"\n", "f:1: is not YAML: ");
+}
+
+TEST(YamlTreeTest, ABracketThatIsNotClosedIsNamed) {
+  const auto hint = [](const std::string& text) {
+    return std::string(ParseYaml(text, "f").status().message());
+  };
+  EXPECT_THAT(hint("a: 1\nb: [1,\n  2\nc: 3\n"), HasSubstr("is a ] missing for the [ in line 2?"));
+  EXPECT_THAT(hint("a:\n  b: {c: 1,\n\nd: [2]\n"),
+              HasSubstr("is a } missing for the { in line 2?"));
+  EXPECT_THAT(hint("a: [1]\nb: {c: 1}\nd: \"\\q\"\n"), Not(HasSubstr("missing")));
 }
 
 TEST(YamlTreeTest, OnlyTextIsRead) {
