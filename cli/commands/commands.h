@@ -14,6 +14,7 @@ namespace dime::cli {
 using Words = std::span<const std::string>;
 
 int RunDataCensus(Words args);
+int RunDataSynthetic(Words args);
 int RunHelp(Words args);
 int RunLocalPredict(Words args);
 int RunLocalTrain(Words args);

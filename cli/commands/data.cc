@@ -1,7 +1,5 @@
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdlib>
-#include <memory>
 #include <string>
 
 #include "cli/arguments.h"
@@ -9,28 +7,11 @@
 #include "cli/data/census_data.h"
 #include "cli/exit_codes.h"
 #include "cli/interruption.h"
-#include "cli/terminal/status_line.h"
+#include "cli/terminal/ticker.h"
 #include "runtime/base/log.h"
 
 namespace dime::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// Shows a line a few times a second, where there is a terminal to show it on.
-class Ticker {
- public:
-  void Show(const std::string& line) {
-    constexpr std::chrono::milliseconds kInterval{100};
-    if (status_line_ == nullptr || Clock::now() - shown_at_ < kInterval) return;
-    shown_at_ = Clock::now();
-    status_line_->Show(line);
-  }
-
- private:
-  const std::unique_ptr<StatusLine> status_line_ = MakeStatusLine();
-  Clock::time_point shown_at_;
-};
 
 absl::Status FetchCensus(const std::string& directory, std::stop_token stop) {
   CensusOptions options;

@@ -1,16 +1,11 @@
 // The program itself, as its users run it: output, exit codes, signals.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -19,11 +14,16 @@
 #include <vector>
 
 #include "tests/support/census_rows.h"
+#include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
 namespace dime::cli {
 namespace {
 
+using ::dime::testing::Ended;
+using ::dime::testing::ExitCodeInShell;
+using ::dime::testing::Process;
+using ::dime::testing::ReadText;
 using ::dime::testing::TempDir;
 using ::dime::testing::WriteCensusRows;
 using ::testing::AllOf;
@@ -33,63 +33,6 @@ using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-std::string ReadText(const std::string& path) {
-  std::stringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
-struct Ended {
-  int exit_code = -1;  // 128 + signal when one killed it.
-  std::string out;
-  std::string err;
-};
-
-// A running program, its output in files.
-class Process {
- public:
-  Process(const TempDir& dir, std::vector<std::string> arguments)
-      : out_(dir.File("stdout")), err_(dir.File("stderr")) {
-    arguments.insert(arguments.begin(), DIME_PROGRAM);
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    constexpr int kCreate = O_WRONLY | O_CREAT | O_TRUNC;
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, out_.c_str(), kCreate, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), kCreate, 0600);
-    EXPECT_EQ(posix_spawn(&process_, DIME_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-  }
-  ~Process() {
-    if (process_ <= 0) return;
-    kill(process_, SIGKILL);
-    waitpid(process_, nullptr, 0);
-  }
-
-  void Signal(int signal) const { kill(process_, signal); }
-  [[nodiscard]] bool HasEnded() const {
-    siginfo_t info{};
-    waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT);
-    return info.si_pid == process_;
-  }
-
-  Ended Wait() {
-    int status = 0;
-    EXPECT_EQ(waitpid(process_, &status, 0), process_);
-    process_ = -1;
-    const int exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return {exit_code, ReadText(out_), ReadText(err_)};
-  }
-
- private:
-  const std::string out_;
-  const std::string err_;
-  pid_t process_ = -1;
-};
 
 class ProgramTest : public ::testing::Test {
  protected:
@@ -413,14 +356,6 @@ TEST_F(ProgramTest, AJobDirectoryThatCannotBeMadeIsAnIoError) {
   EXPECT_EQ(Dime(words).exit_code, 74);
 }
 
-// The program with a shell's redirections after its words.
-int ExitCodeInShell(const std::vector<std::string>& arguments, const std::string& redirections) {
-  std::string command = fmt::format("'{}'", DIME_PROGRAM);
-  for (const std::string& argument : arguments) command += fmt::format(" '{}'", argument);
-  const int status = std::system((command + " " + redirections).c_str());
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 TEST_F(ProgramTest, OutputThatCannotBeWrittenIsAnIoError) {
   const std::string to_full = "> /dev/full 2> '" + dir_.File("err") + "'";
   for (const std::vector<std::string>& words :
@@ -493,6 +428,7 @@ TEST_F(ProgramTest, HelpIsOnStdout) {
       {{"help", "local", "train"}, "Example:"},
       {{"local", "predict", "-h"}, "--text-instances FILE"},
       {{"data", "census", "--help"}, "--output DIR"},
+      {{"data", "synthetic", "--help"}, "zipf=E"},
       {{"models", "list"}, "census-v1"},
       {{"models", "describe", "census"}, "train_steps: 100"},
   };
@@ -505,7 +441,8 @@ TEST_F(ProgramTest, HelpIsOnStdout) {
 }
 
 TEST_F(ProgramTest, HelpFitsIntoEightyColumns) {
-  for (const char* command : {"local train", "local predict", "data census", "models describe"}) {
+  for (const char* command :
+       {"local train", "local predict", "data census", "data synthetic", "models describe"}) {
     const std::string name = command;
     const std::size_t blank = name.find(' ');
     std::stringstream help(Dime({name.substr(0, blank), name.substr(blank + 1), "--help"}).out);
