@@ -129,7 +129,7 @@ TEST(SyntheticDataTest, TheBytesAreTheSameOnEveryMachine) {
   EXPECT_EQ(base::Sha256Hex(census),
             "8aa45786f87388afdcb14adf51f6ebd685c08cea669e3f0dff1151fad219d216");
   EXPECT_EQ(base::Sha256Hex(clicks),
-            "e480790d96259b497d26f3ae5b35479d946eb49fed42fd6df866276d1c1c90b2");
+            "d172c1711cfb800513257a5fe7b6860c6127c0876fdc46d3415ef6d9d1c14b0b");
 }
 
 TEST_P(SpecTest, ARowDependsOnItsNumberAndTheSeedAlone) {

@@ -98,7 +98,7 @@ int MadeUpWeight(std::uint64_t column, std::uint64_t id, int spread) {
 
 // Half of the ids that a row holds are among these; the others are seen too seldom for a model to
 // learn much of them, and weigh nothing.
-constexpr std::int32_t kNumWeightedIds = 1000;
+constexpr std::int32_t kNumWeightedIds = 300;
 
 std::vector<std::int16_t> WeightsOfIds(std::size_t category) {
   constexpr int kSpread = 200;
