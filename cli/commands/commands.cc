@@ -19,6 +19,7 @@ constexpr Command kCommands[] = {
     {"local predict", "Score instances with an exported model", RunLocalPredict},
     {"local train", "Train a model in this process, on all cores", RunLocalTrain},
     {"models describe", "Print a model's description", RunModelsDescribe},
+    {"models infer", "Write a first description of a model from data", RunModelsInfer},
     {"models list", "List the models that can be trained", RunModelsList},
     {"jobs", "Submit, watch and cancel jobs on a cluster", nullptr},
     {"models create", "Register a model for serving", nullptr},

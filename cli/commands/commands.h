@@ -19,6 +19,7 @@ int RunHelp(Words args);
 int RunLocalPredict(Words args);
 int RunLocalTrain(Words args);
 int RunModelsDescribe(Words args);
+int RunModelsInfer(Words args);
 int RunModelsList(Words args);
 
 struct Command {

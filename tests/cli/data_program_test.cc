@@ -1,4 +1,4 @@
-// `dime data` as its users run it: output, exit codes, signals.
+// `dime data synthetic` and `dime models infer` as users run them: output, exit codes, signals.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -179,6 +179,59 @@ TEST_F(DataProgramTest, AnInterruptionLeavesNoHalfFile) {
   EXPECT_EQ(ended.exit_code, 130) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("stopped; nothing was written"));
   EXPECT_THAT(FilesIn(out), IsEmpty());
+}
+
+TEST_F(DataProgramTest, AModelThatIsInferredTrainsAsItIs) {
+  const std::string train = dir_.File("train.csv");
+  const std::string test = dir_.File("test.csv");
+  const std::string page = dir_.File("income.yaml");
+  ASSERT_EQ(
+      Dime({"data", "synthetic", "--spec=census", "--rows=20000", "--output", train}).exit_code, 0);
+  ASSERT_EQ(
+      Dime({"data", "synthetic", "--spec=census", "--rows=10000", "--seed=2", "--output", test})
+          .exit_code,
+      0);
+  const Ended inferred = Dime({"models", "infer", train, "--label", "15", "--output", page});
+  ASSERT_EQ(inferred.exit_code, 0) << inferred.err;
+  EXPECT_THAT(inferred.out, AllOf(HasSubstr("COLUMN"), HasSubstr("--model " + page)));
+  EXPECT_THAT(inferred.err, IsEmpty());
+  const Ended trained =
+      Dime({"local", "train", "--model", page, "--job-dir", dir_.File("job"), "--format=json", "--",
+            "--train-files", train, "--eval-files", test, "--train-steps=400"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_GT(nlohmann::json::parse(trained.out)["metrics"]["auc"], 0.85);
+
+  const Ended again = Dime({"models", "infer", train, "--label", "15", "--output", page});
+  EXPECT_EQ(again.exit_code, 64);
+  EXPECT_THAT(again.err, HasSubstr("is there already"));
+  const Ended printed = Dime({"models", "infer", train, "--label", "column_15"});
+  EXPECT_EQ(printed.out, ReadText(page));
+  EXPECT_THAT(printed.err, HasSubstr("COLUMN"));
+}
+
+TEST_F(DataProgramTest, WhatCannotBeInferredEndsWithACodeOfItsOwn) {
+  const std::string rows = dir_.File("rows.csv");
+  ASSERT_EQ(Synthetic({"--output", rows}).exit_code, 0);
+  const struct {
+    std::vector<std::string> words;
+    int exit_code;
+    const char* message;
+  } cases[] = {
+      {{rows, "--label", "age"}, 64, "no column is called 'age'"},
+      {{rows}, 64, "--label"},
+      {{rows, "--label=15", "--output", dir_.File("page")}, 64, "does not end in .yaml"},
+      {{rows, "--label=15", "--output", dir_.File("none/page.yaml")}, 74, "No such file"},
+      {{dir_.File("none.csv"), "--label=15"}, 65, "none.csv"},
+      {{DIME_PROGRAM, "--label=1"}, 65, "it is no text"},
+  };
+  for (const auto& [words, exit_code, message] : cases) {
+    std::vector<std::string> all = {"models", "infer"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Ended ended = Dime(all);
+    EXPECT_EQ(ended.exit_code, exit_code) << message;
+    EXPECT_THAT(ended.err, HasSubstr(message));
+    EXPECT_THAT(ended.out, IsEmpty());
+  }
 }
 
 }  // namespace

@@ -429,7 +429,9 @@ TEST_F(ProgramTest, HelpIsOnStdout) {
       {{"local", "predict", "-h"}, "--text-instances FILE"},
       {{"data", "census", "--help"}, "--output DIR"},
       {{"data", "synthetic", "--help"}, "zipf=E"},
+      {{"models", "infer", "--help"}, "--label COLUMN"},
       {{"models", "list"}, "census-v1"},
+      {{"models", "list"}, "clicks"},
       {{"models", "describe", "census"}, "train_steps: 100"},
   };
   for (const auto& [words, text] : cases) {
