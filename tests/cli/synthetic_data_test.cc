@@ -322,20 +322,48 @@ TEST(SyntheticDataTest, ClicksHaveTheFormOfCriteosLogs) {
   }
 }
 
+models::ModelDescription ReadModel(const std::string& name) {
+  std::stringstream yaml;
+  yaml << std::ifstream(fmt::format("{}/{}.yaml", DIME_MODELS, name)).rdbuf();
+  auto model = models::ParseDescription(yaml.str(), name, "");
+  EXPECT_OK(model);
+  return model.ok() ? *std::move(model) : models::ModelDescription();
+}
+
 TEST_P(SpecTest, EveryRowParsesWithItsModel) {
   const TempDir dir;
   const std::string path = dir.File("rows");
   std::ofstream(path) << SyntheticCsv(*rows_, 20'000, 9);
-  std::stringstream yaml;
-  yaml << std::ifstream(fmt::format("{}/{}.yaml", DIME_MODELS, GetParam())).rdbuf();
-  ASSERT_OK_AND_ASSIGN(const models::ModelDescription description,
-                       models::ParseDescription(yaml.str(), GetParam(), ""));
+  const models::ModelDescription description = ReadModel(GetParam());
   const models::RecordEncoder encoder(description);
   base::ThreadPool pool(2);
   ASSERT_OK_AND_ASSIGN(const worker::Dataset dataset,
                        worker::LoadDataset({path}, description, encoder, {}, pool));
   EXPECT_EQ(dataset.num_bad_records, 0);
   EXPECT_EQ(dataset.examples.num_examples, 20'000);
+}
+
+TEST(SyntheticDataTest, TheClicksModelTellsMissingCountsFromCodesAndZeros) {
+  const models::ModelDescription model = ReadModel("clicks");
+  const models::RecordEncoder encoder(model);
+  const auto bucket_of = [&](std::string_view count, std::string_view label = "1") {
+    std::vector<std::string_view> fields(model.input.fields.size());
+    fields[0] = label;
+    fields[2] = count;  // I2
+    models::Batch batch = encoder.NewBatch();
+    const auto error = encoder.AppendFields(fields, models::LabelUse::kRequired, &batch);
+    if (error.has_value()) return fmt::format("field {}: {}", error->field, error->reason);
+    const int column = encoder.schema().FindIds("I2_bucketized");
+    return std::to_string(batch.ids[static_cast<std::size_t>(column)].ids[0]);
+  };
+  EXPECT_EQ(bucket_of(""), "0");
+  EXPECT_EQ(bucket_of("-3"), "1");
+  EXPECT_EQ(bucket_of("-1"), "1");
+  EXPECT_EQ(bucket_of("0"), "2");
+  EXPECT_EQ(bucket_of("2"), "3");
+  EXPECT_EQ(bucket_of("2147483647"), "19") << "past the last boundary";
+  EXPECT_THAT(bucket_of("1", ""), HasSubstr("field 0: is missing"));
+  EXPECT_THAT(bucket_of("1", "2"), HasSubstr("field 0"));
 }
 
 TEST(SyntheticDataTest, AStopIsHeeded) {
