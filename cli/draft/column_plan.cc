@@ -149,6 +149,15 @@ void PlanHash(const ColumnProfile& column, ColumnPlan* plan) {
                           grows ? ", and surely more in the file" : "");
 }
 
+// Whether all values are numbers once a comma stands for the point.
+bool HasDecimalCommas(const ColumnProfile& column) {
+  return std::ranges::all_of(column.counts, [](const auto& entry) {
+    std::string text = entry.first;
+    std::ranges::replace(text, ',', '.');
+    return AsNumber(text).has_value();
+  });
+}
+
 void PlanText(const ColumnProfile& column, ColumnPlan* plan) {
   const bool is_mostly_numbers = column.num_numbers + column.num_not_there == column.num_values &&
                                  column.num_numbers > column.num_not_there;
@@ -158,6 +167,9 @@ void PlanText(const ColumnProfile& column, ColumnPlan* plan) {
     plan->why = fmt::format("{}; others get no id", Values(NumDistinct(column)));
   } else {
     PlanHash(column, plan);
+  }
+  if (HasDecimalCommas(column)) {
+    plan->why += "; numbers with a decimal comma: write a point, and it can be a number";
   }
   if (!is_mostly_numbers) return;
   plan->why += fmt::format(
@@ -209,7 +221,7 @@ ColumnPlan PlanFeature(const ColumnProfile& column, const std::string& name) {
     plan.why = "it counts the rows, as ids do";
   } else if (column.IsAllNumbers()) {
     PlanNumber(column, &plan);
-  } else if (column.IsAllDistinct()) {
+  } else if (column.IsAllDistinct() && !HasDecimalCommas(column)) {
     plan.why = "no two rows have the same: an id, a name or free text";
   } else if (column.num_bytes > kLongText * column.num_values &&
              NumDistinct(column) > kMaxVocabulary) {

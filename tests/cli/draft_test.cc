@@ -206,6 +206,13 @@ TEST_F(DraftTest, NumbersOfAnyKindAreDescribed) {
   EXPECT_THAT(model.estimator.dnn_columns, Contains("few"));
 }
 
+TEST_F(DraftTest, ADecimalCommaIsSaid) {
+  const auto [draft, model] = Describe(
+      Rows(100, [](int i) { return fmt::format("{0},{1};{2};{3}", i, i % 10, i % 5, i % 2); }),
+      {.label = "3"});
+  EXPECT_THAT(ReportOn(draft, "column_1").why, HasSubstr("decimal comma"));
+}
+
 TEST_F(DraftTest, NamesThatAPageCannotHoldAreChanged) {
   const auto [draft, model] = Describe(
       "null,a b,a\xc3\xa4,a_b,a_b_indicator,.x,,y\n" +
