@@ -102,7 +102,8 @@ int RunModelsInfer(Words args) {
   }
   if (flags.header != "auto") flags.draft.has_header = flags.header == "yes";
   const absl::StatusOr<Draft> draft = MakeDraft(flags.data, flags.draft);
-  if (!draft.ok() && base::MessageOf(draft.status()).starts_with("--label")) {
+  if (absl::IsInvalidArgument(draft.status()) &&
+      base::MessageOf(draft.status()).starts_with("--label")) {
     return ReportUsageError(kName, base::MessageOf(draft.status()));
   }
   if (!draft.ok()) {

@@ -101,32 +101,41 @@ absl::StatusOr<std::vector<ColumnPlan>> PlanColumns(const TableProfile& table,
       "no column is left to tell the label from: each is always the same, or differs in all rows");
 }
 
-}  // namespace
-
-absl::StatusOr<Draft> MakeDraft(const std::string& path, const DraftOptions& options) {
-  DIME_ASSIGN_OR_RETURN(const SampleText sample, ReadSampleText(path, options.sample_rows + 1));
-  std::string_view text = sample.text;
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  absl::StatusOr<TableFormat> format = DetectFormat(text, options.has_header, options.label);
-  const std::string context = fmt::format("read '{}'", path);
-  if (!format.ok()) return base::Annotate(format.status(), context);
-  if (format->num_columns > kMaxColumns) {
-    return base::OutOfRange("{}: it has {} columns; up to {} can be described", context,
-                            format->num_columns, kMaxColumns);
+std::vector<DraftedColumn> ReportOnColumns(const TableProfile& table,
+                                           const std::vector<ColumnPlan>& plans) {
+  std::vector<DraftedColumn> columns;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const ColumnProfile& column = table.columns[i];
+    columns.push_back({plans[i].name, TypeAndValues(plans[i], column),
+                       Percent(column.num_missing, table.num_rows), UsedAs(plans[i]),
+                       plans[i].why});
   }
-  const std::vector<std::string> names = NameColumns(*format);
-  DIME_ASSIGN_OR_RETURN(const std::size_t label, FindLabel(options.label, *format, names));
-  const TableProfile table = ProfileTable(text, *format, options.sample_rows);
-  if (table.num_rows == 0) return base::DataLoss("{}: there is no row below the header", context);
-  const auto plans = PlanColumns(table, names, label);
-  if (!plans.ok()) return base::Annotate(plans.status(), context);
+  return columns;
+}
+
+absl::StatusOr<Draft> DraftFrom(const SampleText& sample, const std::string& file_name,
+                                const DraftOptions& options) {
+  const bool has_mark = sample.text.starts_with(kByteOrderMark);
+  const std::string_view text =
+      std::string_view(sample.text).substr(has_mark ? kByteOrderMark.size() : 0);
+  DIME_ASSIGN_OR_RETURN(const TableFormat format,
+                        DetectFormat(text, options.has_header, options.label));
+  if (format.num_columns > kMaxColumns) {
+    return base::OutOfRange("it has {} columns; up to {} can be described", format.num_columns,
+                            kMaxColumns);
+  }
+  const std::vector<std::string> names = NameColumns(format);
+  DIME_ASSIGN_OR_RETURN(const std::size_t label, FindLabel(options.label, format, names));
+  const TableProfile table = ProfileTable(text, format, options.sample_rows);
+  if (table.num_rows == 0) return base::DataLoss("there is no row below the header");
+  DIME_ASSIGN_OR_RETURN(const std::vector<ColumnPlan> plans, PlanColumns(table, names, label));
 
   const bool is_all = sample.is_whole_file && table.num_rows < options.sample_rows;
   const std::string what = fmt::format("{} {} rows", is_all ? "all" : "the first", table.num_rows);
-  Draft draft;
-  draft.page = FormatDraftPage({std::string(storage::BaseName(path)), what}, *format, *plans);
-  draft.findings = Findings(sample, *format, table, what);
-  if (text.size() < sample.text.size() && !format->has_header) {
+  Draft draft = {.page = FormatDraftPage({file_name, what}, format, plans),
+                 .findings = Findings(sample, format, table, what),
+                 .columns = ReportOnColumns(table, plans)};
+  if (has_mark && !format.has_header) {
     draft.findings.emplace_back(
         "the file starts with a byte order mark, which spoils its first value: remove it");
   }
@@ -134,16 +143,21 @@ absl::StatusOr<Draft> MakeDraft(const std::string& path, const DraftOptions& opt
     draft.findings.push_back(fmt::format(
         "the label is missing in {} rows, which training takes for bad records", missing));
   }
-  for (std::size_t i = 0; i < plans->size(); ++i) {
-    const ColumnPlan& plan = (*plans)[i];
-    const ColumnProfile& column = table.columns[i];
-    draft.columns.push_back({plan.name, TypeAndValues(plan, column),
-                             Percent(column.num_missing, table.num_rows), UsedAs(plan), plan.why});
-  }
-  // What cannot be trained is not handed out.
-  const auto parsed = models::ParseDescription(draft.page, "the draft", "");
-  if (!parsed.ok()) return base::Annotate(parsed.status(), "describe " + path);
   return draft;
+}
+
+}  // namespace
+
+absl::StatusOr<Draft> MakeDraft(const std::string& path, const DraftOptions& options) {
+  DIME_ASSIGN_OR_RETURN(const SampleText sample, ReadSampleText(path, options.sample_rows + 1));
+  absl::StatusOr<Draft> draft = DraftFrom(sample, std::string(storage::BaseName(path)), options);
+  // A wrong label is a wrong word, not a wrong file.
+  if (absl::IsInvalidArgument(draft.status())) return draft;
+  if (!draft.ok()) return base::Annotate(draft.status(), fmt::format("read '{}'", path));
+  // What cannot be trained is not handed out.
+  const auto parsed = models::ParseDescription(draft->page, "the draft", "");
+  if (parsed.ok()) return draft;
+  return base::OutOfRange("describe '{}': {}", path, base::MessageOf(parsed.status()));
 }
 
 }  // namespace dime::cli

@@ -188,8 +188,8 @@ class ClickRows : public SyntheticRows {
       const std::int32_t value =
           numbers_[i].Draw(words[kWordsPerDraw * column], words[kWordsPerDraw * column + 1]);
       const bool is_missing = value == kMissing;
-      cells[column] = {.kind = is_missing ? Cell::Kind::kMissing : Cell::Kind::kInteger,
-                       .integer = value};
+      cells[column].kind = is_missing ? Cell::Kind::kMissing : Cell::Kind::kInteger;
+      cells[column].integer = value;
       score += is_missing ? kNumbers[i].missing_weight : kNumbers[i].weight * Doublings(value);
     }
     std::array<std::int32_t, kNumCategories> ids;
@@ -198,8 +198,8 @@ class ClickRows : public SyntheticRows {
       ids[i] =
           categories_[i].Draw(words[kWordsPerDraw * column], words[kWordsPerDraw * column + 1]);
       const auto id = static_cast<std::uint32_t>(ids[i]);
-      cells[column] = {.kind = ids[i] == kMissing ? Cell::Kind::kMissing : Cell::Kind::kHex,
-                       .hex = Mix32(id ^ hex_keys_[i])};
+      cells[column].kind = ids[i] == kMissing ? Cell::Kind::kMissing : Cell::Kind::kHex;
+      cells[column].hex = Mix32(id ^ hex_keys_[i]);
       if (id < weights_[i].size()) score += weights_[i][id];
     }
     return score + CrossWeight(ids[kCrossedOne], ids[kCrossedOther]);

@@ -18,6 +18,14 @@ constexpr std::size_t kHexDigits = 8;
 constexpr std::size_t kMaxCellBytes = 64;  // With its name, separator or wrapping.
 constexpr std::size_t kMaxCells = 64;
 
+// The two digits of every byte.
+constexpr std::array<std::array<char, 2>, 256> kHexPairs = [] {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kDigits[i / 16], kDigits[i % 16]};
+  return pairs;
+}();
+
 // Bytes go to the end of a buffer that is large enough for any row.
 class RowBuffer {
  public:
@@ -30,8 +38,7 @@ class RowBuffer {
     end_ = std::to_chars(end_, end_ + kHexDigits * 2, value).ptr;
   }
   void AddHex(std::uint32_t value) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    for (int shift = 28; shift >= 0; shift -= 4) Add(kDigits[value >> shift & 0xf]);
+    for (int shift = 24; shift >= 0; shift -= 8) Add({kHexPairs[value >> shift & 0xff].data(), 2});
   }
   // Protocol Buffers' variable-length integer.
   void AddVarint(std::uint64_t value) {
