@@ -84,8 +84,9 @@ std::vector<float> Boundaries(const std::vector<float>& sorted) {
       run = end;
     }
     boundaries = std::move(frequent);
-    for (int i = 1; i < kParts && !rest.empty(); ++i)
+    for (int i = 1; i < kParts && !rest.empty(); ++i) {
       boundaries.insert(AtQuantile(rest, i, kParts));
+    }
   }
   boundaries.erase(sorted.front());
   return {boundaries.begin(), boundaries.end()};

@@ -83,8 +83,9 @@ std::string FormatLabel(const ColumnPlan& plan) {
       fmt::format("\nlabel:  # {}\n  field: {}\n", OneLine(plan.why), Name(plan.name));
   if (plan.num_classes > 0) page += fmt::format("  num_classes: {}\n", plan.num_classes);
   if (!plan.vocabulary.empty()) {
-    if (plan.vocabulary.size() == 2)
+    if (plan.vocabulary.size() == 2) {
       page += "  # The second is the one whose probability is foretold.\n";
+    }
     page += List("  vocabulary: ", AllQuoted(plan.vocabulary)) + "\n";
   }
   return page;

@@ -162,32 +162,34 @@ class CensusRows : public SyntheticRows {
 
   // All cells but the label's; returns the sum of their weights.
   int DrawFeatures(const Words& words, std::span<Cell> cells) const {
-    using namespace census;
-    const int age = kFirstAge + DrawFrom(ages_, words, kAge);
-    const int hours = kFirstHours + DrawFrom(hours_, words, kHoursPerWeek);
+    const int age = census::kFirstAge + DrawFrom(ages_, words, kAge);
+    const int hours = census::kFirstHours + DrawFrom(hours_, words, kHoursPerWeek);
     cells[kAge] = Integer(age);
     cells[kHoursPerWeek] = Integer(hours);
     const int gain = DrawNumber(gains_, words, kCapitalGain, cells);
     const int loss = DrawNumber(losses_, words, kCapitalLoss, cells);
     DrawNumber(fnlwgt_, words, kFnlwgt, cells);
-    DrawText(races_, kRaces, words, kRace, cells);
-    DrawText(countries_, kCountries, words, kNativeCountry, cells);
+    DrawText(races_, census::kRaces, words, kRace, cells);
+    DrawText(countries_, census::kCountries, words, kNativeCountry, cells);
 
-    const std::size_t gender = DrawText(genders_, kGenders, words, kGender, cells);
-    const std::size_t education = DrawText(educations_, kEducations, words, kEducation, cells);
+    const std::size_t gender = DrawText(genders_, census::kGenders, words, kGender, cells);
+    const std::size_t education =
+        DrawText(educations_, census::kEducations, words, kEducation, cells);
     cells[kEducationNum] = Integer(static_cast<std::int32_t>(education) + 1);
-    const std::size_t workclass = DrawText(workclasses_, kWorkclasses, words, kWorkclass, cells);
-    const std::size_t marital_status = DrawText(Of(marital_statuses_, gender, AgeBand(age)),
-                                                kMaritalStatuses, words, kMaritalStatus, cells);
-    DrawText(Of(relationships_, gender, marital_status), kRelationships, words, kRelationship,
-             cells);
+    const std::size_t workclass =
+        DrawText(workclasses_, census::kWorkclasses, words, kWorkclass, cells);
+    const std::size_t marital_status =
+        DrawText(Of(marital_statuses_, gender, AgeBand(age)), census::kMaritalStatuses, words,
+                 kMaritalStatus, cells);
+    DrawText(Of(relationships_, gender, marital_status), census::kRelationships, words,
+             kRelationship, cells);
     const int weight_of_occupation =
         DrawOccupation(gender, static_cast<int>(education), words, cells);
 
     return WeightOfAge(age) + WeightOfHours(hours) + WeightOfGain(gain) + WeightOfLoss(loss) +
-           kGenders[gender].weight + kEducations[education].weight +
-           kWorkclasses[workclass].weight + kMaritalStatuses[marital_status].weight +
-           weight_of_occupation;
+           census::kGenders[gender].weight + census::kEducations[education].weight +
+           census::kWorkclasses[workclass].weight +
+           census::kMaritalStatuses[marital_status].weight + weight_of_occupation;
   }
 
   // Nobody's is known whose work is not.
