@@ -12,6 +12,7 @@ find_package(ZLIB REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # Debian ships these as archives too. Linking them in makes one program that starts quickly and needs few other files.
 function(dime_prefer_archives)
