@@ -18,10 +18,12 @@ constexpr std::int64_t kMaxSeconds = 365 * 24 * 3600;
 void DeclareInput(CLI::App& app, TrainerFlags* flags) {
   const char* const group = "Trainer options: data";
   app.add_option("--train-files", flags->train_files,
-                 "CSV files to train on: paths, or patterns such as 'data/part-*'. Required")
+                 "Files to train on: paths, or patterns such as 'data/part-*'; CSV, or TFRecord of "
+                 "tf.Examples, compressed by gzip or not. Required")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--eval-files", flags->eval_files, "CSV files to evaluate on [no evaluation]")
+  app.add_option("--eval-files", flags->eval_files,
+                 "Files to evaluate on, likewise [no evaluation]")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--job-dir", flags->job_dir, "The same as --job-dir before the `--`")

@@ -14,6 +14,9 @@
 #include <vector>
 
 #include "models/record_encoder.h"
+#include "runtime/records/example.h"
+#include "runtime/records/tfrecord.h"
+#include "tests/support/gzip.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/worker/small_model.h"
@@ -21,6 +24,7 @@
 namespace dime::worker {
 namespace {
 
+using ::dime::testing::Gzip;
 using ::dime::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -266,6 +270,192 @@ TEST_F(DatasetTest, NoRecordsAreAnError) {
   // An empty part among others is none.
   ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({empty, Write("b", "red,1,no\n")}));
   EXPECT_EQ(dataset.examples.num_examples, 1);
+}
+
+// --- Compressed files
+
+TEST_F(DatasetTest, ACompressedFileGivesWhatItHolds) {
+  std::mt19937 random(1);
+  options_.max_bad_records = 1000;
+  options_.max_record_bytes = 50;
+  for (const bool with_quotes : {false, true}) {
+    const std::string text = RandomText(random, with_quotes);
+    ASSERT_OK_AND_ASSIGN(const Dataset plain, Load({Write("a.csv", text)}));
+    const std::string halves = Gzip(text.substr(0, 333)) + Gzip(text.substr(333));
+    const std::string path = Write("a.csv", halves);  // The name says nothing.
+    for (const std::size_t window_bytes : {104, 111, 600, 1 << 20}) {
+      options_.window_bytes = window_bytes;
+      ASSERT_OK_AND_ASSIGN(const Dataset compressed, Load({path}));
+      EXPECT_TRUE(Summarize(compressed) == Summarize(plain)) << window_bytes;
+      EXPECT_EQ(compressed.size_bytes, halves.size());
+    }
+  }
+}
+
+TEST_F(DatasetTest, ACompressedFileMayHaveHeadersAndAByteOrderMark) {
+  description_.input.header_lines = 1;
+  const std::string path = Write("a", Gzip("\xef\xbb\xbf"
+                                           "color,size,label\nred,1,no\nblue,2,yes"));
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2));
+}
+
+TEST_F(DatasetTest, ADamagedCompressedFileIsNamedWithItsOffset) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += fmt::format("c{},{},no\n", i * 7919 % 1000, i);
+  const std::string file = Gzip(text);
+  const std::string path = Write("a.gz", file.substr(0, file.size() / 2));
+  EXPECT_THAT(Load({path}),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr(path), HasSubstr(fmt::format("byte {}", file.size() / 2)))));
+}
+
+// --- tf.Examples
+
+using Feature = records::ExampleFeature;
+Feature Bytes(const std::string& text) { return std::vector<std::string>{text}; }
+Feature Float(float value) { return std::vector<float>{value}; }
+Feature Integer(std::int64_t value) { return std::vector<std::int64_t>{value}; }
+
+std::string Framed(const std::vector<records::Example>& examples) {
+  std::string file;
+  for (const records::Example& example : examples) {
+    records::AppendRecord(records::SerializeExample(example), &file);
+  }
+  return file;
+}
+
+records::Example Red(Feature size, const std::string& label = "no") {
+  return {{"color", Bytes("red")}, {"size", std::move(size)}, {"label", Bytes(label)}};
+}
+
+TEST_F(DatasetTest, ExamplesGiveWhatCsvGives) {
+  ASSERT_OK_AND_ASSIGN(const Dataset csv, Load({Write("csv", "red,1.5,no\nblue,2,yes\n,0,no\n")}));
+  const std::string records = Framed(
+      {Red(Float(1.5f)),
+       {{"color", Bytes("blue")}, {"size", Integer(2)}, {"label", Bytes("yes")}, {"x", Float(1)}},
+       {{"label", Bytes("no")}}});
+  for (const std::string& file : {records, Gzip(records)}) {
+    ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("records", file)}));
+    EXPECT_TRUE(Summarize(dataset) == Summarize(csv));
+  }
+}
+
+TEST_F(DatasetTest, FilesOfAllFormatsMayBeMixed) {
+  const std::string records = Framed({Red(Float(3)), Red(Float(4))});
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset,
+                       Load({Write("a", "red,1,no\n"), Write("b", Gzip("red,2,no\n")),
+                             Write("c", records), Write("d", Gzip(records))}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 3, 4, 3, 4));
+}
+
+TEST_F(DatasetTest, AMissingFeatureIsTheFieldsDefault) {
+  description_.input.fields[0].default_value = "blue";
+  description_.input.fields[1].default_value = "2.5";
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset,
+                       Load({Write("a", Framed({{{"label", Bytes("no")}}, Red(Float(1))}))}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(2.5, 1));
+  EXPECT_EQ(dataset.examples.ids[0].ids[0], ops::HashBucket("blue", 1000));
+}
+
+TEST_F(DatasetTest, ABadExampleIsNamedWithNumberOffsetFeatureAndReason) {
+  description_.input.fields[1].type = models::FieldType::kInteger;
+  const Feature two = std::vector<std::int64_t>{1, 2};
+  const std::vector<std::pair<records::Example, std::string>> bad = {
+      {Red(two), "feature 'size': has 2 values; one is expected"},
+      {Red(Float(1.5f)), "feature 'size': 1.5 is not an integer of 32 bits"},
+      {Red(Integer(std::int64_t{1} << 31)), "feature 'size': 2147483648 is not an integer"},
+      {Red(std::vector<float>{}), "feature 'size': has 0 values"},
+      {Red(Bytes("x")), "feature 'size': is the string 'x'; a number is expected"},
+      {{{"color", Integer(5)}, {"label", Bytes("no")}},
+       "feature 'color': is the number 5; a string is expected"},
+      {Red(Integer(1), "maybe"), "feature 'label': 'maybe' is no label"},
+      {{{"size", Integer(1)}}, "feature 'label': '' is no label"},
+  };
+  for (const auto& [example, reason] : bad) {
+    const std::string good = Framed({Red(Integer(7))});
+    const std::string path = Write("a", good + Framed({example}) + good);
+    const std::string where = fmt::format("{}: record 2 at byte {}: ", path, good.size());
+    options_.max_bad_records = 0;
+    EXPECT_THAT(Load({path}), StatusIs(absl::StatusCode::kOutOfRange,
+                                       AllOf(HasSubstr(where), HasSubstr(reason))));
+    options_.max_bad_records = 1;
+    ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+    EXPECT_THAT(Sizes(dataset), ElementsAre(7, 7));
+    EXPECT_EQ(dataset.num_bad_records, 1);
+  }
+}
+
+TEST_F(DatasetTest, RecordsThatAreNoExamplesAreBad) {
+  std::string file = Framed({Red(Float(1))});
+  records::AppendRecord("\xff\xff no message", &file);
+  file += Framed({Red(Float(2))});
+  options_.max_bad_records = 1;
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("a", file)}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2));
+  EXPECT_THAT(dataset.bad_record_messages, ElementsAre(HasSubstr("are not a tf.Example")));
+}
+
+TEST_F(DatasetTest, ADamagedFrameEndsTheReadingWithItsOffset) {
+  const std::string good = Framed({Red(Float(1))});
+  options_.max_bad_records = 100;
+  for (const std::size_t at : {std::size_t{0}, std::size_t{9}, std::size_t{20}, good.size() - 1}) {
+    std::string file = good + good + good;
+    file[good.size() + at] = static_cast<char>(file[good.size() + at] ^ 1);
+    const std::string path = Write("a", file);
+    EXPECT_THAT(Load({path}),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         AllOf(HasSubstr(path), HasSubstr("damaged"),
+                               HasSubstr(fmt::format("record at byte {}: ", good.size())))))
+        << at;
+  }
+}
+
+TEST_F(DatasetTest, ARecordThatIsCutOffIsNamedWithItsOffset) {
+  const std::string good = Framed({Red(Float(1))});
+  for (std::size_t size = good.size() + 1; size < 2 * good.size(); ++size) {
+    const std::string path = Write("a", (good + good).substr(0, size));
+    EXPECT_THAT(Load({path}),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         AllOf(HasSubstr(path), HasSubstr("cut off"),
+                               HasSubstr(fmt::format("record at byte {}: ", good.size())))))
+        << size;
+  }
+}
+
+TEST_F(DatasetTest, ARecordTooLongIsOneBadRecord) {
+  options_.max_record_bytes = 100;
+  options_.window_bytes = 256;
+  options_.max_bad_records = 1;
+  const std::string long_one = Framed({Red(Bytes(std::string(5000, 'x')))});
+  const std::string good = Framed({Red(Float(1))});
+  const std::string path = Write("a", good + long_one + good);
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 1));
+  EXPECT_THAT(dataset.bad_record_messages,
+              ElementsAre(AllOf(HasSubstr("record 2 at byte"), HasSubstr("more than the 100"))));
+  const std::string cut = Write("b", good + long_one.substr(0, 3000));
+  EXPECT_THAT(Load({cut}), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("within a record")));
+}
+
+TEST_F(DatasetTest, NeitherThreadsNorWindowsChangeWhatExamplesGive) {
+  std::mt19937 random(3);
+  std::vector<records::Example> examples;
+  for (int i = 0; i < 300; ++i) {
+    const Feature size = random() % 10 == 0 ? Bytes("bad") : Float(static_cast<float>(i));
+    examples.push_back(Red(size, random() % 2 == 0 ? "no" : "yes"));
+  }
+  const std::string path = Write("a", Framed(examples));
+  options_.max_bad_records = 300;
+  options_.max_record_bytes = 100;
+  ASSERT_OK_AND_ASSIGN(const Dataset whole, Load({path}, 1));
+  EXPECT_GT(whole.num_bad_records, 0);
+  for (const std::size_t window_bytes : {116, 150, 1000, 10'000}) {
+    options_.window_bytes = window_bytes;
+    ASSERT_OK_AND_ASSIGN(const Dataset pieces, Load({path}, 3));
+    EXPECT_TRUE(Summarize(pieces) == Summarize(whole)) << window_bytes;
+    EXPECT_EQ(pieces.bad_record_messages, whole.bad_record_messages);
+  }
 }
 
 TEST_F(DatasetTest, AStoppedReadingIsCancelled) {

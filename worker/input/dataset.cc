@@ -5,22 +5,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
-#include <string_view>
 #include <utility>
 
-#include "worker/input/record_parser.h"
-#include "worker/input/text_window.h"
+#include "runtime/records/tfrecord.h"
+#include "worker/input/csv_file.h"
+#include "worker/input/example_collector.h"
+#include "worker/input/example_file.h"
+#include "worker/input/file_window.h"
 
 namespace dime::worker {
 namespace {
-
-// How many parts a window is cut into: enough for all threads to end together, few enough to forget
-// the cost of handing them out.
-constexpr std::size_t kPiecesPerWindow = 64;
-constexpr std::int64_t kMaxExamples = std::numeric_limits<std::int32_t>::max();
-
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // What some editors put before UTF-8.
 
 // What is wrong with an input file is wrong with the data, not with the job's configuration.
 absl::Status AsDataError(const absl::Status& status) {
@@ -44,148 +38,39 @@ absl::StatusOr<std::vector<InputFile>> FindFiles(const std::vector<std::string>&
   return files;
 }
 
-// Cuts text into pieces of about `piece_bytes` that end at line ends.
-std::vector<std::string_view> CutAtLineEnds(std::string_view text, std::size_t piece_bytes) {
-  std::vector<std::string_view> pieces;
-  while (!text.empty()) {
-    const std::size_t line_end = text.find('\n', std::min(piece_bytes, text.size()));
-    const std::size_t size = line_end == std::string_view::npos ? text.size() : line_end + 1;
-    pieces.push_back(text.substr(0, size));
-    text.remove_prefix(size);
-  }
-  return pieces;
-}
-
-// Adds one file after another to a dataset.
+// Reads one file after another into a collector.
 class Loader {
  public:
   Loader(const models::ModelDescription& description, const models::RecordEncoder& encoder,
          const DatasetOptions& options, base::ThreadPool& pool)
-      : header_lines_(description.input.header_lines),
-        options_(options),
-        pool_(pool),
-        parser_(description.input, encoder, options.max_record_bytes),
-        window_bytes_(std::max(options.window_bytes, 2 * parser_.max_undecided_bytes())) {
-    dataset_.examples = encoder.NewBatch();
-  }
+      : collector_(encoder, options),
+        csv_(description.input, encoder, options, pool, collector_),
+        examples_(description, encoder, options, pool, collector_),
+        window_bytes_(std::max(
+            {options.window_bytes, csv_.min_window_bytes(), examples_.min_window_bytes()})) {}
 
   absl::Status Load(const InputFile& file) {
-    auto opened = TextWindow::Open(*file.file_system, file.path, window_bytes_);
-    if (!opened.ok()) return AsDataError(opened.status());
-    TextWindow window = *std::move(opened);
-    path_ = file.path;
-    line_ = 0;
-    lines_to_skip_ = header_lines_;
-    dataset_.size_bytes += window.file_bytes();
-    do {
-      if (options_.stop.stop_requested()) {
-        return base::Cancelled("stopped while reading '{}'", path_);
-      }
-      DIME_RETURN_IF_ERROR(window.Fill());
-      if (line_ == 0 && window.text().starts_with(kByteOrderMark)) {
-        window.Consume(kByteOrderMark.size());
-      }
-      SkipLines(window);
-      DIME_RETURN_IF_ERROR(ParseRecords(window));
-    } while (!window.at_end() || !window.text().empty());
-    return absl::OkStatus();
+    DIME_RETURN_IF_ERROR(collector_.CheckStop(file.path));
+    auto window = FileWindow::Open(*file.file_system, file.path, window_bytes_);
+    if (!window.ok()) return AsDataError(window.status());
+    size_bytes_ += window->stream().file_bytes();
+    DIME_RETURN_IF_ERROR(window->Fill());
+    if (records::LooksLikeRecords(window->text())) return examples_.Read(file.path, *window);
+    return csv_.Read(file.path, *window);
   }
 
-  Dataset Take() { return std::move(dataset_); }
+  Dataset Take() {
+    Dataset dataset = collector_.Take();
+    dataset.size_bytes = size_bytes_;
+    return dataset;
+  }
 
  private:
-  // Header lines, and the rest of a record that is too long.
-  void SkipLines(TextWindow& window) {
-    for (; lines_to_skip_ > 0; --lines_to_skip_, ++line_) {
-      const std::size_t line_end = window.text().find('\n');
-      if (line_end == std::string_view::npos) return window.Consume(window.text().size());
-      window.Consume(line_end + 1);
-    }
-  }
-
-  // Parses the whole records of the window.
-  absl::Status ParseRecords(TextWindow& window) {
-    const std::string_view text = window.text();
-    const std::string_view whole_lines =
-        window.at_end() ? text : text.substr(0, text.rfind('\n') + 1);
-    if (whole_lines.find('"') == std::string_view::npos) {
-      DIME_RETURN_IF_ERROR(ParseInPieces(whole_lines));
-      window.Consume(whole_lines.size());
-    } else if (window.at_end()) {
-      DIME_RETURN_IF_ERROR(Add(parser_.ParseWhole(text)));
-      window.Consume(text.size());
-    } else {
-      std::size_t consumed = 0;
-      DIME_RETURN_IF_ERROR(Add(parser_.ParsePrefix(text, &consumed)));
-      window.Consume(consumed);
-    }
-    if (!window.at_end() && window.text().size() > parser_.max_undecided_bytes()) {
-      return RefuseRecordOf(window);
-    }
-    return absl::OkStatus();
-  }
-
-  // A line without quotes is a record: lines can be parsed anywhere.
-  absl::Status ParseInPieces(std::string_view text) {
-    const std::vector<std::string_view> pieces =
-        CutAtLineEnds(text, window_bytes_ / kPiecesPerWindow);
-    std::vector<ParsedText> parsed(pieces.size());
-    pool_.ParallelFor(static_cast<int>(pieces.size()), [&](int i) {
-      const auto piece = static_cast<std::size_t>(i);
-      if (!options_.stop.stop_requested()) parsed[piece] = parser_.ParseWhole(pieces[piece]);
-    });
-    if (options_.stop.stop_requested()) return base::Cancelled("stopped while reading '{}'", path_);
-    for (const ParsedText& piece : parsed) DIME_RETURN_IF_ERROR(Add(piece));
-    return absl::OkStatus();
-  }
-
-  // The window starts with a line that is longer than a record may be: memory must not grow with
-  // it.
-  absl::Status RefuseRecordOf(TextWindow& window) {
-    ParsedText refused;
-    refused.num_bad_records = 1;
-    refused.bad_records.push_back(parser_.TooLong(window.text()));
-    DIME_RETURN_IF_ERROR(Count(refused));
-    lines_to_skip_ = 1;
-    SkipLines(window);
-    return absl::OkStatus();
-  }
-
-  absl::Status Add(const ParsedText& parsed) {
-    if (dataset_.examples.num_examples + parsed.examples.num_examples > kMaxExamples) {
-      return base::OutOfRange("'{}': more than {} records are too many for one process", path_,
-                              kMaxExamples);
-    }
-    models::AppendExamples(parsed.examples, &dataset_.examples);
-    return Count(parsed);
-  }
-
-  absl::Status Count(const ParsedText& parsed) {
-    for (const BadRecord& bad : parsed.bad_records) {
-      if (dataset_.bad_record_messages.size() >= kMaxBadRecordMessages) break;
-      dataset_.bad_record_messages.push_back(
-          fmt::format("{}:{}: {}", path_, line_ + bad.line + 1, bad.message));
-    }
-    line_ += parsed.num_lines;
-    dataset_.num_bad_records += parsed.num_bad_records;
-    if (dataset_.num_bad_records <= options_.max_bad_records) return absl::OkStatus();
-    return base::OutOfRange(
-        "{} bad record{} so far, {} tolerated (--max-bad-records=N tolerates N); the first: {}",
-        dataset_.num_bad_records, dataset_.num_bad_records == 1 ? "" : "s",
-        options_.max_bad_records, dataset_.bad_record_messages.front());
-  }
-
-  const int header_lines_;
-  const DatasetOptions& options_;
-  base::ThreadPool& pool_;
-  const RecordParser parser_;
-  const std::size_t window_bytes_;  // A record that may still turn out good always fits twice.
-  Dataset dataset_;
-
-  // Where in which file the loader is.
-  std::string path_;
-  std::int64_t line_ = 0;
-  int lines_to_skip_ = 0;
+  ExampleCollector collector_;
+  CsvFileReader csv_;
+  ExampleFileReader examples_;
+  const std::size_t window_bytes_;
+  std::uint64_t size_bytes_ = 0;
 };
 
 }  // namespace

@@ -1,9 +1,10 @@
-// worker/input/dataset.h - the records of one or more CSV files, parsed and hashed once, kept in
+// worker/input/dataset.h - the records of one or more files, parsed and hashed once, kept in
 // memory.
 //
+// A file is CSV, or TFRecord of tf.Examples, and may be compressed by gzip: its contents tell.
 // Files are read and parsed by several threads; the result does not depend on how many. Bad records
 // are counted, and the first ones described: "file:line: field 5 ('education_num'): ' x7' is not an
-// integer".
+// integer", or "file: record 3 at byte 712: feature 'age': has 2 values; one is expected".
 #pragma once
 
 #include <cstdint>

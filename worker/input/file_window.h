@@ -1,5 +1,5 @@
-// worker/input/text_window.h - a file's text, a large piece at a time, in memory that does not
-// grow.
+// worker/input/file_window.h - a file's contents, a large piece at a time, in memory that does not
+// grow; decompressed where the file is compressed.
 //
 // Threads: one.
 #pragma once
@@ -9,40 +9,47 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
+#include "runtime/storage/input_stream.h"
 
 namespace dime::worker {
 
-class TextWindow {
+class FileWindow {
  public:
   // Shows at most `capacity_bytes` at a time.
-  static absl::StatusOr<TextWindow> Open(storage::FileSystem& file_system, const std::string& path,
+  static absl::StatusOr<FileWindow> Open(storage::FileSystem& file_system, const std::string& path,
                                          std::size_t capacity_bytes);
 
   // Reads until the window is full or the file ends.
   absl::Status Fill();
 
-  // The text that was read and not consumed.
-  [[nodiscard]] std::string_view text() const { return {buffer_.data() + begin_, end_ - begin_}; }
-  // Whether the text reaches the end of the file.
-  [[nodiscard]] bool at_end() const { return offset_ == file_->size_bytes(); }
-  [[nodiscard]] std::uint64_t file_bytes() const { return file_->size_bytes(); }
+  // What was read and not consumed.
+  [[nodiscard]] std::string_view text() const { return {buffer_.get() + begin_, end_ - begin_}; }
+  // Whether the text reaches the end of the file. Where the window is full it may do so unknown.
+  [[nodiscard]] bool at_end() const { return at_end_; }
+  // Where the text starts in the file, or in what it decompresses to.
+  [[nodiscard]] std::uint64_t offset() const { return consumed_; }
 
-  void Consume(std::size_t num_bytes) { begin_ += num_bytes; }
+  void Consume(std::size_t num_bytes) {
+    begin_ += num_bytes;
+    consumed_ += num_bytes;
+  }
+
+  // What lies on disk.
+  [[nodiscard]] const storage::InputStream& stream() const { return *stream_; }
 
  private:
-  TextWindow(std::unique_ptr<storage::ReadableFile> file, const std::string& path,
-             std::size_t capacity_bytes);
+  FileWindow(std::unique_ptr<storage::InputStream> stream, std::size_t capacity_bytes);
 
-  std::unique_ptr<storage::ReadableFile> file_;
-  std::string path_;
-  std::uint64_t offset_ = 0;  // How much of the file was read.
-  std::vector<char> buffer_;
+  std::unique_ptr<storage::InputStream> stream_;
+  std::size_t capacity_;
+  std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;  // The text is buffer_[begin_, end_).
   std::size_t end_ = 0;
+  std::uint64_t consumed_ = 0;
+  bool at_end_ = false;
 };
 
 }  // namespace dime::worker

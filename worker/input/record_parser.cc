@@ -4,23 +4,13 @@
 
 #include <utility>
 
+#include "worker/input/printable.h"
+
 namespace dime::worker {
 namespace {
 
 constexpr std::size_t kMaxQuotedChars = 80;
 constexpr std::size_t kMaxReasonChars = 160;
-
-// `text` fit for a terminal: no control characters, not longer than `max_chars` and a few dots.
-std::string Printable(std::string_view text, std::size_t max_chars) {
-  std::string printable;
-  for (const char c : text) {
-    if (printable.size() >= max_chars) return printable + "...";
-    const bool is_plain = c >= ' ' && c <= '~';
-    printable +=
-        is_plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return printable;
-}
 
 }  // namespace
 

@@ -36,6 +36,11 @@ class RecordParser {
   RecordParser(const models::InputFormat& format, const models::RecordEncoder& encoder,
                std::size_t max_record_bytes);
 
+  // Whether whole lines of text can be parsed apart from each other.
+  [[nodiscard]] static bool EveryLineIsARecord(std::string_view whole_lines) {
+    return whole_lines.find('"') == std::string_view::npos;
+  }
+
   // Parses text that consists of whole records.
   [[nodiscard]] ParsedText ParseWhole(std::string_view text) const;
 

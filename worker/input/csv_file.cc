@@ -1,0 +1,116 @@
+#include "worker/input/csv_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "worker/input/pieces.h"
+
+namespace dime::worker {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // What some editors put before UTF-8.
+
+// Cuts text into pieces of about `piece_bytes` that end at line ends.
+std::vector<std::string_view> CutAtLineEnds(std::string_view text, std::size_t piece_bytes) {
+  std::vector<std::string_view> pieces;
+  while (!text.empty()) {
+    const std::size_t line_end = text.find('\n', std::min(piece_bytes, text.size()));
+    const std::size_t size = line_end == std::string_view::npos ? text.size() : line_end + 1;
+    pieces.push_back(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+  return pieces;
+}
+
+}  // namespace
+
+CsvFileReader::CsvFileReader(const models::InputFormat& format,
+                             const models::RecordEncoder& encoder, const DatasetOptions& options,
+                             base::ThreadPool& pool, ExampleCollector& collector)
+    : header_lines_(format.header_lines),
+      pool_(pool),
+      collector_(collector),
+      parser_(format, encoder, options.max_record_bytes),
+      piece_bytes_(std::max(options.window_bytes, min_window_bytes()) / kPiecesPerWindow) {}
+
+absl::Status CsvFileReader::Read(const std::string& path, FileWindow& window) {
+  path_ = path;
+  line_ = 0;
+  lines_to_skip_ = header_lines_;
+  do {
+    DIME_RETURN_IF_ERROR(collector_.CheckStop(path_));
+    DIME_RETURN_IF_ERROR(window.Fill());
+    if (window.offset() == 0 && window.text().starts_with(kByteOrderMark)) {
+      window.Consume(kByteOrderMark.size());
+    }
+    SkipLines(window);
+    DIME_RETURN_IF_ERROR(ParseRecords(window));
+  } while (!window.at_end() || !window.text().empty());
+  return absl::OkStatus();
+}
+
+// Header lines, and the rest of a record that is too long.
+void CsvFileReader::SkipLines(FileWindow& window) {
+  for (; lines_to_skip_ > 0; --lines_to_skip_, ++line_) {
+    const std::size_t line_end = window.text().find('\n');
+    if (line_end == std::string_view::npos) return window.Consume(window.text().size());
+    window.Consume(line_end + 1);
+  }
+}
+
+// Parses the whole records of the window.
+absl::Status CsvFileReader::ParseRecords(FileWindow& window) {
+  const std::string_view text = window.text();
+  const std::string_view whole_lines =
+      window.at_end() ? text : text.substr(0, text.rfind('\n') + 1);
+  if (parser_.EveryLineIsARecord(whole_lines)) {
+    DIME_RETURN_IF_ERROR(ParseInPieces(whole_lines));
+    window.Consume(whole_lines.size());
+  } else if (window.at_end()) {
+    DIME_RETURN_IF_ERROR(Add(parser_.ParseWhole(text)));
+    window.Consume(text.size());
+  } else {
+    std::size_t consumed = 0;
+    DIME_RETURN_IF_ERROR(Add(parser_.ParsePrefix(text, &consumed)));
+    window.Consume(consumed);
+  }
+  if (!window.at_end() && window.text().size() > parser_.max_undecided_bytes()) {
+    return RefuseRecordOf(window);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CsvFileReader::ParseInPieces(std::string_view text) {
+  const std::vector<std::string_view> pieces = CutAtLineEnds(text, piece_bytes_);
+  std::vector<ParsedText> parsed(pieces.size());
+  pool_.ParallelFor(static_cast<int>(pieces.size()), [&](int i) {
+    const auto piece = static_cast<std::size_t>(i);
+    if (collector_.CheckStop(path_).ok()) parsed[piece] = parser_.ParseWhole(pieces[piece]);
+  });
+  DIME_RETURN_IF_ERROR(collector_.CheckStop(path_));
+  for (const ParsedText& piece : parsed) DIME_RETURN_IF_ERROR(Add(piece));
+  return absl::OkStatus();
+}
+
+// The window starts with a line that is longer than a record may be: memory must not grow with it.
+absl::Status CsvFileReader::RefuseRecordOf(FileWindow& window) {
+  ParsedText refused;
+  refused.num_bad_records = 1;
+  refused.bad_records.push_back(parser_.TooLong(window.text()));
+  DIME_RETURN_IF_ERROR(Add(refused));
+  lines_to_skip_ = 1;
+  SkipLines(window);
+  return absl::OkStatus();
+}
+
+absl::Status CsvFileReader::Add(const ParsedText& parsed) {
+  DIME_RETURN_IF_ERROR(collector_.Add(parsed, [this](const BadRecord& bad) {
+    return fmt::format("{}:{}: {}", path_, line_ + bad.line + 1, bad.message);
+  }));
+  line_ += parsed.num_lines;
+  return absl::OkStatus();
+}
+
+}  // namespace dime::worker
