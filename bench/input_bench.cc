@@ -21,13 +21,13 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/data/synthetic/write_rows.h"
 #include "models/batch.h"
 #include "models/description.h"
 #include "models/record_encoder.h"
 #include "runtime/base/check.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/records/csv.h"
-#include "tests/support/census_rows.h"
 #include "worker/input/dataset.h"
 #include "worker/input/record_parser.h"
 
@@ -228,9 +228,10 @@ int Main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
   const models::ModelDescription description = Describe(
       options.clicks ? ClicksYaml() : ReadFile(DIME_SOURCE_DIR "/configs/models/census.yaml"));
-  std::string source = options.clicks         ? ClickRows(100000)
-                       : options.data.empty() ? testing::CensusRows(32561)
-                                              : ReadFile(options.data);
+  std::string source = options.clicks ? ClickRows(100000)
+                       : options.data.empty()
+                           ? cli::SyntheticCsv(*cli::MakeCensusRows({}), 32561, /*seed=*/1)
+                           : ReadFile(options.data);
   if (!source.ends_with('\n')) source += '\n';
   const std::string text = Repeated(source, options.mib << 20);
   const std::vector<std::string_view> pieces = Pieces(text);

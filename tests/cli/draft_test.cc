@@ -106,7 +106,7 @@ TEST_F(DraftTest, CensusDataAreFoundOut) {
     ColumnOf<models::NumericColumn>(model, "column_1");
     EXPECT_GE(ColumnOf<models::BucketizedColumn>(model, "column_1_bucketized").boundaries.size(),
               8u);
-    EXPECT_EQ(ColumnOf<models::VocabularyListColumn>(model, "column_10").vocabulary.size(), 2u);
+    EXPECT_EQ(ColumnOf<models::VocabularyColumn>(model, "column_10").vocabulary.size(), 2u);
     EXPECT_THAT(draft.findings,
                 Contains(HasSubstr("all 5000 rows, 15 columns, separated by a comma")));
     EXPECT_EQ(ReportOn(draft, "column_15").used_as, "label");
@@ -135,7 +135,7 @@ TEST_F(DraftTest, SeparatorsQuotesAndLineEndsAreFoundOut) {
       for (const models::Field& field : model.input.fields) names.push_back(field.name);
       EXPECT_THAT(names, ElementsAre("Age", "City", "Id", "Price__EUR_", "bought"));
       EXPECT_THAT(model.label.vocabulary, ElementsAre("no", "yes"));
-      EXPECT_THAT(ColumnOf<models::VocabularyListColumn>(model, "City").vocabulary,
+      EXPECT_THAT(ColumnOf<models::VocabularyColumn>(model, "City").vocabulary,
                   ElementsAre("Bern", "Rome, \"IT\""));
       EXPECT_EQ(model.FindColumn("Id"), nullptr) << "ids say nothing";
       EXPECT_THAT(ReportOn(draft, "Id").why, HasSubstr("no two rows have the same"));
