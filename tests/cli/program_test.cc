@@ -128,8 +128,8 @@ TEST_F(ProgramTest, ACsvExportAnswersBySignature) {
   EXPECT_THAT(predict("regression").out, ContainsRegex("^OUTPUTS\n\\[0\\.[0-9]+\\]\n"));
   const Ended unknown = predict("predicts");
   EXPECT_EQ(unknown.exit_code, 65);
-  EXPECT_THAT(unknown.err, HasSubstr("no signature 'predicts'; did you mean 'predict'?; it has "
-                                     "classification, predict, regression, serving_default"));
+  EXPECT_THAT(unknown.err, HasSubstr("no signature 'predicts'; it has classification, predict, "
+                                     "regression, serving_default; did you mean 'predict'?"));
 }
 
 TEST_F(ProgramTest, AJobsDirectorySuggestsItsNewestExport) {
