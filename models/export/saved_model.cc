@@ -390,9 +390,10 @@ absl::StatusOr<std::map<std::string, SignatureMethod>> ReadSignatures(
   }
   std::map<std::string, SignatureMethod> methods;
   for (const auto& [name, signature] : parsed.meta_graphs(0).signature_def()) {
-    const auto* const known = std::ranges::find_if(kMethodNames, [&](const MethodName& method) {
-      return signature.method_name() == kMethodPrefix + method.name;
-    });
+    const std::string& wanted = signature.method_name();
+    const auto* const known = std::ranges::find_if(
+        kMethodNames,
+        [&wanted](const MethodName& method) { return wanted == kMethodPrefix + method.name; });
     if (known == std::end(kMethodNames)) {
       return base::DataLoss("its signature '{}' has the unknown method '{}'", name,
                             signature.method_name());

@@ -125,7 +125,7 @@ bool IsTakenAsIntegers(const ModelDescription& description, const Field& field) 
 std::vector<CrossKey> KeysAsHashed(const ModelDescription& description,
                                    const CrossedColumn& column) {
   std::vector<CrossKey> keys = column.keys;
-  std::ranges::stable_partition(keys, [&](const CrossKey& key) {
+  std::stable_partition(keys.begin(), keys.end(), [&](const CrossKey& key) {
     return key.is_column || FieldNamed(description, key.name).is_list();
   });
   return keys;
