@@ -156,11 +156,11 @@ TEST(VocabularyFileTest, WrongFilesAreNamedWithTheirLine) {
   const dime::testing::TempDir dir;
   const auto parse = [&](const char* content) {
     EXPECT_OK(storage::LocalFileSystem().WriteAtomically(dir.path() + "/tags.txt", content));
-    return base::MessageOf(
+    return std::string(base::MessageOf(
         ParseDescription(Replaced("{kind: vocabulary_list, vocabulary: [a, b, c], oov_buckets: 2}",
                                   "{kind: vocabulary_file, file: tags.txt}"),
                          dir.path() + "/lists.yaml", "")
-            .status());
+            .status()));
   };
   EXPECT_THAT(parse("a\nb\na\n"), HasSubstr("line 3"));
   EXPECT_THAT(parse("a\n\nb\n"), HasSubstr("line 2"));
