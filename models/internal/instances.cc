@@ -4,10 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "models/internal/feature_columns.h"
 #include "models/internal/text.h"
 #include "runtime/base/suggest.h"
 #include "runtime/records/csv.h"
@@ -206,7 +208,10 @@ bool JsonInstance::string(std::string& text) {
 
 // Takes the value of a feature over, or says what is wrong with it.
 struct TakeFeature {
+  static constexpr std::string_view kIntegers = "an int64_list";
+  static constexpr std::string_view kFloats = "a float_list";
   bool is_text;
+  bool takes_integers;
   OwnedValue* value;
 
   absl::Status operator()(const std::vector<std::string>& values) const {
@@ -225,6 +230,11 @@ struct TakeFeature {
 
   template <typename Number>
   absl::Status operator()(const std::vector<Number>& values) const {
+    constexpr bool kAreIntegers = std::is_same_v<Number, std::int64_t>;
+    if (!is_text && kAreIntegers != takes_integers) {  // As the export's parser does.
+      return base::InvalidArgument("is {}; {} is expected", kAreIntegers ? kIntegers : kFloats,
+                                   takes_integers ? kIntegers : kFloats);
+    }
     if (value->is_list) {
       value->numbers.assign(values.begin(), values.end());
       return absl::OkStatus();
@@ -268,8 +278,14 @@ absl::Status AppendCsvInstance(const Model& model, std::string_view line, Batch*
   }
   std::vector<std::string_view> fields = reader.fields();
   const ModelDescription& description = model.description();
-  if (fields.size() + 1 == description.input.fields.size()) {
+  const std::size_t num_fields = description.input.fields.size();
+  if (fields.size() + 1 == num_fields) {
     fields.insert(fields.begin() + description.FindField(description.label.field), "");
+  }
+  if (fields.size() != num_fields) {
+    return base::InvalidArgument("has {} field{}; {} are expected, or {} without the label '{}'",
+                                 fields.size(), fields.size() == 1 ? "" : "s", num_fields,
+                                 num_fields - 1, description.label.field);
   }
   const auto error = model.encoder().AppendFields(fields, LabelUse::kIgnored, batch);
   if (error.has_value()) return ToStatus(model, *error);
@@ -283,11 +299,14 @@ absl::Status AppendExampleInstance(const Model& model, std::string_view example,
   for (const int position : model.encoder().feature_fields()) {
     OwnedValue& value = values[static_cast<std::size_t>(position)];
     const bool is_text = IsText(model, position);
+    const bool takes_integers = IsTakenAsIntegers(
+        model.description(), model.description().input.fields[static_cast<std::size_t>(position)]);
     const auto found = features->find(FieldName(model, position));
     value.is_list = IsList(model, position);
     value.present = found != features->end() || is_text || value.is_list;
     if (found == features->end()) continue;
-    if (absl::Status status = std::visit(TakeFeature{is_text, &value}, found->second);
+    if (absl::Status status =
+            std::visit(TakeFeature{is_text, takes_integers, &value}, found->second);
         !status.ok()) {
       return base::InvalidArgument("feature '{}': {}", found->first, base::MessageOf(status));
     }

@@ -40,7 +40,7 @@ storage::FileSystem& Files() { return storage::LocalFileSystem(); }
 records::Example SomeExample() {
   using Strings = std::vector<std::string>;
   return {{"age", std::vector<float>{25}},
-          {"education_num", std::vector<std::int64_t>{7}},
+          {"education_num", std::vector<float>{7}},
           {"gender", Strings{" Male"}},
           {"marital_status", Strings{" Never-married"}},
           {"occupation", Strings{" Machine-op-inspct"}},
@@ -228,7 +228,7 @@ TEST_F(PredictorTest, BadLinesNameInstanceAndReason) {
     return StatusIs(kInvalidArgument, AllOf(HasSubstr("instance 2"), HasSubstr(reason)));
   };
   EXPECT_THAT(CsvStatus(""), is_bad("blank"));
-  EXPECT_THAT(CsvStatus("1,2"), is_bad("2 fields"));
+  EXPECT_THAT(CsvStatus("1,2"), is_bad("has 2 fields; 15 are expected, or 14 without the label "));
   EXPECT_THAT(CsvStatus(With(kCsv, "25", "old")), is_bad("'age'"));
   EXPECT_THAT(CsvStatus(std::string(kCsv) + "\n" + kCsv), is_bad("more than one line"));
   EXPECT_THAT(CsvStatus("\"25"), is_bad("quote"));
@@ -251,6 +251,10 @@ TEST_F(PredictorTest, BadExamplesNameInstanceFeatureAndReason) {
   EXPECT_THAT(status_with("age", std::vector<std::string>{"25"}), is_bad("'age'", "the string"));
   EXPECT_THAT(status_with("age", std::vector<std::string>{}), is_bad("'age'", "0 values"));
   EXPECT_THAT(status_with("age", std::vector<float>{1, 2}), is_bad("'age'", "2 values"));
+  EXPECT_THAT(status_with("age", std::vector<std::int64_t>{25}),
+              is_bad("'age'", "an int64_list; a float_list is expected"));
+  EXPECT_THAT(status_with("gender", std::vector<std::int64_t>{1}),
+              is_bad("'gender'", "the number 1"));
   EXPECT_THAT(status_with("gender", std::vector<float>{1}), is_bad("'gender'", "the number 1"));
   EXPECT_THAT(predictor_->PredictExamples(std::vector<std::string>{"\xff"}),
               is_bad("", "not a tf.Example"));
