@@ -11,7 +11,9 @@ constexpr ExitCodeMeaning kMeanings[] = {
     {kExitBug, "a bug in dime: please report it, with the message"},
     {kExitIo, "reading or writing failed: disk full, not a directory, out of memory"},
     {kExitPermission, "not allowed: permissions or credentials"},
-    {kExitConfig, "the model description is wrong, or the job directory holds another model"},
+    {kExitConfig,
+     "the model description is wrong, the job directory holds another model, or training has "
+     "diverged"},
     {kExitHungUp, "the terminal went away (SIGHUP); training has written a checkpoint first"},
     {kExitInterrupted, "interrupted (Ctrl-C); training has written a checkpoint first"},
     {kExitUnread, "nobody reads the output any more"},

@@ -18,7 +18,7 @@ enum ExitCode : int {
   kExitBug = 70,           // A bug of dime's.
   kExitIo = 74,            // Reading or writing failed; disk or memory is full.
   kExitPermission = 77,    // Not allowed.
-  kExitConfig = 78,        // A model description, or what it is to fit with, is wrong.
+  kExitConfig = 78,        // A model description is wrong: in itself, for what is there, to train.
   kExitHungUp = 129,       // SIGHUP.
   kExitInterrupted = 130,  // SIGINT.
   kExitUnread = 141,       // SIGPIPE, as shells have it.

@@ -103,7 +103,8 @@ void TrainingReporter::Finish(const worker::TrainingResult& result) {
   Stop();
   const std::int64_t num_steps = result.global_step - result.first_step;
   if (num_steps > 0) {
-    Log(Severity::kInfo, "{} steps taken, {} a second, loss of the last one {:.4g}", num_steps,
+    Log(Severity::kInfo,
+        "{} steps taken, {} a second between checkpoints, loss of the last one {:.4g}", num_steps,
         FormatRate(result.steps_per_second), result.final_loss);
   }
   if (!result.interrupted) return;
@@ -129,7 +130,7 @@ std::string FormatResult(const worker::TrainingResult& result, const std::string
   for (const auto& phase : result.phase_seconds) total_seconds += phase.second;
   std::vector<TableRow> rows = {{"steps", std::to_string(result.global_step)}};
   if (result.steps_per_second > 0) {
-    rows.push_back({"speed", fmt::format("{} steps/s; {:.2f} s in all",
+    rows.push_back({"speed", fmt::format("{} steps/s between checkpoints; {:.2f} s in all",
                                          FormatRate(result.steps_per_second), total_seconds)});
   }
   if (result.bad_records > 0) rows.push_back({"bad records", std::to_string(result.bad_records)});

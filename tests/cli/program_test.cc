@@ -417,6 +417,7 @@ TEST_F(ProgramTest, HelpIsOnStdout) {
       {{}, "To begin with:"},
       {{"--help"}, "local train"},
       {{"help", "exit-codes"}, " 65  input data"},
+      {{"help", "exit-codes"}, "or training has diverged"},
       {{"help", "help"}, "exit-codes, trainer.task, version"},
       {{"help", "trainer.task"}, "--train-batch-size N"},
       {{"help", "ml-engine", "local", "train"}, "Example:"},

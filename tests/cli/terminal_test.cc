@@ -260,6 +260,15 @@ TEST_F(TrainingReporterTest, AJobThatIsAtItsEndAlreadyEvaluatesAtOnce) {
   EXPECT_EQ(Written(), "\r\033[J");
 }
 
+TEST(TrainingResultTest, TheSpeedSaysWhatItLeavesOut) {
+  worker::TrainingResult result;
+  result.global_step = 1000;
+  result.steps_per_second = 5203;
+  result.phase_seconds = {{"train", 0.2}, {"checkpoint", 0.3}};
+  EXPECT_THAT(FormatResult(result, "job"),
+              HasSubstr("5,203 steps/s between checkpoints; 0.50 s in all\n"));
+}
+
 TEST(PredictionOutputTest, FloatsAreWrittenAsPythonWritesThem) {
   EXPECT_EQ(FormatPythonFloat(0.0583675391972065f), "0.0583675391972065");
   EXPECT_EQ(FormatPythonFloat(-2.780855178833008f), "-2.780855178833008");
