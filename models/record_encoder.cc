@@ -74,10 +74,17 @@ class RecordEncoder::Impl {
         feature_fields_.push_back(field.position);
       }
     }
+    label_fields_.push_back(plan_.label.number.position);
+    if (plan_.label.weight) label_fields_.push_back(plan_.label.weight->position);
   }
 
   [[nodiscard]] const Schema& schema() const { return plan_.schema; }
   [[nodiscard]] const std::vector<int>& feature_fields() const { return feature_fields_; }
+  [[nodiscard]] const std::vector<int>& label_fields() const { return label_fields_; }
+  [[nodiscard]] bool HoldsIds(int field) const {
+    const auto is_at = [field](const auto& planned) { return planned.position == field; };
+    return std::ranges::any_of(plan_.lists, is_at) && std::ranges::none_of(plan_.numbers, is_at);
+  }
   [[nodiscard]] Batch NewBatch() const;
 
   // Appends the record whose field p is value_at(p).
@@ -88,6 +95,9 @@ class RecordEncoder::Impl {
                   std::vector<RowError>* errors) const;
 
  private:
+  template <typename ValueAt>
+  std::optional<RecordError> AppendRecord(const ValueAt& value_at, LabelUse label,
+                                          Workspace* workspace, Batch* batch) const;
   template <typename ValueAt>
   std::optional<RecordError> Read(const ValueAt& value_at, LabelUse label,
                                   Workspace* workspace) const;
@@ -107,6 +117,7 @@ class RecordEncoder::Impl {
 
   const EncoderPlan plan_;
   std::vector<int> feature_fields_;
+  std::vector<int> label_fields_;
 
   mutable std::mutex mutex_;                                    // Guards what follows.
   mutable std::vector<std::unique_ptr<Workspace>> workspaces_;  // Those that nobody uses.
@@ -220,15 +231,21 @@ std::optional<RecordError> RecordEncoder::Impl::Append(std::size_t num_fields,
                               num_fields == 1 ? "" : "s", plan_.field_names.size(), hint)};
   }
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
-  workspace->block.num_records = 1;
-  auto error = Read(value_at, label, workspace.get());
-  if (!error) {
-    RunDerivedSteps(&workspace->block);
-    error = workspace->lists.RunSteps(workspace->block);
-  }
-  if (!error) AppendBlock(label, *workspace, batch);
+  auto error = AppendRecord(value_at, label, workspace.get(), batch);
   GiveBack(std::move(workspace));
   return error;
+}
+
+template <typename ValueAt>
+std::optional<RecordError> RecordEncoder::Impl::AppendRecord(const ValueAt& value_at,
+                                                             LabelUse label, Workspace* workspace,
+                                                             Batch* batch) const {
+  workspace->block.num_records = 1;
+  if (auto error = Read(value_at, label, workspace)) return error;
+  RunDerivedSteps(&workspace->block);
+  if (auto error = workspace->lists.RunSteps(workspace->block)) return error;
+  AppendBlock(label, *workspace, batch);
+  return std::nullopt;
 }
 
 void RecordEncoder::Impl::AppendRows(const records::TextRows& rows, LabelUse label, Batch* batch,
@@ -239,14 +256,14 @@ void RecordEncoder::Impl::AppendRows(const records::TextRows& rows, LabelUse lab
       return FieldValue{.text = rows.field(row, position), .number = std::nullopt, .present = true};
     };
   };
+  std::unique_ptr<Workspace> workspace = TakeWorkspace();
   if (!plan_.lists.empty()) {
     for (std::size_t row = 0; row < rows.num_rows(); ++row) {
-      auto error = Append(rows.num_fields(), values_of(row), label, batch);
+      auto error = AppendRecord(values_of(row), label, workspace.get(), batch);
       if (error) errors->push_back({.row = row, .error = *std::move(error)});
     }
-    return;
+    return GiveBack(std::move(workspace));
   }
-  std::unique_ptr<Workspace> workspace = TakeWorkspace();
   const std::vector<std::size_t>& wrong = workspace->rows.Read(rows, label, &workspace->block);
   if (!wrong.empty()) DropRecords(wrong, &workspace->block);
   RunDerivedSteps(&workspace->block);
@@ -319,6 +336,8 @@ RecordEncoder::RecordEncoder(RecordEncoder&&) noexcept = default;
 const Schema& RecordEncoder::schema() const { return impl_->schema(); }
 Batch RecordEncoder::NewBatch() const { return impl_->NewBatch(); }
 const std::vector<int>& RecordEncoder::feature_fields() const { return impl_->feature_fields(); }
+const std::vector<int>& RecordEncoder::label_fields() const { return impl_->label_fields(); }
+bool RecordEncoder::HoldsIds(int field) const { return impl_->HoldsIds(field); }
 
 std::optional<RecordError> RecordEncoder::AppendFields(std::span<const std::string_view> fields,
                                                        LabelUse label, Batch* batch) const {

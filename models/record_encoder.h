@@ -55,9 +55,10 @@ struct FieldValue {
   std::string_view text;
   std::optional<double> number;
   bool present = false;
-  bool is_list = false;  // The values are these instead: all texts, or all numbers.
-  std::span<const std::string> texts = {};
+  bool is_list = false;  // The values are those that follow instead, of one kind.
+  std::span<const std::string_view> texts = {};
   std::span<const double> numbers = {};
+  std::span<const std::int64_t> integers = {};  // Also one that `number` may not hold exactly.
 };
 
 enum class LabelUse { kRequired, kIgnored };
@@ -89,6 +90,10 @@ class RecordEncoder {
   // The positions in InputFormat::fields of the fields that features need (not the label, not
   // unused ones).
   [[nodiscard]] const std::vector<int>& feature_fields() const;
+  // The same of those that have to be there for training: the label, and what weighs examples.
+  [[nodiscard]] const std::vector<int>& label_fields() const;
+  // Whether all that is made of a field takes its integers as ids, which may have 64 bits.
+  [[nodiscard]] bool HoldsIds(int field) const;
 
  private:
   class Impl;

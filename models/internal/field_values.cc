@@ -97,6 +97,11 @@ std::optional<std::string> ReadLabel(const LabelPlan& label, const FieldValue& v
 
 std::optional<std::string> ReadWeight(const NumberField& field, const FieldValue& value,
                                       bool trim_blanks, float* out) {
+  // An example that counts nothing, because nobody said how much, would be lost in silence.
+  const bool is_missing = value.present && !value.number && Trimmed(value.text).empty();
+  if (is_missing && field.default_value == 0) {
+    return "is missing; a weight is expected (a `default` above 0 may stand for it)";
+  }
   if (auto reason = ReadNumber(field, value, trim_blanks, out)) return reason;
   if (*out >= 0) return std::nullopt;
   return fmt::format("{} is no weight; a number of 0 or above is expected", *out);

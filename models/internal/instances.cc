@@ -26,6 +26,7 @@ struct OwnedValue {
   bool is_list = false;
   std::vector<std::string> texts;
   std::vector<double> numbers;
+  std::vector<std::int64_t> integers;
 };
 
 // Values by field, as RecordEncoder takes them.
@@ -54,13 +55,17 @@ absl::Status ToStatus(const Model& model, const RecordError& error) {
 
 absl::Status AppendValues(const Model& model, const Values& values, Batch* batch) {
   std::vector<FieldValue> views;
+  std::vector<std::vector<std::string_view>> texts;
+  texts.reserve(values.size());
   for (const OwnedValue& value : values) {
+    texts.emplace_back(value.texts.begin(), value.texts.end());
     views.push_back({.text = value.text,
                      .number = value.number,
                      .present = value.present,
                      .is_list = value.is_list,
-                     .texts = value.texts,
-                     .numbers = value.numbers});
+                     .texts = texts.back(),
+                     .numbers = value.numbers,
+                     .integers = value.integers});
   }
   const auto error = model.encoder().AppendValues(views, LabelUse::kIgnored, batch);
   return error.has_value() ? ToStatus(model, *error) : absl::OkStatus();
@@ -235,11 +240,13 @@ struct TakeFeature {
       return base::InvalidArgument("is {}; {} is expected", kAreIntegers ? kIntegers : kFloats,
                                    takes_integers ? kIntegers : kFloats);
     }
-    if (value->is_list) {
+    if (!value->is_list) DIME_RETURN_IF_ERROR(CheckOne(values.size()));
+    if constexpr (kAreIntegers) {
+      value->integers = values;
+    } else {
       value->numbers.assign(values.begin(), values.end());
-      return absl::OkStatus();
     }
-    DIME_RETURN_IF_ERROR(CheckOne(values.size()));
+    if (value->is_list) return absl::OkStatus();
     value->number = static_cast<double>(values[0]);  // The encoder refuses it where text belongs.
     return absl::OkStatus();
   }

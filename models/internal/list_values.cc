@@ -62,7 +62,8 @@ std::optional<std::string> RecordLists::Read(std::size_t list, const FieldValue&
   out->is_missing.clear();
   for (const int slot : field.ids) ids_[Index(slot)].clear();
   if (!value.present) return "is missing; a list of values is expected";
-  auto reason = value.is_list  ? ReadItems(field, value, out)
+  const bool has_items = value.is_list || !value.integers.empty();
+  auto reason = has_items      ? ReadItems(field, value, out)
                 : value.number ? AddNumber(field, *value.number, out)
                                : ReadText(field, value.text, out);
   if (reason) return reason;
@@ -76,7 +77,7 @@ std::optional<std::string> RecordLists::Read(std::size_t list, const FieldValue&
 
 std::optional<std::string> RecordLists::ReadItems(const ListField& field, const FieldValue& value,
                                                   Values* out) {
-  for (const std::string& text : value.texts) {
+  for (const std::string_view text : value.texts) {
     if (field.type != FieldType::kString) {
       return fmt::format("has the string {}; numbers are expected", Quoted(text));
     }
@@ -84,6 +85,12 @@ std::optional<std::string> RecordLists::ReadItems(const ListField& field, const 
   }
   for (const double number : value.numbers) {
     if (auto reason = AddNumber(field, number, out)) return reason;
+  }
+  for (const std::int64_t integer : value.integers) {
+    auto reason = field.type == FieldType::kInteger
+                      ? AddItem(field, "", integer, out)
+                      : AddNumber(field, static_cast<double>(integer), out);
+    if (reason) return reason;
   }
   return std::nullopt;
 }
@@ -134,7 +141,7 @@ std::optional<std::string> RecordLists::AddNumber(const ListField& field, double
     return fmt::format("has the number {}; strings are expected", number);
   }
   if (field.type == FieldType::kInteger) {
-    const bool is_integer = std::fabs(number) <= kMaxExactInteger && number == std::floor(number);
+    const bool is_integer = std::fabs(number) < kMaxExactInteger && number == std::floor(number);
     if (!is_integer) return fmt::format("{} is not an integer below 2^53", number);
     return AddItem(field, "", static_cast<std::int64_t>(number), out);
   }

@@ -97,8 +97,13 @@ void RowColumns::ReadTexts(const records::TextRows& rows, const TextField& field
 }
 
 void RowColumns::ReadWeights(const records::TextRows& rows, float* out) {
-  ReadNumbers(rows, *plan_.label.weight, out);
-  for (std::size_t r = 0; r < rows.num_rows(); ++r) is_wrong_[r] |= out[r] < 0;
+  const NumberField& field = *plan_.label.weight;
+  ReadNumbers(rows, field, out);
+  const auto column = rows.column(static_cast<std::size_t>(field.position));
+  for (std::size_t r = 0; r < rows.num_rows(); ++r) {
+    if (out[r] > 0) continue;
+    if (ReadWeight(field, AsValue(column[r]), plan_.trim_blanks, &out[r])) is_wrong_[r] = true;
+  }
 }
 
 void RowColumns::ReadLabels(const records::TextRows& rows, float* out) {

@@ -120,6 +120,7 @@ TEST_F(ListsTest, WrongListsAreExplainedAndLeaveTheBatchAsItWas) {
   EXPECT_THAT(Append("a,1,7.5,,x,1,5"), HasSubstr("'7.5' is not an integer"));
   EXPECT_THAT(Append("a,1,7,1;2;3,x,1,5"), HasSubstr("has 3 values; 2 are expected"));
   EXPECT_THAT(Append("a,1,7,,x,-1,5"), HasSubstr("-1 is no weight"));
+  EXPECT_THAT(Append("a,1,7,,x,,5"), HasSubstr("is missing; a weight is expected"));
   EXPECT_EQ(batch_.num_examples, 0);
   for (const IdColumn& column : batch_.ids) EXPECT_THAT(column.ids, IsEmpty());
 }

@@ -17,7 +17,7 @@ ExampleFileReader::ExampleFileReader(const models::ModelDescription& description
                                      ExampleCollector& collector)
     : pool_(pool),
       collector_(collector),
-      parser_(description.input, description.label, encoder),
+      parser_(description.input, encoder),
       max_framed_bytes_(options.max_record_bytes + records::kRecordFrameBytes),
       piece_bytes_(std::max(options.window_bytes, min_window_bytes()) / kPiecesPerWindow) {}
 

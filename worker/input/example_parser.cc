@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "runtime/base/check.h"
@@ -24,34 +25,9 @@ constexpr std::size_t kMaxReasonChars = 160;
 
 const models::FieldValue kDefaultValue = {.text = "", .number = std::nullopt, .present = true};
 
-// What is wrong with a number in the field; "" when nothing is.
-std::string CheckNumber(FieldType type, double number) {
-  const bool is_int32 = number == std::floor(number) &&
-                        number >= std::numeric_limits<std::int32_t>::min() &&
-                        number <= std::numeric_limits<std::int32_t>::max();
-  if (type != FieldType::kInteger || is_int32) return "";
-  return fmt::format("{} is not an integer of 32 bits", number);
-}
-
-// Takes the value of a feature for a field of type `type`. Returns what is wrong with it, or "".
-std::string TakeValue(const ExampleReader& reader, const ExampleReader::Feature& feature,
-                      FieldType type, models::FieldValue* value) {
-  *value = kDefaultValue;
-  if (feature.kind == Kind::kNone) return "";
-  if (feature.count != 1) {
-    return fmt::format("has {} values; one is expected", feature.count);
-  }
-  if (feature.kind == Kind::kBytes) {
-    value->text = reader.Bytes(feature)[0];
-    if (type == FieldType::kString) return "";
-    return fmt::format("is the string '{}'; a number is expected",
-                       Printable(value->text, kMaxQuotedChars));
-  }
-  const double number = feature.kind == Kind::kFloats
-                            ? static_cast<double>(reader.Floats(feature)[0])
-                            : static_cast<double>(reader.Integers(feature)[0]);
-  value->number = number;  // The encoder refuses it where text belongs.
-  return CheckNumber(type, number);
+bool FitsIn32Bits(double number) {
+  return number == std::floor(number) && number >= std::numeric_limits<std::int32_t>::min() &&
+         number <= std::numeric_limits<std::int32_t>::max();
 }
 
 }  // namespace
@@ -59,20 +35,21 @@ std::string TakeValue(const ExampleReader& reader, const ExampleReader::Feature&
 // Memory that is kept from record to record.
 class ExampleParser::Scratch {
  public:
-  explicit Scratch(std::size_t num_fields) : values(num_fields, kDefaultValue) {}
+  explicit Scratch(std::size_t num_fields)
+      : values(num_fields, kDefaultValue), numbers(num_fields) {}
 
   ExampleReader reader;
-  std::vector<models::FieldValue> values;  // By field.
+  std::vector<models::FieldValue> values;    // By field.
+  std::vector<std::vector<double>> numbers;  // By field: what `values` of lists of floats view.
   // The field that the i-th feature of the record before was, or -1: writers keep an order.
   std::vector<int> fields_of_last;
 };
 
-ExampleParser::ExampleParser(const models::InputFormat& format, const models::Label& label,
+ExampleParser::ExampleParser(const models::InputFormat& format,
                              const models::RecordEncoder& encoder)
     : format_(format), encoder_(encoder), used_fields_(encoder.feature_fields()) {
-  for (std::size_t f = 0; f < format_.fields.size(); ++f) {
-    if (format_.fields[f].name == label.field) used_fields_.push_back(static_cast<int>(f));
-  }
+  const std::vector<int>& more = encoder.label_fields();
+  used_fields_.insert(used_fields_.end(), more.begin(), more.end());
 }
 
 absl::StatusOr<ParsedText> ExampleParser::Parse(std::string_view records,
@@ -108,9 +85,11 @@ void ExampleParser::ParseExample(std::string_view example, std::uint64_t offset,
     const auto refused =
         encoder_.AppendValues(scratch.values, models::LabelUse::kRequired, &parsed->examples);
     if (!refused) return;
-    error =
-        fmt::format("feature '{}': {}",
-                    format_.fields[static_cast<std::size_t>(refused->field)].name, refused->reason);
+    error = refused->field < 0
+                ? refused->reason
+                : fmt::format("feature '{}': {}",
+                              format_.fields[static_cast<std::size_t>(refused->field)].name,
+                              refused->reason);
   }
   ++parsed->num_bad_records;
   if (parsed->bad_records.size() >= kMaxBadRecordMessages) return;
@@ -128,12 +107,48 @@ std::string ExampleParser::TakeFeatures(Scratch& scratch) const {
     const int field = FindField(features[i].name, scratch.fields_of_last[i]);
     scratch.fields_of_last[i] = field;
     if (field < 0) continue;
-    const auto f = static_cast<std::size_t>(field);
-    const std::string error =
-        TakeValue(scratch.reader, features[i], format_.fields[f].type, &scratch.values[f]);
-    if (!error.empty()) return fmt::format("feature '{}': {}", format_.fields[f].name, error);
+    const std::string error = TakeFeature(features[i], field, scratch);
+    if (!error.empty()) {
+      return fmt::format("feature '{}': {}", format_.fields[static_cast<std::size_t>(field)].name,
+                         error);
+    }
   }
   return "";
+}
+
+// Takes the values of a feature for its field. Returns what is wrong with them, or "".
+std::string ExampleParser::TakeFeature(const ExampleReader::Feature& feature, int field,
+                                       Scratch& scratch) const {
+  const auto f = static_cast<std::size_t>(field);
+  const models::Field& described = format_.fields[f];
+  models::FieldValue& value = scratch.values[f];
+  value = kDefaultValue;  // A name may be there twice.
+  if (feature.kind == Kind::kNone) return "";
+  value.is_list = described.is_list();
+  if (!value.is_list && feature.count != 1) {
+    return fmt::format("has {} values; one is expected", feature.count);
+  }
+  if (feature.kind == Kind::kBytes) {
+    value.texts = scratch.reader.Bytes(feature);
+    if (!value.is_list) value.text = value.texts.front();
+    if (described.type == FieldType::kString || feature.count == 0) return "";
+    return fmt::format("is the string '{}'; a number is expected",
+                       Printable(value.texts.front(), kMaxQuotedChars));
+  }
+  if (feature.kind == Kind::kIntegers) {
+    value.integers = scratch.reader.Integers(feature);
+    if (!value.is_list) value.number = static_cast<double>(value.integers.front());
+  } else {
+    const std::span<const float> floats = scratch.reader.Floats(feature);
+    scratch.numbers[f].assign(floats.begin(), floats.end());
+    value.numbers = scratch.numbers[f];
+    if (!value.is_list) value.number = value.numbers.front();
+  }
+  // The encoder refuses numbers where text belongs.
+  const bool is_checked =
+      !value.is_list && described.type == FieldType::kInteger && !encoder_.HoldsIds(field);
+  if (!is_checked || FitsIn32Bits(*value.number)) return "";
+  return fmt::format("{} is not an integer of 32 bits", *value.number);
 }
 
 // The position of a field that the model uses, or -1.

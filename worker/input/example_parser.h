@@ -1,8 +1,9 @@
 // worker/input/example_parser.h - framed tf.Examples to encoded examples, and to what is said about
 // the bad ones.
 //
-// A feature is a field of the model's by its name, with one value: integers or floats for a number,
-// bytes for a string. One that is missing is the field's default. Features that the model does not
+// A feature is a field of the model's by its name, with one value or, for a list, as many as it
+// takes: integers or floats for numbers, bytes for strings. One that is missing is the field's
+// default, or an empty list. Features that the model does not
 // use are passed over.
 // Threads: const methods may be called from any thread.
 #pragma once
@@ -22,8 +23,7 @@ namespace dime::worker {
 class ExampleParser {
  public:
   // Both outlive this object.
-  ExampleParser(const models::InputFormat& format, const models::Label& label,
-                const models::RecordEncoder& encoder);
+  ExampleParser(const models::InputFormat& format, const models::RecordEncoder& encoder);
 
   // Parses whole records with their frames, the first of which is at byte `offset` of its file.
   // Lines are records here. kDataLoss when a record's data is damaged: what follows cannot be
@@ -38,6 +38,8 @@ class ExampleParser {
   void ParseExample(std::string_view example, std::uint64_t offset, Scratch& scratch,
                     ParsedText* parsed) const;
   std::string TakeFeatures(Scratch& scratch) const;
+  std::string TakeFeature(const records::ExampleReader::Feature& feature, int field,
+                          Scratch& scratch) const;
 
   const models::InputFormat& format_;
   const models::RecordEncoder& encoder_;
