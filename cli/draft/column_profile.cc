@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/draft/text.h"
+#include "runtime/base/text.h"
 #include "runtime/records/csv.h"
 
 namespace dime::cli {
@@ -71,7 +72,7 @@ TableProfile ProfileTable(std::string_view text, const TableFormat& format, std:
     }
     ++table.num_rows;
     for (std::size_t i = 0; i < format.num_columns; ++i) {
-      AddValue(WithoutBlanks(reader.fields()[i]), &table.columns[i]);
+      AddValue(base::Trimmed(reader.fields()[i]), &table.columns[i]);
     }
   }
   for (ColumnProfile& column : table.columns) std::ranges::sort(column.numbers);

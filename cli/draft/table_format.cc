@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/draft/text.h"
+#include "runtime/base/text.h"
 #include "runtime/records/csv.h"
 
 namespace dime::cli {
@@ -48,7 +49,7 @@ std::vector<bool> FindNumericColumns(const std::vector<Record>& records, std::si
     std::size_t num_texts = 0;
     for (std::size_t row = 1; row < records.size(); ++row) {
       if (records[row].size() != num_columns) continue;
-      const std::string_view value = WithoutBlanks(records[row][column]);
+      const std::string_view value = base::Trimmed(records[row][column]);
       if (value.empty()) continue;
       ++(AsNumber(value) ? num_numbers : num_texts);
     }
@@ -58,9 +59,9 @@ std::vector<bool> FindNumericColumns(const std::vector<Record>& records, std::si
 }
 
 bool RecursBelow(const std::vector<Record>& records, std::size_t column) {
-  const std::string_view first = WithoutBlanks(records[0][column]);
+  const std::string_view first = base::Trimmed(records[0][column]);
   return std::any_of(records.begin() + 1, records.end(), [&](const Record& record) {
-    return column < record.size() && WithoutBlanks(record[column]) == first;
+    return column < record.size() && base::Trimmed(record[column]) == first;
   });
 }
 
@@ -68,7 +69,7 @@ bool RecursBelow(const std::vector<Record>& records, std::size_t column) {
 bool MayBeHeader(const Record& record) {
   std::set<std::string_view> names;
   return std::ranges::all_of(record, [&](const std::string& field) {
-    const std::string_view name = WithoutBlanks(field);
+    const std::string_view name = base::Trimmed(field);
     return !name.empty() && !AsNumber(name) && names.insert(name).second;
   });
 }
@@ -79,7 +80,7 @@ void DetectHeader(const std::vector<Record>& records, std::string_view label, Ta
     format->why_header = "the first line holds numbers, empty or repeated values";
     return;
   }
-  const auto is_label = [label](std::string_view name) { return WithoutBlanks(name) == label; };
+  const auto is_label = [label](std::string_view name) { return base::Trimmed(name) == label; };
   if (std::ranges::any_of(first, is_label)) {
     format->has_header = true;
     format->why_header = "the first line names the label";
@@ -111,7 +112,7 @@ std::int64_t LinesBeforeSecondRecord(std::string_view text, char separator) {
 }
 
 bool HasBlanks(std::string_view value) {
-  return !value.empty() && WithoutBlanks(value).size() < value.size();
+  return !value.empty() && base::Trimmed(value).size() < value.size();
 }
 
 // Whether a column has blanks around nine values of ten.
@@ -165,7 +166,7 @@ absl::StatusOr<TableFormat> DetectFormat(std::string_view text, std::optional<bo
     DetectHeader(records, label, &format);
   }
   if (format.has_header) {
-    for (const std::string& name : records[0]) format.header.emplace_back(WithoutBlanks(name));
+    for (const std::string& name : records[0]) format.header.emplace_back(base::Trimmed(name));
     format.header.resize(format.num_columns);
     format.header_lines = LinesBeforeSecondRecord(text, format.separator);
     records.erase(records.begin());

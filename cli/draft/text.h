@@ -7,9 +7,6 @@
 
 namespace dime::cli {
 
-// Without white space at both ends.
-[[nodiscard]] std::string_view WithoutBlanks(std::string_view text);
-
 // As descriptions' fields are read: a whole number of 32 bits, and a finite one that a float takes.
 [[nodiscard]] bool IsInteger(std::string_view text);
 [[nodiscard]] std::optional<float> AsNumber(std::string_view text);

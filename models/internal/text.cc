@@ -12,22 +12,6 @@ namespace {
 
 bool IsControl(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
 
-// The length of the UTF-8 sequence at the start of `text`; 0 when there is none (RFC 3629).
-std::size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const bool is_overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
-  const bool is_surrogate = lead == 0xed && byte(1) >= 0xa0;
-  const bool is_too_large = lead == 0xf4 && byte(1) >= 0x90;
-  return is_overlong || is_surrogate || is_too_large ? 0 : length;
-}
-
 template <typename T>
 bool ParseDecimal(std::string_view text, T* out) {
   const char* const end = text.data() + text.size();
@@ -84,7 +68,7 @@ std::size_t FindUnprintable(std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const bool is_layout = byte == '\t' || byte == '\n' || byte == '\r';
     if (IsControl(byte) && !is_layout) return i;
-    const std::size_t length = Utf8Length(text.substr(i));
+    const std::size_t length = base::Utf8Length(text.substr(i));
     if (length == 0) return i;
     i += length;
   }

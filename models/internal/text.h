@@ -6,15 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/base/text.h"
+
 namespace dime::models::internal {
 
-// Without white space at both ends.
-[[nodiscard]] inline std::string_view Trimmed(std::string_view text) {
-  const auto is_blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
+using base::Trimmed;
 
 // The whole text as a number, blanks around it allowed. Integers as TensorFlow's DecodeCSV takes
 // them; floats in decimal, "nan" and "inf" included. False, and *out as it was, when it is none or

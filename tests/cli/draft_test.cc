@@ -12,6 +12,7 @@
 #include "models/description.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
 
 namespace dime::cli {
 namespace {
@@ -261,21 +262,9 @@ TEST_F(DraftTest, AMissingLabelIsSaid) {
 
 TEST_F(DraftTest, AGzipFileIsUnpacked) {
   std::string packed;
-  class PackedFile : public storage::AtomicFile {
-   public:
-    explicit PackedFile(std::string* text) : text_(*text) {}
-    absl::Status Append(std::string_view data) override {
-      text_ += data;
-      return absl::OkStatus();
-    }
-    absl::Status Commit() override { return absl::OkStatus(); }
-
-   private:
-    std::string& text_;
-  };
   const auto rows = MakeCensusRows({});
   std::vector<std::unique_ptr<storage::AtomicFile>> files;
-  files.push_back(std::make_unique<PackedFile>(&packed));
+  files.push_back(std::make_unique<dime::testing::TextFile>(&packed));
   ASSERT_OK(WriteRows(*rows, {.num_rows = 20'000, .gzip = true}, files));
   const Draft plain = Describe(SyntheticCsv(*rows, 20'000, 1), {.label = "15"}).draft;
   EXPECT_EQ(Describe(packed, {.label = "15"}).draft.page, plain.page);

@@ -22,6 +22,7 @@
 #include "runtime/records/tfrecord.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
 #include "worker/input/dataset.h"
 
 namespace dime::cli {
@@ -29,25 +30,12 @@ namespace {
 
 using ::dime::testing::StatusIs;
 using ::dime::testing::TempDir;
+using ::dime::testing::TextFile;
 using ::testing::AllOf;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-// A file in memory.
-class TextFile : public storage::AtomicFile {
- public:
-  explicit TextFile(std::string* text) : text_(*text) {}
-  absl::Status Append(std::string_view data) override {
-    text_ += data;
-    return absl::OkStatus();
-  }
-  absl::Status Commit() override { return absl::OkStatus(); }
-
- private:
-  std::string& text_;
-};
 
 struct Written {
   std::vector<std::string> files;

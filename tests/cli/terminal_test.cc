@@ -14,6 +14,7 @@
 #include "cli/terminal/table.h"
 #include "cli/training_reporter.h"
 #include "runtime/base/log.h"
+#include "runtime/base/text.h"
 
 namespace dime::cli {
 namespace {

@@ -12,6 +12,20 @@ import tensorflow as tf  # noqa: E402
 tf.get_logger().setLevel("ERROR")
 
 
+def make_estimator(model_dir, kind, linear, deep, dnn_optimizer, linear_optimizer, **more):
+    """TensorFlow's canned estimator of two hidden layers, whose parts take these columns."""
+    v1 = tf.compat.v1
+    args = dict(model_dir=str(model_dir), loss_reduction=v1.losses.Reduction.SUM_OVER_BATCH_SIZE, **more)
+    if kind.startswith("Linear"):
+        args.update(feature_columns=linear, optimizer=linear_optimizer)
+    elif "Combined" in kind:
+        args.update(linear_feature_columns=linear, dnn_feature_columns=deep, dnn_hidden_units=[6, 4],
+                    dnn_optimizer=dnn_optimizer, linear_optimizer=linear_optimizer)
+    else:
+        args.update(feature_columns=deep, hidden_units=[6, 4], optimizer=dnn_optimizer)
+    return getattr(v1.estimator, kind)(**args)
+
+
 def check_same_variables(ours, theirs, what):
     ours, theirs = (tf.train.load_checkpoint(str(path)) for path in (ours, theirs))
     shapes = theirs.get_variable_to_shape_map()

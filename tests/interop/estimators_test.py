@@ -7,7 +7,7 @@ import csv
 import random
 import sys
 
-from beside_tensorflow import check_export, check_same_metrics, check_same_variables, copy_checkpoint
+from beside_tensorflow import check_export, check_same_metrics, check_same_variables, copy_checkpoint, make_estimator
 from harness import Dime, scratch_dir
 
 import numpy as np
@@ -129,17 +129,8 @@ def estimator(model_dir, kind, n_classes, dnn_optimizer, linear_optimizer):
     shape = fc.categorical_column_with_hash_bucket("shape", 7)
     linear = [color, shape, fc.bucketized_column(size, [-1, 0, 1]), size]
     deep = [size, fc.indicator_column(color), fc.embedding_column(shape, 3)]
-    args = dict(model_dir=str(model_dir), loss_reduction=v1.losses.Reduction.SUM_OVER_BATCH_SIZE)
-    if n_classes:
-        args["n_classes"] = n_classes
-    if kind.startswith("Linear"):
-        args.update(feature_columns=linear, optimizer=linear_optimizer)
-    elif "Combined" in kind:
-        args.update(linear_feature_columns=linear, dnn_feature_columns=deep, dnn_hidden_units=[6, 4],
-                    dnn_optimizer=dnn_optimizer, linear_optimizer=linear_optimizer)
-    else:
-        args.update(feature_columns=deep, hidden_units=[6, 4], optimizer=dnn_optimizer)
-    return getattr(v1.estimator, kind)(**args)
+    more = {"n_classes": n_classes} if n_classes else {}
+    return make_estimator(model_dir, kind, linear, deep, dnn_optimizer, linear_optimizer, **more)
 
 
 def make_page(kind, label, dnn_text, linear_text):

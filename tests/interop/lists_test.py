@@ -10,7 +10,7 @@ import csv
 import random
 import sys
 
-from beside_tensorflow import check_same_metrics, check_same_variables, copy_checkpoint
+from beside_tensorflow import check_same_metrics, check_same_variables, copy_checkpoint, make_estimator
 from harness import Dime, check, scratch_dir
 
 import numpy as np
@@ -170,15 +170,7 @@ def estimator(model_dir, kind, dnn_optimizer, linear_optimizer):
             fc.indicator_column(parts), fc.embedding_column(weighted, 2, "mean"), fc.embedding_column(colored, 2, "sqrtn"),
             fc.embedding_column(genre_hash, 3, "sum"), fc.embedding_column(parts, 2, "sqrtn"),
             fc.embedding_column(crosses[1], 2)] + shared
-    args = dict(model_dir=str(model_dir), loss_reduction=v1.losses.Reduction.SUM_OVER_BATCH_SIZE, weight_column="importance")
-    if kind.startswith("Linear"):
-        args.update(feature_columns=linear, optimizer=linear_optimizer)
-    elif "Combined" in kind:
-        args.update(linear_feature_columns=linear, dnn_feature_columns=deep, dnn_hidden_units=[6, 4],
-                    dnn_optimizer=dnn_optimizer, linear_optimizer=linear_optimizer)
-    else:
-        args.update(feature_columns=deep, hidden_units=[6, 4], optimizer=dnn_optimizer)
-    return getattr(v1.estimator, kind)(**args)
+    return make_estimator(model_dir, kind, linear, deep, dnn_optimizer, linear_optimizer, weight_column="importance")
 
 
 def to_line(row):
@@ -187,6 +179,7 @@ def to_line(row):
 
 
 def to_example(row):
+    """With the label, which serving passes over."""
     feature = tf.train.Feature
     texts = lambda values: feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
     floats = lambda values: feature(float_list=tf.train.FloatList(value=values))
@@ -194,7 +187,7 @@ def to_example(row):
     return tf.train.Example(features=tf.train.Features(feature={
         "genres": texts(row[0]), "genre_weights": floats(row[1]), "user": integers([row[2]]), "friend": integers([row[3]]),
         "item": integers([row[4]]), "parts": integers(row[5]), "point": floats(row[6]), "color": texts([row[7]]),
-        "price": floats([row[8]])})).SerializeToString()
+        "price": floats([row[8]]), "importance": floats([row[9]]), "answer": texts([row[10]])})).SerializeToString()
 
 
 def request(rows, export_format, lines, keys):
@@ -221,8 +214,8 @@ def run_case(dime, scratch, number, kind, with_empty, dnn, linear):
                     (DNN_COLUMNS + dnn_text if dnn else "") + "\n")
     (folder / "colors.txt").write_text("\r\n".join(COLORS) + "\r\n")
 
-    def train(job_dir, steps, export_format="CSV"):
-        return dime.train(job_dir, own=["--model", page, "--order", "as-read"], train_files=data,
+    def train(job_dir, steps, export_format="CSV", train_files=data):
+        return dime.train(job_dir, own=["--model", page, "--order", "as-read"], train_files=train_files,
                           eval_files=data, train_batch_size=BATCH_SIZE, train_steps=steps,
                           eval_batch_size=NUM_ROWS, eval_steps=0, export_format=export_format)
 
@@ -235,6 +228,13 @@ def run_case(dime, scratch, number, kind, with_empty, dnn, linear):
     theirs(folder / "tensorflow").train(input_fn(rows, FIRST), max_steps=SECOND)
     train(folder / "dime", SECOND)
     check_same_variables(folder / f"dime/model.ckpt-{SECOND}", folder / f"tensorflow/model.ckpt-{SECOND}", kind)
+
+    with tf.io.TFRecordWriter(str(folder / "rows.tfrecord")) as writer:
+        for row in rows:
+            writer.write(to_example(row))
+    train(folder / "records", SECOND, train_files=folder / "rows.tfrecord")
+    checkpoints = [(folder / job / f"model.ckpt-{SECOND}.data-00000-of-00001").read_bytes() for job in ("dime", "records")]
+    check(checkpoints[0] == checkpoints[1], f"{kind}: TensorFlow's TFRecords train to the bytes that CSV does")
 
     predictions = list(theirs(folder / "dime").predict(input_fn(rows)))
     expected = np.array([prediction["logits"] for prediction in predictions])
