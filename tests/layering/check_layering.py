@@ -38,7 +38,7 @@ CONFINED = {
     r"yaml-cpp/": ["models", "worker", "cli", "runtime/cluster", "tests"],
     r"nlohmann/": ["models", "cli", "tests"],
     r"spdlog/": ["runtime/base"],
-    r"zlib\.h": ["runtime/storage", "cli/data/synthetic", "cli/draft", "tests"],
+    r"zlib\.h": ["runtime/storage", "cli/data/synthetic", "tests"],
     r"CLI/": ["cli", "tests"],
     r".*intrin\.h": ["ops/cpu", "runtime/base", "runtime/records", "bench"],
 }
