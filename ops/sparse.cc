@@ -73,14 +73,17 @@ void AddScaledRow(const float* x, float scale, std::int64_t dim, float* sum) {
   for (std::int64_t i = 0; i < dim; ++i) sum[i] += scale * x[i];
 }
 
-// For linear weights, which mostly have a weight of 1 and a single logit.
-void AddWeightedRow(const float* x, const Values& values, std::size_t value, std::size_t dim,
-                    float* sum) {
-  if (values.weights.empty()) return AddRow(x, static_cast<std::int64_t>(dim), sum);
-  AddScaledRow(x, values.weights[value], static_cast<std::int64_t>(dim), sum);
+// One value of weight 1 an example: no combiner changes it. Most columns are so.
+bool HasOneEach(const LookupUse& use) { return use.offsets.empty() && use.weights.empty(); }
+
+// f(example, position) for each example of such a use that has a valid id.
+template <typename F>
+void ForEachPair(const LookupUse& use, const F& f) {
+  for (std::size_t e = 0; e < use.positions.size(); ++e) {
+    if (use.positions[e] >= 0) f(static_cast<std::int64_t>(e), std::int64_t{use.positions[e]});
+  }
 }
 
-// One value of weight 1 an example: every combiner gives the row itself.
 void CopyRows(std::span<const std::int32_t> positions, const float* rows, MatrixView out) {
   const auto row_bytes = static_cast<std::size_t>(out.cols) * sizeof(float);
   for (std::int64_t e = 0; e < out.rows; ++e) {
@@ -99,7 +102,7 @@ void CopyRows(std::span<const std::int32_t> positions, const float* rows, Matrix
 void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner combiner,
                  MatrixView out) {
   DIME_CHECK(NumExamples(use) == out.rows);
-  if (use.offsets.empty() && use.weights.empty()) return CopyRows(use.positions, rows.data(), out);
+  if (HasOneEach(use)) return CopyRows(use.positions, rows.data(), out);
   for (std::int64_t e = 0; e < out.rows; ++e) {
     float* const target = out.data + e * out.stride;
     std::fill_n(target, out.cols, 0.0f);
@@ -118,6 +121,11 @@ void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner com
 void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner combiner,
                          std::span<float> row_gradients) {
   DIME_CHECK(NumExamples(use) == dout.rows);
+  if (HasOneEach(use)) {
+    return ForEachPair(use, [&](std::int64_t e, std::int64_t position) {
+      AddRow(dout.data + e * dout.stride, dout.cols, row_gradients.data() + position * dout.cols);
+    });
+  }
   for (std::int64_t e = 0; e < dout.rows; ++e) {
     const Values values = ValuesOf(use, e);
     const float scale = 1.0f / Divisor(values, combiner);  // Infinite where no value counts.
@@ -132,12 +140,18 @@ void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner co
 void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::size_t dim,
                     std::span<float> logits) {
   DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == logits.size());
-  for (std::size_t e = 0; e < logits.size() / dim; ++e) {
-    const Values values = ValuesOf(use, static_cast<std::int64_t>(e));
+  const auto width = static_cast<std::int64_t>(dim);
+  if (HasOneEach(use)) {
+    return ForEachPair(use, [&](std::int64_t e, std::int64_t position) {
+      AddRow(weights.data() + position * width, width, logits.data() + e * width);
+    });
+  }
+  for (std::int64_t e = 0; e < NumExamples(use); ++e) {
+    const Values values = ValuesOf(use, e);
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values.positions[i] < 0) continue;
-      const float* const row = weights.data() + static_cast<std::size_t>(values.positions[i]) * dim;
-      AddWeightedRow(row, values, i, dim, logits.data() + e * dim);
+      AddScaledRow(weights.data() + values.positions[i] * width, values.WeightOf(i), width,
+                   logits.data() + e * width);
     }
   }
 }
@@ -145,13 +159,18 @@ void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::s
 void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits, std::size_t dim,
                        std::span<float> weight_gradients) {
   DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == dlogits.size());
-  for (std::size_t e = 0; e < dlogits.size() / dim; ++e) {
-    const Values values = ValuesOf(use, static_cast<std::int64_t>(e));
+  const auto width = static_cast<std::int64_t>(dim);
+  if (HasOneEach(use)) {
+    return ForEachPair(use, [&](std::int64_t e, std::int64_t position) {
+      AddRow(dlogits.data() + e * width, width, weight_gradients.data() + position * width);
+    });
+  }
+  for (std::int64_t e = 0; e < NumExamples(use); ++e) {
+    const Values values = ValuesOf(use, e);
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values.positions[i] < 0) continue;
-      float* const row =
-          weight_gradients.data() + static_cast<std::size_t>(values.positions[i]) * dim;
-      AddWeightedRow(dlogits.data() + e * dim, values, i, dim, row);
+      AddScaledRow(dlogits.data() + e * width, values.WeightOf(i), width,
+                   weight_gradients.data() + values.positions[i] * width);
     }
   }
 }
