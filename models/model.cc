@@ -29,7 +29,7 @@ using internal::RowRange;
 // A batch is cut into slices by its size alone, so that the sum of their gradients is the same on
 // any number of threads. Smaller slices would cost more in hand-over than a second thread brings;
 // larger ones leave the second-level cache between their forward and backward passes.
-constexpr std::int64_t kSliceExamples = 256;
+constexpr std::int64_t kSliceExamples = 128;
 constexpr std::int64_t kMaxSlices = 16;
 
 std::int64_t NumSlices(std::int64_t num_examples) {
@@ -56,6 +56,8 @@ class Workspace::Impl {
   struct Slice {
     RowRange range;
     double loss = 0;
+    Matrix dense_input;
+    internal::SparseMatrix sparse_input;
     internal::AlignedFloats memory;  // For `gradients` of every slice but the first.
     std::vector<Network::LayerGradients> gradients;
     Network::Scratch scratch;
@@ -63,13 +65,15 @@ class Workspace::Impl {
 
   ops::Deduplicator deduplicator;
   // Of the whole batch of the last pass.
-  Matrix input;
-  Matrix input_gradient;        // Only the columns that embeddings fill are ever set.
+  Matrix dense_gradient;        // Only the columns that embeddings fill are ever set.
   std::vector<Matrix> outputs;  // One a layer.
   std::vector<float> linear_logits;
   std::vector<float> logits;
   std::vector<float> logit_gradients;
   std::vector<Slice> slices;  // More than the last pass had, perhaps.
+  // The rows of the first kernel that meet dense input: a view of the step's rows, or of the copy.
+  ops::ConstMatrixView dense_kernel;
+  Matrix dense_kernel_copy;
 };
 
 Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
@@ -84,7 +88,7 @@ class Model::Impl {
     // The parts add their variables as they are built: their order is TensorFlow's.
     if (HasDnnPart(description.estimator.kind)) {
       input_layer_.emplace(description, schema, &variables_);
-      network_.emplace(description.estimator, input_layer_->width(), num_logits, &variables_);
+      network_.emplace(description.estimator, *input_layer_, num_logits, &variables_);
     }
     num_deep_tables_ = variables_.tables().size();
     if (HasLinearPart(description.estimator.kind)) {
@@ -111,13 +115,17 @@ class Model::Impl {
   using Slice = Workspace::Impl::Slice;
 
   // What comes before the slices; returns their number.
-  int Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
-            Workspace::Impl& workspace) const;
+  int Start(const Batch& batch, const ops::Rows& rows, Workspace::Impl& workspace) const;
   // With a `dropout_key` as in Network::Forward().
-  void ForwardSlice(const ops::Rows& rows, RowRange range, std::optional<std::uint64_t> dropout_key,
-                    Workspace::Impl& workspace, std::span<float> logits) const;
-  void TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
-                  Workspace::Impl& workspace, Slice& slice) const;
+  void ForwardSlice(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                    std::optional<std::uint64_t> dropout_key, Workspace::Impl& workspace,
+                    Slice& slice, std::span<float> logits) const;
+  void TrainSlice(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                  float scale, Workspace::Impl& workspace, Slice& slice) const;
+  // What is summed over all slices or examples comes in parts, which touch different gradients.
+  [[nodiscard]] int NumSums() const;
+  void AddUp(int part, const Batch& batch, const ops::Lookups& lookups, Workspace::Impl& workspace,
+             std::span<const Slice> slices, ops::Gradients* gradients) const;
   [[nodiscard]] std::size_t NumLogits(const Batch& batch) const {
     return static_cast<std::size_t>(batch.num_examples * head_->logit_dim());
   }
@@ -129,7 +137,8 @@ class Model::Impl {
   [[nodiscard]] double LossScale(const Batch& batch) const;
   void ResizeGradients(const ops::Lookups& lookups, ops::Gradients* gradients) const;
   void PointToGradients(ops::Gradients* gradients, std::span<Slice> slices) const;
-  void AddToFirst(std::span<Slice> slices) const;
+  static void AddToFirst(const Network::Layer& layer, std::size_t index,
+                         std::span<const Slice> slices);
   // Each part's gradients, together, to the norm that the description allows.
   void ClipGradients(ops::Gradients* gradients) const;
 
@@ -144,7 +153,7 @@ class Model::Impl {
   std::size_t num_deep_tables_ = 0;  // Those of the deep part come first.
 };
 
-int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+int Model::Impl::Start(const Batch& batch, const ops::Rows& rows,
                        Workspace::Impl& workspace) const {
   const std::int64_t num_slices = NumSlices(batch.num_examples);
   if (workspace.slices.size() < static_cast<std::size_t>(num_slices)) {
@@ -159,27 +168,32 @@ int Model::Impl::Start(const Batch& batch, const ops::Lookups& lookups, const op
     for (std::size_t i = 0; i < workspace.outputs.size(); ++i) {
       workspace.outputs[i].Reshape(batch.num_examples, network_->layers()[i].outputs);
     }
-    workspace.input.Reshape(batch.num_examples, input_layer_->width());
-    input_layer_->Fill(batch, lookups, rows, workspace.input.view());
+    workspace.dense_kernel = network_->DenseKernel(rows, &workspace.dense_kernel_copy);
   }
-  if (linear_part_) {
-    workspace.linear_logits.resize(NumLogits(batch));
-    linear_part_->Forward(batch, lookups, rows, workspace.linear_logits);
-  }
+  if (linear_part_) workspace.linear_logits.resize(NumLogits(batch));
   return static_cast<int>(num_slices);
 }
 
-void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range,
-                               std::optional<std::uint64_t> dropout_key, Workspace::Impl& workspace,
+void Model::Impl::ForwardSlice(const Batch& batch, const ops::Lookups& lookups,
+                               const ops::Rows& rows, std::optional<std::uint64_t> dropout_key,
+                               Workspace::Impl& workspace, Slice& slice,
                                std::span<float> logits) const {
+  const RowRange range = slice.range;
   const std::span<float> out = RowsOf(logits, range);
   if (linear_part_) {
-    std::ranges::copy(RowsOf(workspace.linear_logits, range), out.begin());
+    const std::span<float> linear_logits = RowsOf(workspace.linear_logits, range);
+    linear_part_->Forward(batch, lookups, rows, range, linear_logits);
+    std::ranges::copy(linear_logits, out.begin());
   } else {
     std::ranges::fill(out, 0.0f);
   }
   if (!network_) return;
-  network_->Forward(rows, range, workspace.input.view(), workspace.outputs, dropout_key);
+  slice.dense_input.Reshape(range.count, input_layer_->dense_width());
+  input_layer_->FillDense(batch, lookups, rows, range, slice.dense_input.view());
+  input_layer_->FillSparse(batch, range, &slice.sparse_input);
+  network_->Forward(rows, workspace.dense_kernel, range,
+                    {slice.dense_input.view(), slice.sparse_input.view()}, workspace.outputs,
+                    dropout_key);
   const ops::MatrixView deep = internal::RowsOf(workspace.outputs.back().view(), range);
   if (deep.stride == deep.cols) return ops::AddTo(deep.data, deep.rows * deep.cols, out.data());
   for (std::int64_t e = 0; e < deep.rows; ++e) {
@@ -190,10 +204,10 @@ void Model::Impl::ForwardSlice(const ops::Rows& rows, RowRange range,
 void Model::Impl::Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
                           base::ThreadPool* pool, Workspace::Impl& workspace,
                           std::span<float> logits) const {
-  const int num_slices = Start(batch, lookups, rows, workspace);
+  const int num_slices = Start(batch, rows, workspace);
   const auto run = [&](int s) {
-    ForwardSlice(rows, workspace.slices[static_cast<std::size_t>(s)].range, std::nullopt, workspace,
-                 logits);
+    ForwardSlice(batch, lookups, rows, std::nullopt, workspace,
+                 workspace.slices[static_cast<std::size_t>(s)], logits);
   };
   pool->ParallelFor(num_slices, std::cref(run));  // A reference: a copy would take memory.
 }
@@ -203,9 +217,9 @@ double Model::Impl::LossScale(const Batch& batch) const {
                            batch.weights);
 }
 
-void Model::Impl::TrainSlice(const Batch& batch, const ops::Rows& rows, float scale,
-                             Workspace::Impl& workspace, Slice& slice) const {
-  ForwardSlice(rows, slice.range, batch.random_key, workspace, workspace.logits);
+void Model::Impl::TrainSlice(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                             float scale, Workspace::Impl& workspace, Slice& slice) const {
+  ForwardSlice(batch, lookups, rows, batch.random_key, workspace, slice, workspace.logits);
   slice.loss = head_->LossGradient(
       RowsOf(workspace.logits, slice.range), PartOf(batch.labels, slice.range),
       PartOf(batch.weights, slice.range), scale, RowsOf(workspace.logit_gradients, slice.range));
@@ -213,37 +227,36 @@ void Model::Impl::TrainSlice(const Batch& batch, const ops::Rows& rows, float sc
   const std::int64_t num_logits = head_->logit_dim();
   const ops::MatrixView logit_gradients = {workspace.logit_gradients.data(), batch.num_examples,
                                            num_logits, num_logits};
-  network_->Backward(rows, slice.range, workspace.input.view(), workspace.outputs, logit_gradients,
-                     input_layer_->embedded(), workspace.input_gradient.view(), slice.gradients,
+  network_->Backward(rows, workspace.dense_kernel, slice.range,
+                     {slice.dense_input.view(), slice.sparse_input.view()}, workspace.outputs,
+                     logit_gradients, workspace.dense_gradient.view(), slice.gradients,
                      &slice.scratch);
 }
 
 double Model::Impl::TrainStep(const Batch& batch, const ops::Lookups& lookups,
                               const ops::Rows& rows, base::ThreadPool* pool,
                               Workspace::Impl& workspace, ops::Gradients* gradients) const {
-  const int num_slices = Start(batch, lookups, rows, workspace);
+  const int num_slices = Start(batch, rows, workspace);
   const std::span slices = std::span(workspace.slices).first(static_cast<std::size_t>(num_slices));
   workspace.logits.resize(NumLogits(batch));
   workspace.logit_gradients.resize(NumLogits(batch));
   ResizeGradients(lookups, gradients);
   if (network_) {
-    workspace.input_gradient.Reshape(batch.num_examples, input_layer_->width());
+    workspace.dense_gradient.Reshape(batch.num_examples, input_layer_->dense_width());
     PointToGradients(gradients, slices);
   }
 
   const double scale = LossScale(batch);
   const auto run = [&](int s) {
-    TrainSlice(batch, rows, static_cast<float>(scale), workspace,
+    TrainSlice(batch, lookups, rows, static_cast<float>(scale), workspace,
                slices[static_cast<std::size_t>(s)]);
   };
   pool->ParallelFor(num_slices, std::cref(run));
-
-  if (network_) {
-    AddToFirst(slices);
-    input_layer_->AddGradients(lookups, workspace.input_gradient.view(), gradients);
-  }
-  if (linear_part_) {
-    linear_part_->AddGradients(batch, lookups, workspace.logit_gradients, gradients);
+  const auto add_up = [&](int part) { AddUp(part, batch, lookups, workspace, slices, gradients); };
+  if (num_slices == 1) {  // Too little to be worth a hand-over.
+    for (int part = 0; part < NumSums(); ++part) add_up(part);
+  } else {
+    pool->ParallelFor(NumSums(), std::cref(add_up));
   }
   if (description_.estimator.gradient_clip_norm > 0) ClipGradients(gradients);
   double loss = 0;
@@ -284,14 +297,33 @@ void Model::Impl::PointToGradients(ops::Gradients* gradients, std::span<Slice> s
   }
 }
 
-void Model::Impl::AddToFirst(std::span<Slice> slices) const {
-  const std::vector<Network::LayerGradients>& sums = slices.front().gradients;
-  for (const Slice& slice : slices.subspan(1)) {
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      const Network::Layer& layer = network_->layers()[i];
-      ops::AddTo(slice.gradients[i].kernel, layer.inputs * layer.outputs, sums[i].kernel);
-      ops::AddTo(slice.gradients[i].bias, layer.outputs, sums[i].bias);
+int Model::Impl::NumSums() const {
+  const std::size_t deep = network_ ? network_->layers().size() + 1 : 0;
+  return static_cast<int>(deep + (linear_part_ ? linear_part_->num_gradient_parts() : 0));
+}
+
+void Model::Impl::AddUp(int part, const Batch& batch, const ops::Lookups& lookups,
+                        Workspace::Impl& workspace, std::span<const Slice> slices,
+                        ops::Gradients* gradients) const {
+  auto left = static_cast<std::size_t>(part);
+  if (network_) {
+    const std::vector<Network::Layer>& layers = network_->layers();
+    if (left < layers.size()) return AddToFirst(layers[left], left, slices);
+    left -= layers.size();
+    if (left == 0) {
+      return input_layer_->AddGradients(lookups, workspace.dense_gradient.view(), gradients);
     }
+    --left;
+  }
+  linear_part_->AddGradients(left, batch, lookups, workspace.logit_gradients, gradients);
+}
+
+void Model::Impl::AddToFirst(const Network::Layer& layer, std::size_t index,
+                             std::span<const Slice> slices) {
+  const Network::LayerGradients& sums = slices.front().gradients[index];
+  for (const Slice& slice : slices.subspan(1)) {
+    ops::AddTo(slice.gradients[index].kernel, layer.inputs * layer.outputs, sums.kernel);
+    ops::AddTo(slice.gradients[index].bias, layer.outputs, sums.bias);
   }
 }
 

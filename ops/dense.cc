@@ -100,11 +100,30 @@ Product WeightGradientProduct(ConstMatrixView x, ConstMatrixView dy, MatrixView 
           .c_row = dw.stride};
 }
 
+SparseProduct SparseRowsTimes(std::int64_t cols, SparseMatrixView s) {
+  return {.rows = std::ssize(s.offsets) - 1,
+          .cols = cols,
+          .offsets = s.offsets.data(),
+          .columns = s.columns.data(),
+          .values = s.values.empty() ? nullptr : s.values.data()};
+}
+
 }  // namespace cpu
 
 void Affine(ConstMatrixView x, ConstMatrixView w, const float* bias, Activation activation,
             MatrixView y) {
   cpu::Kernels().multiply(cpu::AffineProduct(x, w, bias, activation, y));
+}
+
+void SparseAffine(SparseMatrixView s, ConstMatrixView w, const float* bias, MatrixView y) {
+  cpu::Kernels().sparse_affine(cpu::SparseRowsTimes(y.cols, s), w.data, w.stride, bias, y.data,
+                               y.stride);
+}
+
+void AddProduct(ConstMatrixView x, ConstMatrixView w, Activation activation, MatrixView y) {
+  cpu::Product product = cpu::AffineProduct(x, w, /*bias=*/nullptr, activation, y);
+  product.accumulate = true;
+  cpu::Kernels().multiply(product);
 }
 
 void AffineInputGradient(ConstMatrixView dy, ConstMatrixView w, MatrixView dx) {
@@ -113,6 +132,11 @@ void AffineInputGradient(ConstMatrixView dy, ConstMatrixView w, MatrixView dx) {
 
 void AffineWeightGradient(ConstMatrixView x, ConstMatrixView dy, MatrixView dw) {
   cpu::Kernels().multiply(cpu::WeightGradientProduct(x, dy, dw));
+}
+
+void AddSparseWeightGradient(SparseMatrixView s, ConstMatrixView dy, MatrixView dw) {
+  cpu::Kernels().add_sparse_weight_gradient(cpu::SparseRowsTimes(dw.cols, s), dy.data, dy.stride,
+                                            dw.data, dw.stride);
 }
 
 void AffineBiasGradient(ConstMatrixView dy, float* dbias) {

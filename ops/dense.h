@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace dime::ops {
@@ -31,15 +32,30 @@ struct ConstMatrixView {
       : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}
 };
 
+// A matrix of mostly zeros: row i has values[k] in the column columns[k], for k in [offsets[i],
+// offsets[i + 1]). A column may come several times in a row: its values add up.
+struct SparseMatrixView {
+  std::span<const std::int32_t> offsets;  // One more than there are rows.
+  std::span<const std::int32_t> columns;
+  std::span<const float> values;  // Parallel to columns. Empty: all 1.
+};
+
 enum class Activation { kIdentity, kRelu };
 
 // y = activation(x * w + bias). x: [m, k], w: [k, n], bias: n floats, y: [m, n].
 void Affine(ConstMatrixView x, ConstMatrixView w, const float* bias, Activation activation,
             MatrixView y);
 
+// The same in two steps, for an x whose columns are partly sparse: y = s * w + bias, and then y =
+// activation(y + x * w).
+void SparseAffine(SparseMatrixView s, ConstMatrixView w, const float* bias, MatrixView y);
+void AddProduct(ConstMatrixView x, ConstMatrixView w, Activation activation, MatrixView y);
+
 // The three parts of Affine's gradient, given dy: [m, n], the gradient before the activation.
 void AffineInputGradient(ConstMatrixView dy, ConstMatrixView w, MatrixView dx);   // dx = dy * w^T
 void AffineWeightGradient(ConstMatrixView x, ConstMatrixView dy, MatrixView dw);  // dw = x^T * dy
+// dw += s^T * dy.
+void AddSparseWeightGradient(SparseMatrixView s, ConstMatrixView dy, MatrixView dw);
 void AffineBiasGradient(ConstMatrixView dy, float* dbias);  // sums of dy's columns
 
 // dx = 0 where y > 0 does not hold: what comes back through a ReLU whose output was y. Same shape.

@@ -76,12 +76,23 @@ void AddScaledRow(const float* x, float scale, std::int64_t dim, float* sum) {
 // One value of weight 1 an example: no combiner changes it. Most columns are so.
 bool HasOneEach(const LookupUse& use) { return use.offsets.empty() && use.weights.empty(); }
 
-// f(example, position) for each example of such a use that has a valid id.
+// The positions of a range of such examples.
+std::span<const std::int32_t> PositionsOf(const LookupUse& use, ExampleRange examples) {
+  return std::span(use.positions)
+      .subspan(static_cast<std::size_t>(examples.first), static_cast<std::size_t>(examples.count));
+}
+
+// f(index, position) for each of the positions that is valid.
 template <typename F>
-void ForEachPair(const LookupUse& use, const F& f) {
-  for (std::size_t e = 0; e < use.positions.size(); ++e) {
-    if (use.positions[e] >= 0) f(static_cast<std::int64_t>(e), std::int64_t{use.positions[e]});
+void ForEachValid(std::span<const std::int32_t> positions, const F& f) {
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (positions[i] >= 0) f(static_cast<std::int64_t>(i), std::int64_t{positions[i]});
   }
+}
+
+bool IsWithin(ExampleRange examples, const LookupUse& use) {
+  return examples.first >= 0 && examples.count >= 0 &&
+         examples.first + examples.count <= NumExamples(use);
 }
 
 void CopyRows(std::span<const std::int32_t> positions, const float* rows, MatrixView out) {
@@ -99,14 +110,16 @@ void CopyRows(std::span<const std::int32_t> positions, const float* rows, Matrix
 
 }  // namespace
 
-void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner combiner,
-                 MatrixView out) {
-  DIME_CHECK(NumExamples(use) == out.rows);
-  if (HasOneEach(use)) return CopyRows(use.positions, rows.data(), out);
+ExampleRange AllExamples(const LookupUse& use) { return {0, NumExamples(use)}; }
+
+void CombineRows(const LookupUse& use, ExampleRange examples, std::span<const float> rows,
+                 Combiner combiner, MatrixView out) {
+  DIME_CHECK(IsWithin(examples, use) && examples.count == out.rows);
+  if (HasOneEach(use)) return CopyRows(PositionsOf(use, examples), rows.data(), out);
   for (std::int64_t e = 0; e < out.rows; ++e) {
     float* const target = out.data + e * out.stride;
     std::fill_n(target, out.cols, 0.0f);
-    const Values values = ValuesOf(use, e);
+    const Values values = ValuesOf(use, examples.first + e);
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (!Counts(values, i, combiner)) continue;
       AddScaledRow(rows.data() + values.positions[i] * out.cols, values.WeightOf(i), out.cols,
@@ -122,7 +135,7 @@ void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner co
                          std::span<float> row_gradients) {
   DIME_CHECK(NumExamples(use) == dout.rows);
   if (HasOneEach(use)) {
-    return ForEachPair(use, [&](std::int64_t e, std::int64_t position) {
+    return ForEachValid(use.positions, [&](std::int64_t e, std::int64_t position) {
       AddRow(dout.data + e * dout.stride, dout.cols, row_gradients.data() + position * dout.cols);
     });
   }
@@ -137,17 +150,18 @@ void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner co
   }
 }
 
-void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::size_t dim,
-                    std::span<float> logits) {
-  DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == logits.size());
+void AddLinearTerms(const LookupUse& use, ExampleRange examples, std::span<const float> weights,
+                    std::size_t dim, std::span<float> logits) {
+  DIME_CHECK(IsWithin(examples, use) &&
+             static_cast<std::size_t>(examples.count) * dim == logits.size());
   const auto width = static_cast<std::int64_t>(dim);
   if (HasOneEach(use)) {
-    return ForEachPair(use, [&](std::int64_t e, std::int64_t position) {
+    return ForEachValid(PositionsOf(use, examples), [&](std::int64_t e, std::int64_t position) {
       AddRow(weights.data() + position * width, width, logits.data() + e * width);
     });
   }
-  for (std::int64_t e = 0; e < NumExamples(use); ++e) {
-    const Values values = ValuesOf(use, e);
+  for (std::int64_t e = 0; e < examples.count; ++e) {
+    const Values values = ValuesOf(use, examples.first + e);
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values.positions[i] < 0) continue;
       AddScaledRow(weights.data() + values.positions[i] * width, values.WeightOf(i), width,
@@ -161,7 +175,7 @@ void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits, std
   DIME_CHECK(static_cast<std::size_t>(NumExamples(use)) * dim == dlogits.size());
   const auto width = static_cast<std::int64_t>(dim);
   if (HasOneEach(use)) {
-    return ForEachPair(use, [&](std::int64_t e, std::int64_t position) {
+    return ForEachValid(use.positions, [&](std::int64_t e, std::int64_t position) {
       AddRow(dlogits.data() + e * width, width, weight_gradients.data() + position * width);
     });
   }
@@ -195,22 +209,6 @@ void AddOuterProducts(std::span<const float> numbers, std::span<const float> dlo
     for (std::size_t i = 0; i < num_inputs; ++i) {
       AddScaledRow(dlogits.data() + e * dim, numbers[e * num_inputs + i],
                    static_cast<std::int64_t>(dim), weight_gradients.data() + i * dim);
-    }
-  }
-}
-
-void CountIds(std::span<const std::int64_t> ids, std::span<const std::int32_t> offsets,
-              std::span<const float> weights, MatrixView out) {
-  DIME_CHECK(static_cast<std::int64_t>(offsets.empty() ? ids.size() : offsets.size() - 1) ==
-             out.rows);
-  for (std::int64_t e = 0; e < out.rows; ++e) {
-    float* const counts = out.data + e * out.stride;
-    std::fill_n(counts, out.cols, 0.0f);
-    const auto example = static_cast<std::size_t>(e);
-    const auto first = offsets.empty() ? example : static_cast<std::size_t>(offsets[example]);
-    const auto end = offsets.empty() ? example + 1 : static_cast<std::size_t>(offsets[example + 1]);
-    for (std::size_t i = first; i < end; ++i) {
-      if (ids[i] >= 0) counts[ids[i]] += weights.empty() ? 1.0f : weights[i];
     }
   }
 }

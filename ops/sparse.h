@@ -15,23 +15,31 @@
 
 namespace dime::ops {
 
+// A part of a batch: examples [first, first + count).
+struct ExampleRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+[[nodiscard]] ExampleRange AllExamples(const LookupUse& use);
+
 // An example's rows, each times its weight w, are added up, and divided: by nothing, by the sum of
 // w, or by the root of the sum of w^2. For the latter two only weights above 0 count.
 enum class Combiner { kSum, kMean, kSqrtn };
 
-// out[e, :] (a [num_examples, dim] view) = combined rows of example e; zero when it has none that
-// counts.
-void CombineRows(const LookupUse& use, std::span<const float> rows, Combiner combiner,
-                 MatrixView out);
+// out[i, :] (a [examples.count, dim] view) = combined rows of example examples.first + i; zero when
+// it has none that counts.
+void CombineRows(const LookupUse& use, ExampleRange examples, std::span<const float> rows,
+                 Combiner combiner, MatrixView out);
 
-// Its gradient: adds to row_gradients ([ids, dim]) what dout says. Several uses may add to one
-// table.
+// Its gradient, of all examples: adds to row_gradients ([ids, dim]) what dout says. Several uses
+// may add to one table.
 void AddCombinedGradient(const LookupUse& use, ConstMatrixView dout, Combiner combiner,
                          std::span<float> row_gradients);
 
-// Linear weights ([ids, dim]): logits[e, :] += the sum of example e's weights; and its gradient.
-void AddLinearTerms(const LookupUse& use, std::span<const float> weights, std::size_t dim,
-                    std::span<float> logits);
+// Linear weights ([ids, dim]): logits[i, :] += the sum of the weights of example examples.first +
+// i; and its gradient, of all examples.
+void AddLinearTerms(const LookupUse& use, ExampleRange examples, std::span<const float> weights,
+                    std::size_t dim, std::span<float> logits);
 void AddLinearGradient(const LookupUse& use, std::span<const float> dlogits, std::size_t dim,
                        std::span<float> weight_gradients);
 // The same for numbers ([num_examples, n], weights [n, dim]).
@@ -39,11 +47,6 @@ void AddProducts(std::span<const float> numbers, std::span<const float> weights,
                  std::span<float> logits);
 void AddOuterProducts(std::span<const float> numbers, std::span<const float> dlogits,
                       std::size_t dim, std::span<float> weight_gradients);
-
-// One-hot counts: out[e, id] += its weight for each valid id of example e; out is zeroed first.
-// `ids`, `offsets` and `weights` as in models::IdColumn; an id of -1 counts nothing.
-void CountIds(std::span<const std::int64_t> ids, std::span<const std::int32_t> offsets,
-              std::span<const float> weights, MatrixView out);
 
 // Finds the distinct ids of one or more columns, in order of first use. One object a thread; reuse
 // it, it keeps memory.

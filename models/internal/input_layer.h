@@ -1,7 +1,9 @@
-// models/internal/input_layer.h - how dense columns become the network's input matrix, and how its
+// models/internal/input_layer.h - how dense columns become the network's input, and how its
 // gradient comes back to the embeddings.
 //
-// The columns stand side by side in the order of their names, as TensorFlow's input_layer has them.
+// The columns stand side by side in the order of their names, as TensorFlow's input_layer has them:
+// so the rows of the first kernel lie. Numbers and embeddings make up a dense matrix, without gaps
+// between them; indicators, which are nearly all zeros, a sparse one.
 #pragma once
 
 #include <cstddef>
@@ -26,25 +28,31 @@ class InputLayer {
   InputLayer(const ModelDescription& description, const Schema& schema, Variables* variables);
 
   [[nodiscard]] std::int64_t width() const { return width_; }
-  // The input's columns that embeddings fill: those whose gradient is needed.
+  [[nodiscard]] std::int64_t dense_width() const { return dense_width_; }
+  // Which of the input's columns make up the dense matrix, in order.
+  [[nodiscard]] std::span<const ColumnRange> dense() const { return dense_; }
+  // Columns of the dense matrix that embeddings fill: those whose gradient is needed.
   [[nodiscard]] std::span<const ColumnRange> embedded() const { return embedded_; }
 
-  // input: [num_examples, width()].
-  void Fill(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
-            ops::MatrixView input) const;
+  // The input of the examples of `range`. dense: [range.count, dense_width()]; sparse: columns of
+  // the input.
+  void FillDense(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
+                 RowRange range, ops::MatrixView dense) const;
+  void FillSparse(const Batch& batch, RowRange range, SparseMatrix* sparse) const;
 
-  // Adds to the embeddings' rows what embedded() columns of `input_gradient` say.
-  void AddGradients(const ops::Lookups& lookups, ops::MatrixView input_gradient,
+  // Adds to the embeddings' rows what the embedded() columns of `dense_gradient` say. It has a row
+  // for each example of the batch.
+  void AddGradients(const ops::Lookups& lookups, ops::MatrixView dense_gradient,
                     ops::Gradients* gradients) const;
 
  private:
   struct Numeric {
     std::size_t floats;  // Of Batch::floats.
-    ColumnRange to;      // The input's columns.
+    ColumnRange to;      // Columns of the dense matrix.
   };
   struct Indicator {
-    std::size_t ids;  // Of Batch::ids.
-    ColumnRange to;
+    std::size_t ids;           // Of Batch::ids.
+    std::int64_t first_input;  // The input's column of id 0.
   };
   struct Embedding {
     std::size_t use;  // Of Lookups::uses.
@@ -52,13 +60,16 @@ class InputLayer {
     ColumnRange to;
   };
 
-  // Takes the next `count` columns of the input.
-  ColumnRange Extend(std::int64_t count);
+  // Takes the next `count` columns of the input, and gives them to the dense matrix. Returns the
+  // columns of the latter.
+  ColumnRange ExtendDense(std::int64_t count);
   void AddEmbedding(const std::string& name, const EmbeddingColumn& column,
                     const ModelDescription& description, const Schema& schema,
                     Variables* variables);
 
   std::int64_t width_ = 0;
+  std::int64_t dense_width_ = 0;
+  std::vector<ColumnRange> dense_;
   std::vector<Numeric> numerics_;
   std::vector<Indicator> indicators_;
   std::vector<Embedding> embeddings_;

@@ -33,15 +33,19 @@ LinearPart::LinearPart(const ModelDescription& description, const Schema& schema
 }
 
 void LinearPart::Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
-                         std::span<float> logits) const {
+                         RowRange range, std::span<float> logits) const {
   std::ranges::fill(logits, 0.0f);
   for (const std::size_t u : uses_) {
     const ops::LookupUse& use = lookups.uses[u];
-    ops::AddLinearTerms(use, rows.tables[static_cast<std::size_t>(use.table)], num_logits_, logits);
+    ops::AddLinearTerms(use, range, rows.tables[static_cast<std::size_t>(use.table)], num_logits_,
+                        logits);
   }
   for (const Numeric& numeric : numerics_) {
-    ops::AddProducts(batch.floats[numeric.floats].values, rows.tables[numeric.table], num_logits_,
-                     logits);
+    const FloatColumn& column = batch.floats[numeric.floats];
+    const std::span numbers = std::span(column.values)
+                                  .subspan(static_cast<std::size_t>(range.first * column.dim),
+                                           static_cast<std::size_t>(range.count * column.dim));
+    ops::AddProducts(numbers, rows.tables[numeric.table], num_logits_, logits);
   }
   const std::span<const float> bias = rows.tables[bias_table_];
   for (std::size_t i = 0; i < logits.size(); i += num_logits_) {
@@ -49,14 +53,17 @@ void LinearPart::Forward(const Batch& batch, const ops::Lookups& lookups, const 
   }
 }
 
-void LinearPart::AddGradients(const Batch& batch, const ops::Lookups& lookups,
+void LinearPart::AddGradients(std::size_t part, const Batch& batch, const ops::Lookups& lookups,
                               std::span<const float> logit_gradients,
                               ops::Gradients* gradients) const {
-  for (const std::size_t u : uses_) {
-    const ops::LookupUse& use = lookups.uses[u];
-    ops::AddLinearGradient(use, logit_gradients, num_logits_,
-                           gradients->tables[static_cast<std::size_t>(use.table)]);
-  }
+  if (part == uses_.size()) return SetDenseGradients(batch, logit_gradients, gradients);
+  const ops::LookupUse& use = lookups.uses[uses_[part]];
+  ops::AddLinearGradient(use, logit_gradients, num_logits_,
+                         gradients->tables[static_cast<std::size_t>(use.table)]);
+}
+
+void LinearPart::SetDenseGradients(const Batch& batch, std::span<const float> logit_gradients,
+                                   ops::Gradients* gradients) const {
   for (const Numeric& numeric : numerics_) {
     std::vector<float>& gradient = gradients->tables[numeric.table];
     std::ranges::fill(gradient, 0.0f);

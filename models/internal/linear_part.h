@@ -9,6 +9,7 @@
 
 #include "models/batch.h"
 #include "models/description.h"
+#include "models/internal/matrix.h"
 #include "models/internal/variables.h"
 #include "models/record_encoder.h"
 #include "ops/table.h"
@@ -22,12 +23,15 @@ class LinearPart {
   LinearPart(const ModelDescription& description, const Schema& schema, std::int64_t num_logits,
              Variables* variables);
 
-  // logits ([num_examples, num_logits]) = the sums of each example's weights, and the bias.
+  // logits ([range.count, num_logits]) = the sums of the weights of each example of `range`, and
+  // the bias.
   void Forward(const Batch& batch, const ops::Lookups& lookups, const ops::Rows& rows,
-               std::span<float> logits) const;
+               RowRange range, std::span<float> logits) const;
 
+  // The gradients come in parts, which touch different tables: several threads may each take some.
   // Adds to the ids' gradients, and sets the other ones.
-  void AddGradients(const Batch& batch, const ops::Lookups& lookups,
+  [[nodiscard]] std::size_t num_gradient_parts() const { return uses_.size() + 1; }
+  void AddGradients(std::size_t part, const Batch& batch, const ops::Lookups& lookups,
                     std::span<const float> logit_gradients, ops::Gradients* gradients) const;
 
  private:
@@ -35,6 +39,9 @@ class LinearPart {
     std::size_t floats;  // Of Batch::floats.
     std::size_t table;   // [numbers of the column, num_logits]
   };
+
+  void SetDenseGradients(const Batch& batch, std::span<const float> logit_gradients,
+                         ops::Gradients* gradients) const;
 
   std::size_t num_logits_;
   std::vector<std::size_t> uses_;  // Of Lookups::uses, one a categorical column.

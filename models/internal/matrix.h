@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "ops/dense.h"
+#include "ops/sparse.h"
 
 namespace dime::models::internal {
 
@@ -38,10 +40,16 @@ class Matrix {
   ops::MatrixView view_;
 };
 
-struct RowRange {
-  std::int64_t first = 0;
-  std::int64_t count = 0;
+// A sparse matrix that is built row by row; see ops::SparseMatrixView.
+struct SparseMatrix {
+  std::vector<std::int32_t> offsets;
+  std::vector<std::int32_t> columns;
+  std::vector<float> values;
+
+  [[nodiscard]] ops::SparseMatrixView view() const { return {offsets, columns, values}; }
 };
+
+using RowRange = ops::ExampleRange;  // Rows are examples.
 struct ColumnRange {
   std::int64_t first = 0;
   std::int64_t count = 0;

@@ -1,5 +1,6 @@
 #include "models/internal/network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -19,9 +20,13 @@ ops::ConstMatrixView KernelRows(const ops::ConstMatrixView& kernel, ColumnRange 
 
 }  // namespace
 
-Network::Network(const Estimator& estimator, std::int64_t inputs, std::int64_t num_logits,
+Network::Network(const Estimator& estimator, const InputLayer& input, std::int64_t num_logits,
                  Variables* variables)
-    : dropout_(estimator.dropout) {
+    : dropout_(estimator.dropout),
+      dense_width_(input.dense_width()),
+      dense_(input.dense().begin(), input.dense().end()),
+      embedded_(input.embedded().begin(), input.embedded().end()) {
+  std::int64_t inputs = input.width();
   for (const std::int64_t units : estimator.hidden_units) {
     AddLayer("dnn/hiddenlayer_" + std::to_string(layers_.size()),
              {.inputs = inputs, .outputs = units, .activation = ops::Activation::kRelu},
@@ -46,35 +51,76 @@ void Network::AddLayer(const std::string& name, const Layer& layer, const NamedO
   layers_.back().bias_table = static_cast<std::size_t>(bias);
 }
 
-void Network::Forward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
-                      std::span<const Matrix> outputs,
+ops::ConstMatrixView Network::DenseKernel(const ops::Rows& rows, Matrix* room) const {
+  const ops::ConstMatrixView kernel = KernelOf(layers_.front(), rows);
+  if (!HasSparseInput()) return kernel;
+  room->Reshape(dense_width_, kernel.cols);
+  float* to = room->view().data;
+  for (const ColumnRange& columns : dense_) {
+    const ops::ConstMatrixView part = KernelRows(kernel, columns);
+    for (std::int64_t i = 0; i < part.rows; ++i, to += room->view().stride) {
+      std::copy_n(part.data + i * part.stride, part.cols, to);
+    }
+  }
+  return room->view();
+}
+
+void Network::ForwardFirst(const ops::Rows& rows, ops::ConstMatrixView dense_kernel,
+                           const Input& input, ops::MatrixView y) const {
+  const Layer& layer = layers_.front();
+  const float* const bias = rows.tables[layer.bias_table].data();
+  if (!HasSparseInput()) return ops::Affine(input.dense, dense_kernel, bias, layer.activation, y);
+  ops::SparseAffine(input.sparse, KernelOf(layer, rows), bias, y);
+  ops::AddProduct(input.dense, dense_kernel, layer.activation, y);
+}
+
+void Network::Forward(const ops::Rows& rows, ops::ConstMatrixView dense_kernel, RowRange range,
+                      const Input& input, std::span<const Matrix> outputs,
                       std::optional<std::uint64_t> dropout_key) const {
-  ops::MatrixView x = RowsOf(input, range);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     const ops::MatrixView y = RowsOf(outputs[i].view(), range);
-    ops::Affine(x, KernelOf(layer, rows), rows.tables[layer.bias_table].data(), layer.activation,
-                y);
+    if (i == 0) {
+      ForwardFirst(rows, dense_kernel, input, y);
+    } else {
+      ops::Affine(RowsOf(outputs[i - 1].view(), range), KernelOf(layer, rows),
+                  rows.tables[layer.bias_table].data(), layer.activation, y);
+    }
     const bool is_hidden = i + 1 < layers_.size();
     if (dropout_key && dropout_ > 0 && is_hidden) {
       ops::Dropout(dropout_, {.step = *dropout_key, .layer = i}, range.first, y);
     }
-    x = y;
   }
 }
 
-void Network::Backward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
-                       std::span<const Matrix> outputs, ops::MatrixView logit_gradients,
-                       std::span<const ColumnRange> needed, ops::MatrixView input_gradient,
+void Network::FirstWeightGradient(const Input& input, ops::ConstMatrixView delta, float* gradient,
+                                  Matrix* room) const {
+  const Layer& layer = layers_.front();
+  const ops::MatrixView all = {gradient, layer.inputs, layer.outputs, layer.outputs};
+  if (!HasSparseInput()) return ops::AffineWeightGradient(input.dense, delta, all);
+  std::fill_n(gradient, layer.inputs * layer.outputs, 0.0f);
+  ops::AddSparseWeightGradient(input.sparse, delta, all);
+  room->Reshape(dense_width_, layer.outputs);
+  ops::AffineWeightGradient(input.dense, delta, room->view());
+  const float* from = room->view().data;
+  for (const ColumnRange& columns : dense_) {
+    for (std::int64_t i = 0; i < columns.count; ++i, from += room->view().stride) {
+      std::copy_n(from, layer.outputs, gradient + (columns.first + i) * layer.outputs);
+    }
+  }
+}
+
+void Network::Backward(const ops::Rows& rows, ops::ConstMatrixView dense_kernel, RowRange range,
+                       const Input& input, std::span<const Matrix> outputs,
+                       ops::MatrixView logit_gradients, ops::MatrixView dense_gradient,
                        std::span<const LayerGradients> gradients, Scratch* scratch) const {
   ops::MatrixView delta = RowsOf(logit_gradients, range);
-  for (std::size_t i = layers_.size(); i-- > 0;) {
+  for (std::size_t i = layers_.size(); i-- > 1;) {
     const Layer& layer = layers_[i];
-    const ops::MatrixView x = RowsOf(i == 0 ? input : outputs[i - 1].view(), range);
+    const ops::MatrixView x = RowsOf(outputs[i - 1].view(), range);
     ops::AffineWeightGradient(x, delta,
                               {gradients[i].kernel, layer.inputs, layer.outputs, layer.outputs});
     ops::AffineBiasGradient(delta, gradients[i].bias);
-    if (i == 0) break;
     Matrix& below = scratch->deltas[i % 2];
     below.Reshape(range.count, layer.inputs);
     ops::AffineInputGradient(delta, KernelOf(layer, rows), below.view());
@@ -82,10 +128,11 @@ void Network::Backward(const ops::Rows& rows, RowRange range, ops::MatrixView in
     if (dropout_ > 0) ops::Scale(1.0f / (1.0f - dropout_), below.view());
     delta = below.view();
   }
-  const ops::ConstMatrixView kernel = KernelOf(layers_.front(), rows);
-  for (const ColumnRange& columns : needed) {
-    ops::AffineInputGradient(delta, KernelRows(kernel, columns),
-                             ColumnsOf(RowsOf(input_gradient, range), columns));
+  FirstWeightGradient(input, delta, gradients.front().kernel, &scratch->dense_kernel);
+  ops::AffineBiasGradient(delta, gradients.front().bias);
+  for (const ColumnRange& columns : embedded_) {
+    ops::AffineInputGradient(delta, KernelRows(dense_kernel, columns),
+                             ColumnsOf(RowsOf(dense_gradient, range), columns));
   }
 }
 

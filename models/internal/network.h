@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/description.h"
+#include "models/internal/input_layer.h"
 #include "models/internal/matrix.h"
 #include "models/internal/variables.h"
 #include "ops/dense.h"
@@ -34,37 +35,56 @@ class Network {
     float* kernel = nullptr;
     float* bias = nullptr;
   };
-  // Gradients of the layers' outputs, which live only while a range is worked on.
+  // The input of the rows of a range; see InputLayer.
+  struct Input {
+    ops::MatrixView dense;
+    ops::SparseMatrixView sparse;
+  };
+  // What lives only while a range is worked on: gradients of the layers' outputs, and of the rows
+  // of the first kernel that meet dense input.
   struct Scratch {
     Matrix deltas[2];
+    Matrix dense_kernel;
   };
 
-  // Hidden layers and the logits on top of an input of `inputs` columns. Adds their kernels and
-  // biases to `variables`.
-  Network(const Estimator& estimator, std::int64_t inputs, std::int64_t num_logits,
+  // Hidden layers and the logits on top of an input. Adds their kernels and biases to `variables`.
+  Network(const Estimator& estimator, const InputLayer& input, std::int64_t num_logits,
           Variables* variables);
 
   [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
 
-  // outputs[i] = layer i's output for the rows of `range`. `input` and `outputs` have the whole
-  // batch's rows. With a `dropout_key` some outputs of hidden layers are left out: a training step.
-  void Forward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
-               std::span<const Matrix> outputs,
-               std::optional<std::uint64_t> dropout_key = std::nullopt) const;
+  // The rows of the first kernel that meet dense input, one after another: in `room`, unless they
+  // lie so anyway.
+  [[nodiscard]] ops::ConstMatrixView DenseKernel(const ops::Rows& rows, Matrix* room) const;
 
-  // Sets `gradients` (one a layer) to the sums over `range`, and `needed` columns of
-  // `input_gradient`. `logit_gradients`, too, has the whole batch's rows.
-  void Backward(const ops::Rows& rows, RowRange range, ops::MatrixView input,
-                std::span<const Matrix> outputs, ops::MatrixView logit_gradients,
-                std::span<const ColumnRange> needed, ops::MatrixView input_gradient,
+  // outputs[i] = layer i's output for the rows of `range`. `outputs` have the whole batch's rows.
+  // With a `dropout_key` some outputs of hidden layers are left out: a training step.
+  void Forward(const ops::Rows& rows, ops::ConstMatrixView dense_kernel, RowRange range,
+               const Input& input, std::span<const Matrix> outputs,
+               std::optional<std::uint64_t> dropout_key) const;
+
+  // Sets `gradients` (one a layer) to the sums over `range`, and those columns of `dense_gradient`
+  // that embeddings fill. Both `logit_gradients` and `dense_gradient` have the whole batch's rows.
+  void Backward(const ops::Rows& rows, ops::ConstMatrixView dense_kernel, RowRange range,
+                const Input& input, std::span<const Matrix> outputs,
+                ops::MatrixView logit_gradients, ops::MatrixView dense_gradient,
                 std::span<const LayerGradients> gradients, Scratch* scratch) const;
 
  private:
+  void ForwardFirst(const ops::Rows& rows, ops::ConstMatrixView dense_kernel, const Input& input,
+                    ops::MatrixView y) const;
+  void FirstWeightGradient(const Input& input, ops::ConstMatrixView delta, float* gradient,
+                           Matrix* room) const;
+  [[nodiscard]] bool HasSparseInput() const { return dense_width_ < layers_.front().inputs; }
   void AddLayer(const std::string& name, const Layer& layer, const NamedOptimizer& optimizer,
                 Variables* variables);
 
   std::vector<Layer> layers_;
   float dropout_ = 0;
+  // Of the input layer.
+  std::int64_t dense_width_ = 0;
+  std::vector<ColumnRange> dense_;
+  std::vector<ColumnRange> embedded_;
 };
 
 }  // namespace dime::models::internal

@@ -34,9 +34,25 @@ struct Product {
   bool relu = false;
 };
 
+// What SparseAffine() and AddSparseWeightGradient() of ops/dense.h say. x: [rows, ...], `w` and
+// `dw` have `cols` columns.
+struct SparseProduct {
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  const std::int32_t* offsets = nullptr;  // rows + 1 of them.
+  const std::int32_t* columns = nullptr;
+  const float* values = nullptr;  // Null: all 1.
+};
+
 struct KernelTable {
   const char* name;
   void (*multiply)(const Product& product);
+  // y(i, j) = bias[j] + the sum over x's row i of value * w(column, j), in order.
+  void (*sparse_affine)(const SparseProduct& x, const float* w, std::int64_t w_stride,
+                        const float* bias, float* y, std::int64_t y_stride);
+  // dw(column, j) += value * dy(i, j), for x's rows in order.
+  void (*add_sparse_weight_gradient)(const SparseProduct& x, const float* dy,
+                                     std::int64_t dy_stride, float* dw, std::int64_t dw_stride);
   // sums[j] = the sum of in's column j, in order.
   void (*sum_rows)(const float* in, std::int64_t rows, std::int64_t cols, std::int64_t stride,
                    float* sums);

@@ -211,6 +211,94 @@ void Multiply(const Product& product) {
   } while (left > 0);
 }
 
+// How many registers of a row the sparse kernels hold at a time.
+// NOLINTNEXTLINE(misc-definitions-in-headers): it is in an unnamed namespace.
+constexpr int kRowVectors = 8;
+
+// f(Index<i>, mask) for each of the registers of a row that holds `cols` floats in kVectors of
+// them.
+template <class V, int kVectors, class F>
+DIME_ALWAYS_INLINE inline void ForEachOfRow(typename V::Mask last, const F& f) {
+  const typename V::Mask whole = V::First(V::kWidth);
+  Repeat<kVectors>([&](auto j) DIME_ALWAYS_INLINE { f(j, j == kVectors - 1 ? last : whole); });
+}
+
+template <class V, int kVectors>
+void SparseAffineStrip(const SparseProduct& x, std::int64_t cols, const float* w,
+                       std::int64_t w_stride, const float* bias, float* y, std::int64_t y_stride) {
+  using Reg = typename V::Reg;
+  const typename V::Mask last = V::First(cols - (kVectors - 1) * V::kWidth);
+  for (std::int64_t i = 0; i < x.rows; ++i, y += y_stride) {
+    Reg sum[kVectors];
+    ForEachOfRow<V, kVectors>(last, [&](auto j, auto mask) DIME_ALWAYS_INLINE {
+      sum[j] = V::Load(bias + j * V::kWidth, mask);
+    });
+    for (std::int32_t k = x.offsets[i]; k < x.offsets[i + 1]; ++k) {
+      const float* const row = w + x.columns[k] * w_stride;
+      const Reg value = V::Broadcast(x.values == nullptr ? 1.0f : x.values[k]);
+      ForEachOfRow<V, kVectors>(last, [&](auto j, auto mask) DIME_ALWAYS_INLINE {
+        sum[j] = V::MultiplyAdd(value, V::Load(row + j * V::kWidth, mask), sum[j]);
+      });
+    }
+    ForEachOfRow<V, kVectors>(last, [&](auto j, auto mask) DIME_ALWAYS_INLINE {
+      V::Store(y + j * V::kWidth, mask, sum[j]);
+    });
+  }
+}
+
+template <class V, int kVectors>
+void AddSparseWeightGradientStrip(const SparseProduct& x, std::int64_t cols, const float* dy,
+                                  std::int64_t dy_stride, float* dw, std::int64_t dw_stride) {
+  using Reg = typename V::Reg;
+  const typename V::Mask last = V::First(cols - (kVectors - 1) * V::kWidth);
+  for (std::int64_t i = 0; i < x.rows; ++i, dy += dy_stride) {
+    Reg line[kVectors];
+    ForEachOfRow<V, kVectors>(last, [&](auto j, auto mask) DIME_ALWAYS_INLINE {
+      line[j] = V::Load(dy + j * V::kWidth, mask);
+    });
+    for (std::int32_t k = x.offsets[i]; k < x.offsets[i + 1]; ++k) {
+      float* const row = dw + x.columns[k] * dw_stride;
+      const Reg value = V::Broadcast(x.values == nullptr ? 1.0f : x.values[k]);
+      ForEachOfRow<V, kVectors>(last, [&](auto j, auto mask) DIME_ALWAYS_INLINE {
+        float* const at = row + j * V::kWidth;
+        V::Store(at, mask, V::MultiplyAdd(value, line[j], V::Load(at, mask)));
+      });
+    }
+  }
+}
+
+// strip(Index<vectors>, col, cols) for strips of up to kRowVectors registers that make up `cols`
+// columns.
+template <class V, class F, int kVectors = kRowVectors>
+DIME_ALWAYS_INLINE inline void CallStrip(std::int64_t vectors, const F& strip) {
+  if (vectors == kVectors) return strip(Index<kVectors>());
+  if constexpr (kVectors > 1) CallStrip<V, F, kVectors - 1>(vectors, strip);
+}
+template <class V, class F>
+DIME_ALWAYS_INLINE inline void ForEachStrip(std::int64_t cols, const F& strip) {
+  for (std::int64_t col = 0; col < cols; col += kRowVectors * V::kWidth) {
+    const std::int64_t width = Min(cols - col, kRowVectors * V::kWidth);
+    CallStrip<V>(DivideUp(width, V::kWidth),
+                 [&](auto vectors) DIME_ALWAYS_INLINE { strip(vectors, col, width); });
+  }
+}
+
+template <class V>
+void SparseAffine(const SparseProduct& x, const float* w, std::int64_t w_stride, const float* bias,
+                  float* y, std::int64_t y_stride) {
+  ForEachStrip<V>(x.cols, [&](auto vectors, std::int64_t col, std::int64_t width) {
+    SparseAffineStrip<V, vectors>(x, width, w + col, w_stride, bias + col, y + col, y_stride);
+  });
+}
+
+template <class V>
+void AddSparseWeightGradient(const SparseProduct& x, const float* dy, std::int64_t dy_stride,
+                             float* dw, std::int64_t dw_stride) {
+  ForEachStrip<V>(x.cols, [&](auto vectors, std::int64_t col, std::int64_t width) {
+    AddSparseWeightGradientStrip<V, vectors>(x, width, dy + col, dy_stride, dw + col, dw_stride);
+  });
+}
+
 // f(i, mask) for each register's width of `size` floats.
 template <class V, class F>
 DIME_ALWAYS_INLINE inline void ForEachRegister(std::int64_t size, const F& f) {
@@ -297,7 +385,9 @@ void UpdateFtrl(float learning_rate, float l1, float l2, const float* gradient, 
 
 template <class V>
 constexpr KernelTable MakeTable(const char* name) {
-  return {name, Multiply<V>, SumRows<V>, MaskByRelu<V>, AddTo<V>, UpdateAdagrad<V>, UpdateFtrl<V>};
+  return {name,         Multiply<V>,   SparseAffine<V>, AddSparseWeightGradient<V>,
+          SumRows<V>,   MaskByRelu<V>, AddTo<V>,        UpdateAdagrad<V>,
+          UpdateFtrl<V>};
 }
 
 #undef DIME_ALWAYS_INLINE

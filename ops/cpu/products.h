@@ -10,5 +10,6 @@ Product AffineProduct(ConstMatrixView x, ConstMatrixView w, const float* bias,
                       Activation activation, MatrixView y);
 Product InputGradientProduct(ConstMatrixView dy, ConstMatrixView w, MatrixView dx);
 Product WeightGradientProduct(ConstMatrixView x, ConstMatrixView dy, MatrixView dw);
+SparseProduct SparseRowsTimes(std::int64_t cols, SparseMatrixView s);
 
 }  // namespace dime::ops::cpu

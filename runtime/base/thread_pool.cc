@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -9,12 +10,16 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/base/spin.h"
+
 namespace dime::base {
 
 class ThreadPool::Impl {
  public:
   explicit Impl(int num_threads) {
-    if (num_threads <= 0) num_threads = static_cast<int>(std::thread::hardware_concurrency());
+    const auto num_processors = static_cast<int>(std::thread::hardware_concurrency());
+    if (num_threads <= 0) num_threads = num_processors;
+    patience_ = num_threads <= num_processors ? kPatience : std::chrono::microseconds(0);
     threads_.reserve(static_cast<std::size_t>(num_threads));
     try {
       for (int i = 1; i < num_threads; ++i) threads_.emplace_back([this] { Serve(); });
@@ -27,6 +32,7 @@ class ThreadPool::Impl {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
+      ++task_;
     }
     wake_.notify_all();
     for (std::thread& thread : threads_) thread.join();
@@ -46,8 +52,8 @@ class ThreadPool::Impl {
     }
     wake_.notify_all();
     RunParts(part, num_parts);
-    // A thread that has not woken up by now finds part_ empty and sleeps on: it need not be
-    // awaited.
+    SpinUntil([this] { return num_running_ == 0; }, patience_);
+    // A thread that has not woken up by now will find part_ empty: it need not be awaited.
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return num_running_ == 0; });
     part_ = nullptr;
@@ -57,12 +63,17 @@ class ThreadPool::Impl {
   [[nodiscard]] int num_threads() const { return static_cast<int>(threads_.size()) + 1; }
 
  private:
+  // Tasks of a training step follow each other within microseconds: worth staying awake for.
+  static constexpr std::chrono::microseconds kPatience{50};
+
   void Serve() {
-    std::unique_lock lock(mutex_);
     for (std::uint64_t last_task = 0;;) {
-      wake_.wait(lock, [&] { return stopping_ || (part_ != nullptr && task_ != last_task); });
+      SpinUntil([&] { return task_ != last_task; }, patience_);
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return task_ != last_task; });
       if (stopping_) return;
       last_task = task_;
+      if (part_ == nullptr) continue;  // Too late: the others have done it.
       const std::function<void(int)>& part = *part_;
       const int num_parts = num_parts_;
       ++num_running_;
@@ -90,11 +101,14 @@ class ThreadPool::Impl {
   std::condition_variable idle_;
   const std::function<void(int)>* part_ = nullptr;  // Of the task that runs, if one does.
   int num_parts_ = 0;
-  std::uint64_t task_ = 0;
-  int num_running_ = 0;  // Threads that are in RunParts(), the caller of ParallelFor() not counted.
+  // Written under the mutex; read without it while spinning.
+  std::atomic<std::uint64_t> task_ = 0;
+  std::atomic<int> num_running_ =
+      0;  // Threads that are in RunParts(), the caller of ParallelFor() not counted.
   std::exception_ptr failure_;  // The first that a part of the task threw.
   bool stopping_ = false;
 
+  std::chrono::microseconds patience_{0};  // How long a thread spins before it sleeps.
   std::vector<std::thread> threads_;
 };
 

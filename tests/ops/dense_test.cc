@@ -275,6 +275,102 @@ TEST_P(KernelTest, AZeroTimesInfinityIsNotLost) {
   EXPECT_TRUE(std::isnan(y.at(0)));
 }
 
+// Rows of none to four values, now and then the same column twice.
+struct RandomSparse {
+  RandomSparse(std::int64_t rows, std::int64_t cols, bool weighted) {
+    std::minstd_rand engine(7);
+    std::uniform_real_distribution<float> draw(-1, 1);
+    offsets.push_back(0);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t k = cols > 0 ? i % 5 : 0; k > 0; --k) {
+        columns.push_back(static_cast<std::int32_t>(engine() % static_cast<unsigned>(cols)));
+        if (weighted) values.push_back(draw(engine));
+      }
+      offsets.push_back(static_cast<std::int32_t>(columns.size()));
+    }
+  }
+  [[nodiscard]] cpu::SparseProduct Times(std::int64_t cols) const {
+    return cpu::SparseRowsTimes(cols, {offsets, columns, values});
+  }
+  // The same as a plain matrix.
+  [[nodiscard]] std::vector<double> Row(std::int64_t i, std::int64_t cols) const {
+    std::vector<double> row(static_cast<std::size_t>(cols));
+    const auto at = static_cast<std::size_t>(i);
+    for (auto k = static_cast<std::size_t>(offsets[at]);
+         k < static_cast<std::size_t>(offsets[at + 1]); ++k) {
+      row[static_cast<std::size_t>(columns[k])] += values.empty() ? 1.0 : double{values[k]};
+    }
+    return row;
+  }
+
+  std::vector<std::int32_t> offsets, columns;
+  std::vector<float> values;
+};
+
+TEST_P(KernelTest, SparseAffineIsThatOfThePlainLoops) {
+  constexpr std::int64_t kRows = 11, kDepth = 6;
+  for (const std::int64_t n : {1, 3, 16, 17, 33, 100, 128, 129, 300}) {
+    for (const bool weighted : {false, true}) {
+      const RandomSparse x(kRows, kDepth, weighted);
+      const FencedMatrix w = Input(kDepth, n, 1, 2), bias = Input(1, n, 0, 3),
+                         y = Output(kRows, n, 2);
+      table().sparse_affine(x.Times(n), w.data(), n + 1, bias.data(), y.data(), n + 2);
+      for (std::int64_t i = 0; i < kRows; ++i) {
+        const std::vector<double> row = x.Row(i, kDepth);
+        for (std::int64_t j = 0; j < n; ++j) {
+          double sum = bias.at(j);
+          for (std::int64_t p = 0; p < kDepth; ++p) {
+            sum += row[static_cast<std::size_t>(p)] * w.at(p, j);
+          }
+          ASSERT_NEAR(y.at(i, j), sum, 1e-5) << n << ": " << i << ", " << j;
+        }
+      }
+      y.ExpectGuardsUntouched();
+    }
+  }
+}
+
+TEST_P(KernelTest, SparseWeightGradientIsThatOfThePlainLoops) {
+  constexpr std::int64_t kRows = 11, kDepth = 6;
+  for (const std::int64_t n : {1, 3, 16, 17, 33, 100, 128, 129, 300}) {
+    for (const bool weighted : {false, true}) {
+      const RandomSparse x(kRows, kDepth, weighted);
+      const FencedMatrix dy = Input(kRows, n, 1, 2), dw = Output(kDepth, n, 2),
+                         before = Output(kDepth, n, 2);
+      table().add_sparse_weight_gradient(x.Times(n), dy.data(), n + 1, dw.data(), n + 2);
+      for (std::int64_t p = 0; p < kDepth; ++p) {
+        for (std::int64_t j = 0; j < n; ++j) {
+          double sum = before.at(p, j);
+          for (std::int64_t i = 0; i < kRows; ++i) {
+            sum += x.Row(i, kDepth)[static_cast<std::size_t>(p)] * dy.at(i, j);
+          }
+          ASSERT_NEAR(dw.at(p, j), sum, 1e-5) << n << ": " << p << ", " << j;
+        }
+      }
+      dw.ExpectGuardsUntouched();
+    }
+  }
+}
+
+// One chain of multiply-adds, whatever a row's neighbours are and how wide the strips.
+TEST_P(KernelTest, ASparseRowAndItsColumnAloneMakeAnElement) {
+  const RandomSparse x(9, 4, /*weighted=*/true);
+  const FencedMatrix w = Input(4, 150, 0, 2), bias = Input(1, 150, 0, 3), y = Output(9, 150, 0);
+  table().sparse_affine(x.Times(150), w.data(), 150, bias.data(), y.data(), 150);
+  for (std::int64_t i = 0; i < 9; ++i) {
+    for (std::int64_t j = 0; j < 150; ++j) {
+      float sum = bias.at(j);
+      for (auto k = static_cast<std::size_t>(x.offsets[static_cast<std::size_t>(i)]);
+           k < static_cast<std::size_t>(x.offsets[static_cast<std::size_t>(i) + 1]); ++k) {
+        const volatile float product = x.values[k] * w.at(x.columns[k], j);
+        sum = HasFusedMultiplyAdd(table()) ? std::fma(x.values[k], w.at(x.columns[k], j), sum)
+                                           : product + sum;
+      }
+      ASSERT_EQ(y.at(i, j), sum) << i << ", " << j;
+    }
+  }
+}
+
 TEST_P(KernelTest, ColumnSumsAreThoseOfThePlainLoop) {
   for (const std::int64_t rows : kSizes) {
     for (const std::int64_t cols : kSizes) {

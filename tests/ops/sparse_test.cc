@@ -95,7 +95,7 @@ TEST(CombineRowsTest, EqualsThePlainLoop) {
     for (const LookupUse& use : AllUses()) {
       for (const Combiner combiner : kCombiners) {
         Vector out(static_cast<std::size_t>(kExamples * dim), 99.0f);
-        CombineRows(use, rows, combiner, View(out, kExamples, dim));
+        CombineRows(use, AllExamples(use), rows, combiner, View(out, kExamples, dim));
         const std::vector<double> expected = PlainCombine(use, rows, dim, combiner);
         for (std::size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], expected[i], 1e-6);
       }
@@ -107,7 +107,7 @@ TEST(CombineRowsTest, ExamplesWithoutAValidIdAreZero) {
   const Vector rows(kRows, 7.0f);
   for (const Combiner combiner : kCombiners) {
     Vector out(kExamples, 99.0f);
-    CombineRows(MultiValued(), rows, combiner, View(out, kExamples, 1));
+    CombineRows(MultiValued(), AllExamples(MultiValued()), rows, combiner, View(out, kExamples, 1));
     EXPECT_EQ(out[0], 0.0f);
     EXPECT_EQ(out[1], 0.0f);
   }
@@ -116,7 +116,8 @@ TEST(CombineRowsTest, ExamplesWithoutAValidIdAreZero) {
 TEST(CombineRowsTest, InvalidIdsDoNotCountInTheMean) {
   const Vector rows = {2, 0, 4, 0, 0};
   Vector out(kExamples);
-  CombineRows(MultiValued(), rows, Combiner::kMean, View(out, kExamples, 1));
+  CombineRows(MultiValued(), AllExamples(MultiValued()), rows, Combiner::kMean,
+              View(out, kExamples, 1));
   EXPECT_EQ(out[3], 3.0f);  // Rows 0 and 2, and an id that is none.
 }
 
@@ -127,23 +128,48 @@ TEST(CombineRowsTest, WeightsThatAreNotPositiveCountInASumAlone) {
   use.weights[3] = 3;   // Of row 0, in example 3.
   use.weights[5] = -1;  // Of row 2.
   Vector out(kExamples);
-  CombineRows(use, rows, Combiner::kSum, View(out, kExamples, 1));
+  CombineRows(use, AllExamples(use), rows, Combiner::kSum, View(out, kExamples, 1));
   EXPECT_EQ(out[3], 2.0f);
-  CombineRows(use, rows, Combiner::kMean, View(out, kExamples, 1));
+  CombineRows(use, AllExamples(use), rows, Combiner::kMean, View(out, kExamples, 1));
   EXPECT_THAT(out, ElementsAre(0, 0, 0, 2, 0, 0));
 }
 
 TEST(CombineRowsTest, WritesOnlyItsColumnsOfAWiderMatrix) {
   const Vector rows = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   Vector wide(kExamples * 5, -1.0f);
-  CombineRows(OneEach(), rows, Combiner::kMean, {wide.data() + 1, kExamples, 2, 5});
+  CombineRows(OneEach(), AllExamples(OneEach()), rows, Combiner::kMean,
+              {wide.data() + 1, kExamples, 2, 5});
   EXPECT_THAT(Vector(wide.begin(), wide.begin() + 5), ElementsAre(-1, 9, 10, -1, -1));
   EXPECT_THAT(Vector(wide.begin() + 5, wide.begin() + 10), ElementsAre(-1, 0, 0, -1, -1));
 }
 
+TEST(CombineRowsTest, ARangeIsThatPartOfTheWhole) {
+  const Vector rows = RandomVector(kRows * 3, 8);
+  for (const LookupUse& use : AllUses()) {
+    for (const Combiner combiner : kCombiners) {
+      Vector whole(kExamples * 3);
+      CombineRows(use, AllExamples(use), rows, combiner, View(whole, kExamples, 3));
+      Vector part(3 * 3);
+      CombineRows(use, {2, 3}, rows, combiner, View(part, 3, 3));
+      EXPECT_THAT(part, ElementsAreArray(whole.begin() + 2 * 3, whole.begin() + 5 * 3));
+    }
+  }
+}
+
+TEST(AddLinearTermsTest, ARangeIsThatPartOfTheWhole) {
+  const Vector weights = RandomVector(kRows * 2, 9);
+  for (const LookupUse& use : AllUses()) {
+    Vector whole(kExamples * 2, 1.0f);
+    AddLinearTerms(use, AllExamples(use), weights, 2, whole);
+    Vector part(4 * 2, 1.0f);
+    AddLinearTerms(use, {1, 4}, weights, 2, part);
+    EXPECT_THAT(part, ElementsAreArray(whole.begin() + 1 * 2, whole.begin() + 5 * 2));
+  }
+}
+
 TEST(CombineRowsTest, NoExamplesAreFine) {
-  CombineRows({}, {}, Combiner::kMean, {nullptr, 0, 8, 8});
-  CombineRows({.table = 0, .positions = {}, .offsets = {0}, .weights = {}}, {}, Combiner::kSum,
+  CombineRows({}, {}, {}, Combiner::kMean, {nullptr, 0, 8, 8});
+  CombineRows({.table = 0, .positions = {}, .offsets = {0}, .weights = {}}, {}, {}, Combiner::kSum,
               {nullptr, 0, 8, 8});
 }
 
@@ -184,9 +210,9 @@ TEST(CombinedGradientTest, AddsToWhatIsThere) {
 TEST(LinearTest, AddsTheWeightsOfValidIds) {
   const Vector weights = {1, 2, 4, 8, 16};
   Vector logits(kExamples, 100.0f);
-  AddLinearTerms(MultiValued(), weights, 1, logits);
+  AddLinearTerms(MultiValued(), AllExamples(MultiValued()), weights, 1, logits);
   EXPECT_THAT(logits, ElementsAre(100, 100, 108, 105, 150, 101));
-  AddLinearTerms(OneEach(), weights, 1, logits);
+  AddLinearTerms(OneEach(), AllExamples(OneEach()), weights, 1, logits);
   EXPECT_THAT(logits, ElementsAre(116, 100, 109, 121, 154, 103));
 }
 
@@ -205,7 +231,7 @@ TEST(LinearTest, SeveralLogitsAreSeveralColumns) {
   const Vector weights = RandomVector(kRows * kDim, 5);
   const Vector dlogits = RandomVector(kExamples * kDim, 6);
   Vector logits(kExamples * kDim);
-  AddLinearTerms(MultiValued(), weights, kDim, logits);
+  AddLinearTerms(MultiValued(), AllExamples(MultiValued()), weights, kDim, logits);
   Vector gradients(kRows * kDim);
   AddLinearGradient(MultiValued(), dlogits, kDim, gradients);
   for (std::size_t k = 0; k < kDim; ++k) {
@@ -215,7 +241,7 @@ TEST(LinearTest, SeveralLogitsAreSeveralColumns) {
       return values;
     };
     Vector one(kExamples);
-    AddLinearTerms(MultiValued(), column(weights), 1, one);
+    AddLinearTerms(MultiValued(), AllExamples(MultiValued()), column(weights), 1, one);
     EXPECT_EQ(column(logits), one);
     one.assign(kRows, 0.0f);
     AddLinearGradient(MultiValued(), column(dlogits), 1, one);
@@ -241,8 +267,8 @@ TEST(LinearTest, IsASumOfRowsAndItsGradient) {
   for (const LookupUse& use : AllUses()) {
     Vector logits(kExamples * kDim);
     Vector combined(kExamples * kDim);
-    AddLinearTerms(use, weights, kDim, logits);
-    CombineRows(use, weights, Combiner::kSum, View(combined, kExamples, kDim));
+    AddLinearTerms(use, AllExamples(use), weights, kDim, logits);
+    CombineRows(use, AllExamples(use), weights, Combiner::kSum, View(combined, kExamples, kDim));
     EXPECT_THAT(logits, ElementsAreArray(combined));
     Vector gradients(kRows * kDim);
     Vector combined_gradients(kRows * kDim);
@@ -251,31 +277,6 @@ TEST(LinearTest, IsASumOfRowsAndItsGradient) {
                         combined_gradients);
     EXPECT_THAT(gradients, ElementsAreArray(combined_gradients));
   }
-}
-
-TEST(CountIdsTest, CountsValidIdsAndClearsTheRest) {
-  const std::vector<std::int64_t> ids = {2, 0, 2, -1, 1};
-  const std::vector<std::int32_t> offsets = {0, 0, 3, 5};
-  Vector out(3 * 5, 9.0f);
-  CountIds(ids, offsets, {}, {out.data() + 1, 3, 3, 5});
-  EXPECT_THAT(out, ElementsAre(9, 0, 0, 0, 9,  //
-                               9, 1, 0, 2, 9,  //
-                               9, 0, 1, 0, 9));
-}
-
-TEST(CountIdsTest, TakesOneIdAnExampleWithoutOffsets) {
-  const std::vector<std::int64_t> ids = {1, -1, 0};
-  Vector out(3 * 2, 9.0f);
-  CountIds(ids, {}, {}, View(out, 3, 2));
-  EXPECT_THAT(out, ElementsAre(0, 1, 0, 0, 1, 0));
-}
-
-TEST(CountIdsTest, AddsUpWeights) {
-  const std::vector<std::int64_t> ids = {2, 0, 2, -1, 1};
-  const std::vector<std::int32_t> offsets = {0, 3, 5};
-  Vector out(2 * 3, 9.0f);
-  CountIds(ids, offsets, Vector{0.5f, 2, -3, 4, 5}, View(out, 2, 3));
-  EXPECT_THAT(out, ElementsAre(2, 0, -2.5f, 0, 5, 0));
 }
 
 TEST(DeduplicatorTest, GivesPositionsInOrderOfFirstUse) {
