@@ -94,6 +94,14 @@ TEST(IndexTableTest, TablesOfOtherWritersAreRead) {
   }
 }
 
+TEST(IndexTableTest, WhatIsCompressedBestIsRead) {
+  const IndexEntries entries = {{"", std::string(1'000'000, 'x')}};
+  const std::string table = LevelDbTable(entries, leveldb::kSnappyCompression, 4096);
+  ASSERT_LT(table.size(), 50'000u);
+  ASSERT_OK_AND_ASSIGN(const IndexEntries again, ParseIndexTable(table));
+  EXPECT_EQ(again, entries);
+}
+
 TEST(IndexTableTest, EveryFlippedBitIsFound) {
   const IndexEntries entries = ManyEntries(40);
   for (const std::string& table : {BuildIndexTable(entries), BuildIndexTable({}),
@@ -150,6 +158,9 @@ TEST(IndexTableTest, KeysOutOfOrderOrTwiceAreRefused) {
 
 TEST(IndexTableTest, BadCompressedBlocksAreRefused) {
   EXPECT_THAT(ParseIndexTable(TableWithBlock("\xff\xff\xff\xff\x0f", 1)),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("uncompressed size")));
+  // 128 MiB out of five bytes.
+  EXPECT_THAT(ParseIndexTable(TableWithBlock("\x80\x80\x80\x40z", 1)),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("uncompressed size")));
   EXPECT_THAT(ParseIndexTable(TableWithBlock("\x08zzz", 1)),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("cannot be uncompressed")));

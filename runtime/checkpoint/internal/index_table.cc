@@ -5,6 +5,7 @@
 #include <leveldb/table_builder.h>
 #include <snappy.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -70,8 +71,11 @@ absl::Status CheckHandle(const Handle& handle, std::uint64_t limit, std::string_
 }
 
 absl::StatusOr<std::string> Uncompress(std::string_view data, std::string_view what) {
+  // Three bytes stand for 64 at most, so no few bytes may ask for much memory.
+  constexpr std::size_t kMaxRatio = 22;
+  const std::size_t max_size = std::min(kMaxIndexBytes, data.size() * kMaxRatio);
   std::size_t size = 0;
-  if (!snappy::GetUncompressedLength(data.data(), data.size(), &size) || size > kMaxIndexBytes) {
+  if (!snappy::GetUncompressedLength(data.data(), data.size(), &size) || size > max_size) {
     return base::DataLoss("the {} has a bad uncompressed size", what);
   }
   std::string block;
