@@ -50,6 +50,13 @@ std::string ModelDirectory() {
   return (program.parent_path().parent_path() / "share/dime/configs/models").string();
 }
 
+std::string SchemaPath() {
+  const std::string path = storage::JoinPath(ModelDirectory(), "schema.json");
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return error ? path : absolute.string();
+}
+
 absl::StatusOr<std::vector<LibraryModel>> ListModels(const std::string& directory) {
   storage::FileSystem& fs = storage::LocalFileSystem();
   const absl::StatusOr<std::vector<std::string>> names = fs.List(directory);

@@ -13,6 +13,9 @@ namespace dime::cli {
 // this program.
 [[nodiscard]] std::string ModelDirectory();
 
+// The JSON Schema of descriptions, beside them; an absolute path.
+[[nodiscard]] std::string SchemaPath();
+
 struct LibraryModel {
   models::ModelDescription description;
   std::string file;

@@ -21,6 +21,7 @@ constexpr Command kCommands[] = {
     {"models describe", "Print a model's description", RunModelsDescribe},
     {"models infer", "Write a first description of a model from data", RunModelsInfer},
     {"models list", "List the models that can be trained", RunModelsList},
+    {"models schema", "Print the JSON Schema of model descriptions", RunModelsSchema},
     {"jobs", "Submit, watch and cancel jobs on a cluster", nullptr},
     {"models create", "Register a model for serving", nullptr},
     {"models delete", "Delete a registered model", nullptr},

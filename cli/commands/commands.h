@@ -21,6 +21,7 @@ int RunLocalTrain(Words args);
 int RunModelsDescribe(Words args);
 int RunModelsInfer(Words args);
 int RunModelsList(Words args);
+int RunModelsSchema(Words args);
 
 struct Command {
   std::string_view name;     // The words that call it: "local train".

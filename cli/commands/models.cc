@@ -7,6 +7,7 @@
 #include "cli/exit_codes.h"
 #include "cli/model_library.h"
 #include "cli/terminal/table.h"
+#include "runtime/storage/file_system.h"
 
 namespace dime::cli {
 namespace {
@@ -50,6 +51,29 @@ int RunModelsDescribe(Words args) {
   const absl::StatusOr<models::ModelDescription> description = FindModel(name);
   if (!description.ok()) return ReportError(app.get_name(), description.status());
   fmt::print("{}", models::FormatDescription(*description));
+  return kExitOk;
+}
+
+int RunModelsSchema(Words args) {
+  bool path_only = false;
+  CLI::App app(
+      "Prints the JSON Schema (draft 7) of the page that describes a model, with which editors "
+      "complete, explain and check a page while it is written.",
+      "dime models schema");
+  app.add_flag("--path", path_only, "Print where the schema's file lies instead");
+  app.footer(
+      "A page that begins with this line is checked by editors with the YAML language server:\n"
+      "  # yaml-language-server: $schema=PATH\n"
+      "`dime models infer` writes it.");
+  if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
+  const std::string path = SchemaPath();
+  const absl::StatusOr<std::string> schema = storage::LocalFileSystem().ReadFile(path);
+  if (!schema.ok()) {
+    return ReportError(app.get_name(), base::Annotate(schema.status(),
+                                                      "look for dime's schema "
+                                                      "($DIME_CONFIGS)"));
+  }
+  fmt::print("{}", path_only ? path + "\n" : *schema);
   return kExitOk;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/commands/commands.h"
 #include "cli/draft/draft.h"
 #include "cli/exit_codes.h"
+#include "cli/model_library.h"
 #include "cli/terminal/table.h"
 #include "runtime/storage/file_system.h"
 
@@ -76,6 +77,14 @@ std::string FormatReport(const Flags& flags, const Draft& draft) {
                       flags.output, flags.data);
 }
 
+// By which editors find the schema. They read a path up to the first blank.
+std::string LineForEditors() {
+  const std::string schema = SchemaPath();
+  const bool can_be_named = schema.find(' ') == std::string::npos;
+  if (!can_be_named || !storage::LocalFileSystem().Exists(schema)) return "";
+  return fmt::format("# yaml-language-server: $schema={}\n", schema);
+}
+
 absl::Status WritePage(const std::string& path, const std::string& page) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
   return fs->WriteAtomically(path, page);
@@ -111,12 +120,13 @@ int RunModelsInfer(Words args) {
     return ExitCodeOfInput(draft.status());
   }
   const std::string report = FormatReport(flags, *draft);
+  const std::string page = LineForEditors() + draft->page;
   if (flags.output.empty()) {
     std::fputs(report.c_str(), stderr);
-    fmt::print("{}", draft->page);
+    fmt::print("{}", page);
     return kExitOk;
   }
-  if (const absl::Status written = WritePage(flags.output, draft->page); !written.ok()) {
+  if (const absl::Status written = WritePage(flags.output, page); !written.ok()) {
     ReportError(kName, written);
     return ExitCodeOfWrite(written);
   }

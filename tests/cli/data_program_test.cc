@@ -24,6 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 
 class DataProgramTest : public ::testing::Test {
  protected:
@@ -201,6 +202,8 @@ TEST_F(DataProgramTest, AModelThatIsInferredTrainsAsItIs) {
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_GT(nlohmann::json::parse(trained.out)["metrics"]["auc"], 0.85);
 
+  const Ended schema = Dime({"models", "schema", "--path"});
+  EXPECT_THAT(ReadText(page), StartsWith("# yaml-language-server: $schema=" + schema.out));
   const Ended again = Dime({"models", "infer", train, "--label", "15", "--output", page});
   EXPECT_EQ(again.exit_code, 64);
   EXPECT_THAT(again.err, HasSubstr("is there already"));

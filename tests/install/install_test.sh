@@ -10,7 +10,7 @@ trap 'rm -rf "$scratch"' EXIT
 mv "$scratch/first" "$scratch/moved"
 cd "$scratch"
 
-for path in bin/dime lib/dime share/dime/configs/models/census.yaml; do
+for path in bin/dime lib/dime share/dime/configs/models/census.yaml share/dime/configs/models/schema.json; do
   [[ -e moved/$path ]] || { echo "not installed: $path"; exit 1; }
 done
 env -i PATH=/usr/bin:/bin moved/bin/dime --version
@@ -20,6 +20,9 @@ grep -q '^census' models.txt
 sed -i 's/^  train_steps: 100 .*/  train_steps: 123/' moved/share/dime/configs/models/census.yaml
 env -i PATH=/usr/bin:/bin moved/bin/dime models describe census >census.yaml
 grep -q 'train_steps: 123' census.yaml
+env -i PATH=/usr/bin:/bin moved/bin/dime models schema >schema.json
+cmp schema.json moved/share/dime/configs/models/schema.json
+[[ $(env -i PATH=/usr/bin:/bin moved/bin/dime models schema --path) == "$(realpath moved)"/share/dime/configs/models/schema.json ]]
 # The whole way, from rows made here.
 for age in $(seq 17 80); do
   echo "$age, Private, 1, HS-grad, 9, Divorced, Sales, Wife, White, Male, 0, 0, $age, Cuba, $( ((age % 3)) && echo '<=' || echo '>')50K"
