@@ -14,6 +14,7 @@
 #include "models/export/graph_variables.h"
 #include "models/export/proto/saved_model.pb.h"
 #include "models/internal/feature_columns.h"
+#include "runtime/records/parse_message.h"
 
 namespace dime::models {
 namespace {
@@ -384,8 +385,7 @@ std::string BuildSavedModel(const Model& model, ExportFormat format) {
 absl::StatusOr<std::map<std::string, SignatureMethod>> ReadSignatures(
     std::string_view saved_model) {
   proto::SavedModel parsed;
-  if (!parsed.ParseFromArray(saved_model.data(), static_cast<int>(saved_model.size())) ||
-      parsed.meta_graphs().empty()) {
+  if (!records::ParseMessage(saved_model, &parsed) || parsed.meta_graphs().empty()) {
     return base::DataLoss("is no SavedModel");
   }
   std::map<std::string, SignatureMethod> methods;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "runtime/checkpoint/internal/index_table.h"
 #include "runtime/checkpoint/internal/string_tensor.h"
 #include "runtime/checkpoint/proto/tensor_bundle.pb.h"
+#include "runtime/records/parse_message.h"
 
 namespace dime::checkpoint {
 namespace {
@@ -29,16 +29,10 @@ struct Tensor {
   Place place;
 };
 
-template <typename Message>
-bool ParseMessage(std::string_view bytes, Message* message) {
-  return bytes.size() <= std::numeric_limits<int>::max() &&
-         message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
-
 absl::StatusOr<int> ParseHeader(const internal::IndexEntries& entries) {
   const auto found = entries.find("");
   proto::BundleHeaderProto header;
-  if (found == entries.end() || !ParseMessage(found->second, &header)) {
+  if (found == entries.end() || !records::ParseMessage(found->second, &header)) {
     return base::DataLoss("it has no bundle header");
   }
   if (header.endianness() != proto::BundleHeaderProto::LITTLE) {
@@ -75,7 +69,7 @@ absl::Status CheckSize(const TensorInfo& info, std::int64_t size) {
 
 absl::StatusOr<Tensor> ParseEntry(std::string_view value, int num_shards) {
   proto::BundleEntryProto entry;
-  if (!ParseMessage(value, &entry)) return base::DataLoss("its entry is malformed");
+  if (!records::ParseMessage(value, &entry)) return base::DataLoss("its entry is malformed");
   if (entry.slices_size() > 0) {
     return base::Unimplemented(
         "it is partitioned into {} slices; save it as one tensor (without a partitioner) to use it",

@@ -11,6 +11,7 @@
 #include <limits>
 #include <utility>
 
+#include "runtime/records/parse_message.h"
 #include "runtime/records/proto/event.pb.h"
 #include "runtime/records/tfrecord.h"
 
@@ -206,8 +207,7 @@ absl::StatusOr<std::vector<Event>> ReadEvents(std::string_view file) {
   std::vector<Event> events;
   for (const std::string_view record : records) {
     proto::Event message;
-    if (record.size() > std::numeric_limits<int>::max() ||
-        !message.ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+    if (!ParseMessage(record, &message)) {
       return base::DataLoss("record at byte {} is no event", record.data() - file.data());
     }
     events.push_back(FromProto(message));

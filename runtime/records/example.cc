@@ -3,9 +3,9 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
-#include <limits>
 #include <utility>
 
+#include "runtime/records/parse_message.h"
 #include "runtime/records/proto/example.pb.h"
 
 namespace dime::records {
@@ -47,8 +47,7 @@ struct ToProto {
 
 absl::StatusOr<Example> ParseExample(std::string_view serialized) {
   proto::Example message;
-  if (serialized.size() > std::numeric_limits<int>::max() ||
-      !message.ParseFromArray(serialized.data(), static_cast<int>(serialized.size()))) {
+  if (!ParseMessage(serialized, &message)) {
     return base::DataLoss("{} bytes are not a tf.Example", serialized.size());
   }
   Example example;

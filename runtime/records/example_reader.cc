@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
+#include "runtime/records/parse_message.h"
 #include "runtime/records/proto/example.pb.h"
 
 namespace dime::records {
@@ -211,8 +211,7 @@ bool ExampleReader::ReadIntegerList(std::string_view list) {
 absl::Status ExampleReader::ReadByProtobuf(std::string_view serialized) {
   if (fallback_ == nullptr) fallback_ = std::make_unique<Fallback>();
   proto::Example& message = fallback_->message;
-  if (serialized.size() > std::numeric_limits<int>::max() ||
-      !message.ParseFromArray(serialized.data(), static_cast<int>(serialized.size()))) {
+  if (!ParseMessage(serialized, &message)) {
     return base::DataLoss("{} bytes are not a tf.Example", serialized.size());
   }
   const auto append = [](const auto& values, Kind kind, auto* to, Feature* feature) {

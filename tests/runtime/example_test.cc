@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "runtime/records/example_reader.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::records {
@@ -52,6 +53,18 @@ TEST(ExampleTest, SerializingTwiceGivesTheSameBytes) {
 TEST(ExampleTest, OtherBytesAreRefused) {
   EXPECT_THAT(ParseExample("not an example"),
               StatusIs(absl::StatusCode::kDataLoss, ::testing::HasSubstr("14 bytes")));
+}
+
+// protobuf would print, beside what the caller makes of the error.
+TEST(ExampleTest, ANameThatIsNoUtf8IsRefusedInSilence) {
+  const std::string example("\x0a\x0a\x0a\x08\x0a\x02\xff\xfe\x12\x02\x0a\0", 12);
+  ::testing::internal::CaptureStderr();
+  EXPECT_THAT(ParseExample(example),
+              StatusIs(absl::StatusCode::kDataLoss, ::testing::HasSubstr("12 bytes")));
+  ExampleReader reader;
+  EXPECT_THAT(reader.Read(example),
+              StatusIs(absl::StatusCode::kDataLoss, ::testing::HasSubstr("12 bytes")));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace
