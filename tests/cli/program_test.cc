@@ -295,6 +295,7 @@ TEST_F(ProgramTest, WrongWordsAreUsageErrors) {
       {{"local", "predict", "--model-dir", "x"}, 64, "--json-instances"},
       {{"local", "predict", "--model-dir", missing, "--json-instances", rows_}, 65, "missing"},
       {{"local", "trian"}, 64, "did you mean 'local train'?"},
+      {{"train"}, 64, "no command 'train'; did you mean 'local train'?"},
       {{"local"}, 64, ""},
       {{"jobs", "submit", "training", "x"}, 64, "not built yet"},
       {{"data", "census"}, 64, "--output DIR is required"},
@@ -443,9 +444,23 @@ TEST_F(ProgramTest, HelpIsOnStdout) {
   }
 }
 
+TEST_F(ProgramTest, TheListOfModelsSaysWhatEachOneHas) {
+  std::filesystem::create_directory(dir_.File("models"));
+  std::ofstream(dir_.File("models/prices.yaml"))
+      << "input: {fields: [{name: a, type: float}, {name: b, type: float}]}\n"
+         "label: {field: b}\n"
+         "columns: {a: {kind: numeric}}\n"
+         "estimator: {kind: LinearRegressor, linear_columns: [a], loss_reduction: weighted_mean,\n"
+         "            linear_optimizer: {kind: sgd, learning_rate: 0.5}}\n";
+  ::setenv("DIME_CONFIGS", dir_.path().c_str(), 1);
+  const Ended ended = Dime({"models", "list"});
+  ::unsetenv("DIME_CONFIGS");
+  EXPECT_THAT(ended.out, ContainsRegex("\nprices +- +sgd 0.5 +weighted_mean "));
+}
+
 TEST_F(ProgramTest, HelpFitsIntoEightyColumns) {
-  for (const char* command :
-       {"local train", "local predict", "data census", "data synthetic", "models describe"}) {
+  for (const char* command : {"local train", "local predict", "data census", "data synthetic",
+                              "models describe", "models infer", "models list", "models schema"}) {
     const std::string name = command;
     const std::size_t blank = name.find(' ');
     std::stringstream help(Dime({name.substr(0, blank), name.substr(blank + 1), "--help"}).out);
