@@ -213,6 +213,53 @@ std::uint64_t SplitWithReader(const std::vector<std::string_view>& pieces) {
   return sum;
 }
 
+// The same by blocks of rows.
+std::uint64_t SplitIntoRows(const std::vector<std::string_view>& pieces, std::size_t num_fields) {
+  std::uint64_t sum = 0;
+  records::TextRows rows;
+  for (const std::string_view piece : pieces) {
+    records::CsvReader reader(piece, {});
+    while (reader.NextRows(num_fields, &rows) || reader.Next()) {
+      for (const std::string_view field : reader.fields()) sum += field.size();
+      if (!reader.fields().empty()) continue;
+      for (std::size_t p = 0; p < num_fields; ++p) {
+        const auto column = rows.column(p);
+        for (std::size_t r = 0; r < rows.num_rows(); ++r) sum += column[r].size();
+      }
+    }
+  }
+  return sum;
+}
+
+// The rows of a piece, which are encoded again and again.
+struct SplitPiece {
+  SplitPiece(std::string_view piece, std::size_t num_fields) {
+    records::CsvReader reader(piece, {});
+    records::TextRows rows;
+    while (reader.NextRows(num_fields, &rows)) {
+      num_bytes += rows.row(rows.num_rows() - 1).end() - rows.row(0).begin() + 1;
+      blocks.push_back(rows);
+    }
+  }
+  std::vector<records::TextRows> blocks;
+  std::ptrdiff_t num_bytes = 0;
+};
+
+std::uint64_t EncodeAgainAndAgain(const SplitPiece& piece, std::size_t num_bytes,
+                                  const models::RecordEncoder& encoder) {
+  std::uint64_t num_examples = 0;
+  std::vector<models::RowError> errors;
+  for (std::ptrdiff_t done = 0; done < static_cast<std::ptrdiff_t>(num_bytes);
+       done += piece.num_bytes) {
+    models::Batch batch = encoder.NewBatch();
+    for (const records::TextRows& rows : piece.blocks) {
+      encoder.AppendRows(rows, models::LabelUse::kRequired, &batch, &errors);
+    }
+    num_examples += static_cast<std::uint64_t>(batch.num_examples);
+  }
+  return num_examples;
+}
+
 std::uint64_t ParseAll(const std::vector<std::string_view>& pieces,
                        const worker::RecordParser& parser) {
   std::uint64_t num_examples = 0;
@@ -241,6 +288,11 @@ int Main(int argc, char** argv) {
   Measurements measurements;
   measurements.Add("floor: memchr alone", [&] { return SplitWithMemchr(text); });
   measurements.Add("CsvReader alone, record by record", [&] { return SplitWithReader(pieces); });
+  measurements.Add("CsvReader alone, blocks of rows",
+                   [&] { return SplitIntoRows(pieces, description.input.fields.size()); });
+  const SplitPiece piece(pieces.front(), description.input.fields.size());
+  measurements.Add("RecordEncoder alone, blocks of rows",
+                   [&] { return EncodeAgainAndAgain(piece, text.size(), encoder); });
   measurements.Add("text to ids", [&] { return ParseAll(pieces, parser); });
   measurements.Run(options.rounds);
   measurements.Print(1e-6 * static_cast<double>(text.size()),

@@ -103,6 +103,15 @@ void GatherExamples(const Batch& source, std::span<const std::int64_t> indices, 
   Gather(source.records, indices, 1, &out->records);
 }
 
+void ReserveExamples(std::int64_t num_examples, Batch* batch) {
+  const auto size = static_cast<std::size_t>(num_examples);
+  for (IdColumn& column : batch->ids) column.ids.reserve(size);
+  for (FloatColumn& column : batch->floats) {
+    column.values.reserve(size * static_cast<std::size_t>(column.dim));
+  }
+  batch->labels.reserve(size);
+}
+
 void AppendExamples(const Batch& more, Batch* batch) {
   DIME_CHECK(more.ids.size() == batch->ids.size() && more.floats.size() == batch->floats.size());
   if (more.num_examples == 0) return;

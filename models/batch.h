@@ -39,6 +39,9 @@ struct Batch {
 // call.
 void GatherExamples(const Batch& source, std::span<const std::int64_t> indices, Batch* out);
 
+// Takes the memory for so many examples in all.
+void ReserveExamples(std::int64_t num_examples, Batch* batch);
+
 // Appends `more` to `batch`; both have the same columns.
 void AppendExamples(const Batch& more, Batch* batch);
 

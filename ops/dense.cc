@@ -15,7 +15,8 @@ std::vector<const KernelTable*> FindSupportedKernels() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (has_avx2 && __builtin_cpu_supports("avx512f")) tables.push_back(&kAvx512Kernels);
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+  if (has_avx2 && has_avx512) tables.push_back(&kAvx512Kernels);
   if (has_avx2) tables.push_back(&kAvx2Kernels);
 #endif
   tables.push_back(&kGenericKernels);

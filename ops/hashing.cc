@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "ops/cpu/kernels.h"
 #include "runtime/base/check.h"
 
 namespace dime::ops {
@@ -14,6 +15,12 @@ std::uint64_t Fingerprint64(std::string_view bytes) {
 
 std::int64_t HashBucket(std::string_view bytes, std::int64_t num_buckets) {
   return static_cast<std::int64_t>(Fingerprint64(bytes) % static_cast<std::uint64_t>(num_buckets));
+}
+
+void FingerprintCat(std::span<const std::uint64_t> values, std::span<std::uint64_t> hashes) {
+  DIME_CHECK(values.size() == hashes.size());
+  cpu::Kernels().cat_fingerprints(values.data(), static_cast<std::int64_t>(values.size()),
+                                  hashes.data());
 }
 
 Modulus::Modulus(std::uint64_t divisor)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace dime::ops {
@@ -28,6 +29,9 @@ inline constexpr std::uint64_t kDefaultCrossKey = 0xDECAFCAFFE;
   result = mix(result) * kMultiplier;
   return mix(result);
 }
+
+// The same for many crosses at once: hashes[i] = FingerprintCat(hashes[i], values[i]).
+void FingerprintCat(std::span<const std::uint64_t> values, std::span<std::uint64_t> hashes);
 
 // Remainders by a number that stays the same: exact, and without a division, which takes several
 // times as long. The reciprocal is of 65 bits (Granlund and Montgomery, Division by Invariant

@@ -38,25 +38,24 @@ void Run(const NormalizeStep& step, ColumnBlock* block) {
   }
 }
 
-// Key by key, so that records, which do not depend on each other, follow each other closely.
 void Run(const CrossStep& step, ColumnBlock* block) {
   std::array<std::uint64_t, ColumnBlock::kMaxRecords> hashes;
+  std::array<std::uint64_t, ColumnBlock::kMaxRecords> values;
   std::array<bool, ColumnBlock::kMaxRecords> missing = {};
   const std::size_t num_records = block->num_records;
   std::fill_n(hashes.begin(), num_records, step.hash_key);
   for (const CrossStep::Key& key : step.keys) {
+    const std::uint64_t* of_key = values.data();
     if (key.is_id) {
       const std::int64_t* const ids = block->ids[Index(key.slot)].data();
       for (std::size_t r = 0; r < num_records; ++r) {
         missing[r] |= ids[r] == kMissing;
-        hashes[r] = ops::FingerprintCat(hashes[r], static_cast<std::uint64_t>(ids[r]));
+        values[r] = static_cast<std::uint64_t>(ids[r]);
       }
     } else {
-      const std::uint64_t* const values = block->fingerprints[Index(key.slot)].data();
-      for (std::size_t r = 0; r < num_records; ++r) {
-        hashes[r] = ops::FingerprintCat(hashes[r], values[r]);
-      }
+      of_key = block->fingerprints[Index(key.slot)].data();
     }
+    ops::FingerprintCat({of_key, num_records}, {hashes.data(), num_records});
   }
   std::int64_t* const ids = block->ids[Index(step.ids)].data();
   for (std::size_t r = 0; r < num_records; ++r) {

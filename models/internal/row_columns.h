@@ -28,15 +28,17 @@ class RowColumns {
 
  private:
   void ReadNumbers(const records::TextRows& rows, const NumberField& field, float* out);
-  void ReadTexts(const records::TextRows& rows, const TextField& field, TextMemo* memo,
-                 std::uint64_t* fingerprints, ColumnBlock* block);
+  void ReadTexts(const records::TextRows& rows, std::size_t text, ColumnBlock* block);
   void ReadLabels(const records::TextRows& rows, float* out);
+  void ReadClasses(const records::TextRows::Column& column, float* out);
   void ReadWeights(const records::TextRows& rows, float* out);
 
   const EncoderPlan& plan_;
   std::vector<TextMemo> memos_;  // Parallel to plan.texts.
   TextMemo label_memo_;
   std::vector<std::int64_t*> id_columns_;  // Where the ids of one text field go.
+  std::array<std::int64_t, ColumnBlock::kMaxRecords> classes_ = {};
+  std::array<bool, ColumnBlock::kMaxRecords> is_other_ = {};
   std::array<float, ColumnBlock::kMaxRecords> unused_ = {};
   std::array<bool, ColumnBlock::kMaxRecords> is_wrong_ = {};
   std::vector<std::size_t> wrong_rows_;

@@ -66,6 +66,8 @@ struct KernelTable {
   // For a learning_rate_power of -0.5.
   void (*update_ftrl)(float learning_rate, float l1, float l2, const float* gradient,
                       std::int64_t size, float* weights, float* accumulators, float* linears);
+  // ops/hashing.h's FingerprintCat() of each pair.
+  void (*cat_fingerprints)(const std::uint64_t* values, std::int64_t size, std::uint64_t* hashes);
 };
 
 extern const KernelTable kGenericKernels;

@@ -383,11 +383,26 @@ void UpdateFtrl(float learning_rate, float l1, float l2, const float* gradient, 
   });
 }
 
+// Calls nothing of hashing.h's, which would be compiled for one set and linked into all. V tells
+// the sets' own functions apart.
+template <class V>
+void CatFingerprints(const std::uint64_t* values, std::int64_t size, std::uint64_t* hashes) {
+  constexpr std::uint64_t kMultiplier = 0xc6a4a7935bd1e995;
+  for (std::int64_t i = 0; i < size; ++i) {
+    std::uint64_t value = values[i] * kMultiplier;
+    value ^= value >> 47;
+    std::uint64_t hash = hashes[i] ^ kMultiplier ^ value * kMultiplier;
+    hash *= kMultiplier;
+    hash = (hash ^ hash >> 47) * kMultiplier;
+    hashes[i] = hash ^ hash >> 47;
+  }
+}
+
 template <class V>
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,         Multiply<V>,   SparseAffine<V>, AddSparseWeightGradient<V>,
-          SumRows<V>,   MaskByRelu<V>, AddTo<V>,        UpdateAdagrad<V>,
-          UpdateFtrl<V>};
+  return {name,          Multiply<V>,       SparseAffine<V>, AddSparseWeightGradient<V>,
+          SumRows<V>,    MaskByRelu<V>,     AddTo<V>,        UpdateAdagrad<V>,
+          UpdateFtrl<V>, CatFingerprints<V>};
 }
 
 #undef DIME_ALWAYS_INLINE

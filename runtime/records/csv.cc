@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "runtime/records/internal/row_scan.h"
+#include "runtime/records/internal/row_kernels.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -94,7 +94,7 @@ bool CsvReader::NextRows(std::size_t num_fields, TextRows* rows) {
   rows->text_ = text_.data() + record_offset_;
   rows->num_fields_ = num_fields;
   rows->starts_.resize(TextRows::kMaxRows * num_fields + internal::kScanBytes + 1);
-  std::size_t num_rows = internal::ScanRows(
+  std::size_t num_rows = internal::BestRowKernels().scan_rows(
       {.text = rows->text_,
        .num_bytes = std::min(left_bytes - TextRows::kReadableBytes, kMaxRowsBytes),
        .separator = dialect_.separator,

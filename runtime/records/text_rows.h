@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/records/internal/row_kernels.h"
+
 namespace dime::records {
 
 // Rows that lie one after another in a text and have the same number of fields. One byte stands
@@ -13,7 +15,7 @@ namespace dime::records {
 class TextRows {
  public:
   static constexpr std::size_t kMaxRows = 256;
-  // So many bytes behind the last row are there too: who takes a field may load whole words of it.
+  // So many bytes from the start of any field on may be read.
   static constexpr std::size_t kReadableBytes = 32;
 
   [[nodiscard]] std::size_t num_rows() const { return num_rows_; }
@@ -23,28 +25,30 @@ class TextRows {
   class Column {
    public:
     std::string_view operator[](std::size_t row) const {
-      const std::uint32_t* const start = starts_ + row * stride_;
-      const char* const first = text_ + start[0];
+      const std::uint32_t* const start = fields_.starts + row * fields_.stride;
+      const char* const first = fields_.text + start[0];
       std::size_t size = start[1] - start[0] - 1;
-      if (is_last_ && size > 0 && first[size - 1] == '\r') --size;
+      if (fields_.is_last && size > 0 && first[size - 1] == '\r') --size;
       return {first, size};
     }
+    [[nodiscard]] std::size_t num_rows() const { return num_rows_; }
+    [[nodiscard]] const internal::FieldColumn& fields() const { return fields_; }
 
    private:
     friend class TextRows;
-    const char* text_ = nullptr;
-    const std::uint32_t* starts_ = nullptr;
-    std::size_t stride_ = 0;
-    bool is_last_ = false;  // Before a line feed, where a carriage return is part of the line end.
+    Column(const internal::FieldColumn& fields, std::size_t num_rows)
+        : fields_(fields), num_rows_(num_rows) {}
+
+    internal::FieldColumn fields_;
+    std::size_t num_rows_;
   };
 
   [[nodiscard]] Column column(std::size_t position) const {
-    Column column;
-    column.text_ = text_;
-    column.starts_ = starts_.data() + position;
-    column.stride_ = num_fields_;
-    column.is_last_ = position + 1 == num_fields_;
-    return column;
+    return {{.text = text_,
+             .starts = starts_.data() + position,
+             .stride = num_fields_,
+             .is_last = position + 1 == num_fields_},
+            num_rows_};
   }
   [[nodiscard]] std::string_view field(std::size_t row, std::size_t position) const {
     return column(position)[row];

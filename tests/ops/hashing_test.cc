@@ -5,9 +5,13 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include "ops/cpu/kernels.h"
 
 namespace dime::ops {
 namespace {
@@ -118,6 +122,46 @@ TEST(FingerprintCatTest, EqualsTensorFlowsForCrossesWithIds) {
 }
 
 TEST(FingerprintCatTest, TheOrderOfColumnsMatters) { EXPECT_NE(Cross({1, 2}), Cross({2, 1})); }
+
+TEST(FingerprintCatTest, ManyAtOnceGiveWhatEachGives) {
+  std::mt19937_64 random(1);
+  for (const cpu::KernelTable* kernels : cpu::SupportedKernels()) {
+    for (std::size_t size = 0; size < 40; ++size) {
+      std::vector<std::uint64_t> values(size);
+      std::vector<std::uint64_t> hashes(size);
+      std::vector<std::uint64_t> expected;
+      for (std::size_t i = 0; i < size; ++i) {
+        values[i] = random();
+        hashes[i] = random();
+        expected.push_back(FingerprintCat(hashes[i], values[i]));
+      }
+      kernels->cat_fingerprints(values.data(), static_cast<std::int64_t>(size), hashes.data());
+      EXPECT_EQ(hashes, expected) << kernels->name;
+    }
+  }
+}
+
+TEST(ModulusTest, GivesTheRemainderOfADivision) {
+  std::mt19937_64 random(1);
+  std::vector<std::uint64_t> divisors = {1, 2, 3, 5, 6, 7, 100, 10000, 1000000, ~std::uint64_t{0}};
+  for (int bits = 2; bits < 64; ++bits) {
+    for (const std::uint64_t near : {-1, 0, 1})
+      divisors.push_back((std::uint64_t{1} << bits) + near);
+    for (int i = 0; i < 20; ++i) divisors.push_back(2 + (random() >> (64 - bits)));
+  }
+  for (const std::uint64_t divisor : divisors) {
+    const Modulus modulus(divisor);
+    std::vector<std::uint64_t> values = {0, 1, ~std::uint64_t{0}};
+    for (int i = 0; i < 200; ++i) {
+      const std::uint64_t multiple = divisor * (random() % (~std::uint64_t{0} / divisor));
+      values.insert(values.end(), {random(), random() >> random() % 64, multiple - 1, multiple,
+                                   multiple + 1, ~std::uint64_t{0} / divisor * divisor});
+    }
+    for (const std::uint64_t value : values) {
+      ASSERT_EQ(modulus(value), value % divisor) << value << " % " << divisor;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace dime::ops

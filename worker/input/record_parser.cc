@@ -12,6 +12,14 @@ namespace {
 constexpr std::size_t kMaxQuotedChars = 80;
 constexpr std::size_t kMaxReasonChars = 160;
 
+// Takes memory for a text that goes on like its first rows, and a little more.
+void ReserveFor(std::string_view text, const records::TextRows& rows, models::Batch* batch) {
+  const std::string_view last = rows.row(rows.num_rows() - 1);
+  const std::size_t size = static_cast<std::size_t>(last.end() - rows.row(0).begin()) + 1;
+  const std::size_t num_rows = text.size() / size * rows.num_rows() + rows.num_rows();
+  models::ReserveExamples(static_cast<std::int64_t>(num_rows), batch);
+}
+
 }  // namespace
 
 RecordParser::RecordParser(const models::InputFormat& format, const models::RecordEncoder& encoder,
@@ -27,6 +35,7 @@ ParsedText RecordParser::ParseWhole(std::string_view text) const {
   records::TextRows rows;
   while (true) {
     if (reader.NextRows(format_.fields.size(), &rows)) {
+      if (parsed.examples.num_examples == 0) ReserveFor(text, rows, &parsed.examples);
       ParseRows(rows, reader.line(), &parsed);
     } else if (reader.Next()) {
       ParseRecord(reader, &parsed);
