@@ -64,7 +64,7 @@ extern const RowKernels kAvx512RowKernels;
 
 // The kernels that this processor can run, the best ones first.
 std::span<const RowKernels* const> SupportedRowKernels();
-// The best.
+// The best, or those that DIME_CPU_KERNELS names when this is first asked.
 const RowKernels& BestRowKernels();
 
 }  // namespace dime::records::internal

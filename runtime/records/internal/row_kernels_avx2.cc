@@ -8,19 +8,6 @@ namespace {
 
 #include "runtime/records/internal/row_kernels_impl.h"
 
-// By size: which bytes of a key are the text's, and the size where a key has it.
-struct KeyMasks {
-  TextKey text[kMaxKeyTextBytes + 1];
-  TextKey size[kMaxKeyTextBytes + 1];
-  constexpr KeyMasks() {
-    for (std::size_t size_bytes = 0; size_bytes <= kMaxKeyTextBytes; ++size_bytes) {
-      for (std::size_t i = 0; i < size_bytes; ++i) text[size_bytes].bytes[i] = -1;
-      size[size_bytes].bytes[kMaxKeyTextBytes] = static_cast<char>(size_bytes);
-    }
-  }
-};
-constexpr KeyMasks kKeyMasks;
-
 struct Avx2 {
   static std::uint64_t BytesEqual(__m256i low, __m256i high, char c) {
     const __m256i wanted = _mm256_set1_epi8(c);
@@ -42,7 +29,7 @@ struct Avx2 {
 
   static std::uint32_t* WritePositions(std::uint64_t bits, std::uint32_t first,
                                        std::uint32_t* out) {
-    return WritePositionsOneByOne(bits, first, out);
+    return WritePositionsByEights(bits, first, out);
   }
 
   using Key = __m256i;

@@ -17,17 +17,6 @@ struct alignas(64) Counting {
 };
 constexpr Counting kCounting;
 
-// By size: an empty key with the size where a key has it.
-struct KeySizes {
-  TextKey keys[kMaxKeyTextBytes + 1];
-  constexpr KeySizes() {
-    for (std::size_t size = 0; size <= kMaxKeyTextBytes; ++size) {
-      keys[size].bytes[kMaxKeyTextBytes] = static_cast<char>(size);
-    }
-  }
-};
-constexpr KeySizes kKeySizes;
-
 struct Avx512 {
   static Structure Find(const char* block, char separator) {
     const __m512i bytes = _mm512_loadu_si512(block);
@@ -62,7 +51,7 @@ struct Avx512 {
   }
   static Key MakeKey(const char* text, std::size_t size) {
     const __mmask32 is_text = _bzhi_u32(~0u, static_cast<unsigned>(size));
-    return _mm256_mask_loadu_epi8(LoadKey(kKeySizes.keys[size]), is_text, text);
+    return _mm256_mask_loadu_epi8(LoadKey(kKeyMasks.size[size]), is_text, text);
   }
   // Two rounds of AES take in all of the first half, and every fifth byte of the second.
   static std::uint64_t Hash(Key key) {

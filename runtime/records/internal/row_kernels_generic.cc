@@ -1,5 +1,7 @@
 // For any processor; those of x86-64 have at least SSE2.
 #include <bit>
+#include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include "runtime/records/internal/row_kernels.h"
@@ -50,19 +52,24 @@ struct Generic {
 
   static std::uint32_t* WritePositions(std::uint64_t bits, std::uint32_t first,
                                        std::uint32_t* out) {
-    return WritePositionsOneByOne(bits, first, out);
+    return WritePositionsByEights(bits, first, out);
   }
 
   struct Key {
     std::uint64_t words[4];
   };
 
+  static std::uint64_t LoadWord(const char* bytes, std::size_t i) {
+    std::uint64_t word = 0;
+    __builtin_memcpy(&word, bytes + 8 * i, sizeof(word));
+    return word;
+  }
   static Key MakeKey(const char* text, std::size_t size) {
-    TextKey padded;
-    __builtin_memcpy(padded.bytes, text, size);
-    padded.bytes[kMaxKeyTextBytes] = static_cast<char>(size);
     Key key;
-    __builtin_memcpy(key.words, padded.bytes, sizeof(padded.bytes));
+    for (std::size_t i = 0; i < 4; ++i) {
+      key.words[i] = (LoadWord(text, i) & LoadWord(kKeyMasks.text[size].bytes, i)) |
+                     LoadWord(kKeyMasks.size[size].bytes, i);
+    }
     return key;
   }
   static std::uint64_t Hash(const Key& key) {
@@ -72,7 +79,9 @@ struct Generic {
     return ((mixed ^ mixed >> 32) * 0xff51afd7ed558ccd) >> 40;
   }
   static bool IsEqual(const Key& key, const TextKey& known) {
-    return __builtin_memcmp(key.words, known.bytes, sizeof(known.bytes)) == 0;
+    std::uint64_t difference = 0;
+    for (std::size_t i = 0; i < 4; ++i) difference |= key.words[i] ^ LoadWord(known.bytes, i);
+    return difference == 0;
   }
 
   static void ReadDigits(const FieldColumn& column, std::size_t num_rows, float* numbers,
@@ -101,6 +110,14 @@ std::vector<const RowKernels*> FindSupported() {
   return kernels;
 }
 
+// The best, or those that are `wanted` by name, as ops/dense.cc chooses its kernels.
+const RowKernels& Choose(const char* wanted) {
+  for (const RowKernels* kernels : SupportedRowKernels()) {
+    if (wanted != nullptr && std::string_view(wanted) == kernels->name) return *kernels;
+  }
+  return *SupportedRowKernels().front();
+}
+
 }  // namespace
 
 const RowKernels kGenericRowKernels = MakeKernels<Generic>("generic");
@@ -111,7 +128,7 @@ std::span<const RowKernels* const> SupportedRowKernels() {
 }
 
 const RowKernels& BestRowKernels() {
-  static const RowKernels& best = *SupportedRowKernels().front();
+  static const RowKernels& best = Choose(std::getenv("DIME_CPU_KERNELS"));
   return best;
 }
 

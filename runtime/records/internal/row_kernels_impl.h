@@ -14,14 +14,19 @@ struct Structure {
 // The bits below the lowest of `bits`; all when there is none.
 inline std::uint64_t Below(std::uint64_t bits) { return ~bits & (bits - 1); }
 
-// first + i for each bit i. Up to 64 may be written, whatever the bits.
-[[maybe_unused]] inline std::uint32_t* WritePositionsOneByOne(std::uint64_t bits,
+// Writes first + i for each bit i, and behind them up to 7 numbers without sense. A turn for every
+// bit would make the processor guess wrong, once a block, where the turns end.
+[[maybe_unused]] inline std::uint32_t* WritePositionsByEights(std::uint64_t bits,
                                                               std::uint32_t first,
                                                               std::uint32_t* out) {
-  for (; bits != 0; bits &= bits - 1) {
-    *out++ = first + static_cast<std::uint32_t>(__builtin_ctzll(bits));
+  constexpr std::uint64_t kLastBit = std::uint64_t{1} << 63;  // Some bit for the builtin to find.
+  std::uint32_t* const end = out + __builtin_popcountll(bits);
+  for (; out < end; out += 8) {
+    for (int i = 0; i < 8; ++i, bits &= bits - 1) {
+      out[i] = first + static_cast<std::uint32_t>(__builtin_ctzll(bits | kLastBit));
+    }
   }
-  return out;
+  return end;
 }
 
 template <typename Set>
@@ -49,6 +54,19 @@ std::size_t ScanRows(const RowScan& scan) {
   }
   return num_rows;
 }
+
+// By size: which bytes of a key are the text's, and the size where a key has it.
+struct KeyMasks {
+  TextKey text[kMaxKeyTextBytes + 1];
+  TextKey size[kMaxKeyTextBytes + 1];
+  constexpr KeyMasks() {
+    for (std::size_t size_bytes = 0; size_bytes <= kMaxKeyTextBytes; ++size_bytes) {
+      for (std::size_t i = 0; i < size_bytes; ++i) text[size_bytes].bytes[i] = -1;
+      size[size_bytes].bytes[kMaxKeyTextBytes] = static_cast<char>(size_bytes);
+    }
+  }
+};
+[[maybe_unused]] constexpr KeyMasks kKeyMasks;
 
 struct FieldText {
   const char* first;
