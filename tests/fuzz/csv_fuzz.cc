@@ -1,10 +1,41 @@
-// Any bytes are split into records that lie inside the text and do not overlap.
+// Any bytes are split into records that lie inside the text and do not overlap, and into the same
+// ones when plain rows are taken a block at a time.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "runtime/base/check.h"
 #include "runtime/records/csv.h"
+
+namespace {
+
+using dime::records::CsvReader;
+
+// Both readers stand before the same records.
+void CheckRows(std::string_view text, std::size_t num_fields) {
+  CsvReader reader(text, {});
+  CsvReader by_rows(text, {});
+  dime::records::TextRows rows;
+  while (true) {
+    if (by_rows.NextRows(num_fields, &rows)) {
+      for (std::size_t r = 0; r < rows.num_rows(); ++r) {
+        DIME_CHECK(reader.Next() && reader.error().empty() && rows.row(r) == reader.record());
+        DIME_CHECK(by_rows.line() + static_cast<std::int64_t>(r) == reader.line());
+        DIME_CHECK(reader.fields().size() == num_fields);
+        for (std::size_t f = 0; f < num_fields; ++f) {
+          DIME_CHECK(rows.field(r, f) == reader.fields()[f]);
+        }
+      }
+      continue;
+    }
+    const bool goes_on = reader.Next();
+    DIME_CHECK(by_rows.Next() == goes_on && by_rows.line() == reader.line());
+    if (!goes_on) return;
+    DIME_CHECK(by_rows.fields() == reader.fields() && by_rows.error() == reader.error());
+  }
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -18,5 +49,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     DIME_CHECK(!reader.fields().empty());
     for (const std::string_view field : reader.fields()) DIME_CHECK(field.size() <= 64);
   }
+  CheckRows(text, size == 0 ? 1 : 1 + data[0] % 4);
   return 0;
 }

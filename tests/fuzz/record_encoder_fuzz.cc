@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "models/record_encoder.h"
 #include "runtime/base/check.h"
@@ -37,6 +38,28 @@ estimator:
   linear_optimizer: {kind: ftrl, learning_rate: 0.2}
 )";
 
+// Rows in blocks give the ids that records one by one gave.
+void CheckRows(std::string_view text, const dime::models::RecordEncoder& encoder,
+               const dime::models::Batch& expected) {
+  dime::records::CsvReader reader(text, {});
+  dime::records::TextRows rows;
+  dime::models::Batch batch = encoder.NewBatch();
+  std::vector<dime::models::RowError> errors;
+  while (true) {
+    if (reader.NextRows(5, &rows)) {
+      encoder.AppendRows(rows, dime::models::LabelUse::kRequired, &batch, &errors);
+    } else if (!reader.Next()) {
+      break;
+    } else if (reader.error().empty()) {
+      (void)encoder.AppendFields(reader.fields(), dime::models::LabelUse::kRequired, &batch);
+    }
+  }
+  DIME_CHECK(batch.num_examples == expected.num_examples);
+  for (std::size_t c = 0; c < batch.ids.size(); ++c) {
+    DIME_CHECK(batch.ids[c].ids == expected.ids[c].ids);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -53,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         encoder.AppendFields(reader.fields(), dime::models::LabelUse::kRequired, &batch);
     DIME_CHECK(batch.num_examples == before + (error ? 0 : 1));
   }
+  CheckRows({reinterpret_cast<const char*>(data), size}, encoder, batch);
   for (std::size_t c = 0; c < batch.ids.size(); ++c) {
     DIME_CHECK(batch.ids[c].offsets.empty()
                    ? static_cast<std::int64_t>(batch.ids[c].ids.size()) == batch.num_examples
