@@ -1,5 +1,6 @@
 #include "models/batch.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "runtime/base/check.h"
@@ -59,6 +60,12 @@ void Append(const std::vector<T>& more, std::vector<T>* to) {
   to->insert(to->end(), more.begin(), more.end());
 }
 
+// A vector that is made a little larger again and again is copied as seldom as by push_back().
+template <typename T>
+void Reserve(std::size_t size, std::vector<T>* values) {
+  if (size > values->capacity()) values->reserve(std::max(size, values->capacity() * 3 / 2));
+}
+
 // Writes out the offsets that stand for "one an example".
 void FillOffsets(std::int64_t num_examples, std::vector<std::int32_t>* offsets) {
   if (!offsets->empty()) return;
@@ -105,11 +112,11 @@ void GatherExamples(const Batch& source, std::span<const std::int64_t> indices, 
 
 void ReserveExamples(std::int64_t num_examples, Batch* batch) {
   const auto size = static_cast<std::size_t>(num_examples);
-  for (IdColumn& column : batch->ids) column.ids.reserve(size);
+  for (IdColumn& column : batch->ids) Reserve(size, &column.ids);
   for (FloatColumn& column : batch->floats) {
-    column.values.reserve(size * static_cast<std::size_t>(column.dim));
+    Reserve(size * static_cast<std::size_t>(column.dim), &column.values);
   }
-  batch->labels.reserve(size);
+  Reserve(size, &batch->labels);
 }
 
 void AppendExamples(const Batch& more, Batch* batch) {

@@ -39,7 +39,7 @@ struct Batch {
 // call.
 void GatherExamples(const Batch& source, std::span<const std::int64_t> indices, Batch* out);
 
-// Takes the memory for so many examples in all.
+// Takes the memory for so many examples in all; for more than that when the batch keeps growing.
 void ReserveExamples(std::int64_t num_examples, Batch* batch);
 
 // Appends `more` to `batch`; both have the same columns.

@@ -90,7 +90,13 @@ absl::Status CsvFileReader::ParseInPieces(std::string_view text) {
     if (collector_.CheckStop(path_).ok()) parsed[piece] = parser_.ParseWhole(pieces[piece]);
   });
   DIME_RETURN_IF_ERROR(collector_.CheckStop(path_));
-  for (const ParsedText& piece : parsed) DIME_RETURN_IF_ERROR(Add(piece));
+  std::int64_t num_examples = 0;
+  for (const ParsedText& piece : parsed) num_examples += piece.examples.num_examples;
+  collector_.Reserve(num_examples);
+  for (ParsedText& piece : parsed) {
+    DIME_RETURN_IF_ERROR(Add(piece));
+    piece = ParsedText();  // Its memory is of use for the next.
+  }
   return absl::OkStatus();
 }
 

@@ -16,6 +16,10 @@ ExampleCollector::ExampleCollector(const models::RecordEncoder& encoder,
   dataset_.examples = encoder.NewBatch();
 }
 
+void ExampleCollector::Reserve(std::int64_t num_examples) {
+  models::ReserveExamples(dataset_.examples.num_examples + num_examples, &dataset_.examples);
+}
+
 absl::Status ExampleCollector::Add(const ParsedText& parsed,
                                    const std::function<std::string(const BadRecord&)>& describe) {
   if (dataset_.examples.num_examples + parsed.examples.num_examples > kMaxExamples) {

@@ -22,6 +22,9 @@ class ExampleCollector {
   // Both outlive this object.
   ExampleCollector(const models::RecordEncoder& encoder, const DatasetOptions& options);
 
+  // Takes the memory for so many more examples at once.
+  void Reserve(std::int64_t num_examples);
+
   // Adds what was parsed. `describe` makes a bad record's message, with the place where it is.
   // kOutOfRange for more bad records than are tolerated.
   absl::Status Add(const ParsedText& parsed,
