@@ -56,6 +56,31 @@ TEST(GatherExamplesTest, LeavesNothingOfTheCallBefore) {
   EXPECT_THAT(out.records, IsEmpty());
 }
 
+TEST(ReserveExamplesTest, SoManyExamplesThenTakeNoMemory) {
+  Batch batch = ThreeExamples();
+  ReserveExamples(300, &batch);
+  const std::int64_t* const ids = batch.ids[0].ids.data();
+  const float* const floats = batch.floats[0].values.data();
+  const float* const labels = batch.labels.data();
+  for (int i = 1; i < 100; ++i) AppendExamples(ThreeExamples(), &batch);
+  EXPECT_EQ(batch.num_examples, 300);
+  EXPECT_EQ(batch.ids[0].ids.data(), ids);
+  EXPECT_EQ(batch.floats[0].values.data(), floats);
+  EXPECT_EQ(batch.labels.data(), labels);
+}
+
+TEST(ReserveExamplesTest, ALittleMoreAgainAndAgainCopiesSeldom) {
+  Batch batch = ThreeExamples();
+  int num_copies = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const float* const labels = batch.labels.data();
+    ReserveExamples(batch.num_examples + 3, &batch);
+    if (batch.labels.data() != labels) ++num_copies;
+    AppendExamples(ThreeExamples(), &batch);
+  }
+  EXPECT_LE(num_copies, 25);
+}
+
 TEST(GatherExamplesTest, NoIndicesGiveNoExamples) {
   Batch out;
   GatherExamples(ThreeExamples(), {}, &out);

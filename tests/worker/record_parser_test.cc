@@ -69,6 +69,7 @@ void ExpectEqual(const models::Batch& batch, const models::Batch& expected) {
     EXPECT_EQ(batch.floats[c].values, expected.floats[c].values) << "float column " << c;
   }
   EXPECT_EQ(batch.labels, expected.labels);
+  EXPECT_EQ(batch.weights, expected.weights);
 }
 
 void ExpectEqual(const ParsedText& parsed, const ParsedText& expected) {
@@ -90,6 +91,7 @@ std::string DamagedRows(int num_rows, std::uint64_t rareness, std::uint64_t seed
                                         "  7 ",
                                         " +5",
                                         " -3",
+                                        " 0",
                                         "-12",
                                         "2147483647",
                                         "12345678",
@@ -153,6 +155,7 @@ TEST_P(RecordParserTest, RowsInBlocksGiveWhatRecordsOneByOneGive) {
   description.input.fields[0].default_value = "39";
   description.input.fields[6].default_value = " Sales";
   description.input.fields[10].type = models::FieldType::kFloat;
+  description.label.weight_field = "fnlwgt";
   const models::RecordEncoder encoder(description);
   const RecordParser parser(description.input, encoder, kMaxRecordBytes);
   for (const std::uint64_t rareness : {1000000, 2000, 300, 30, 3}) {
