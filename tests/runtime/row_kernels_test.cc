@@ -126,6 +126,23 @@ TEST_P(RowKernelsTest, DigitsAreReadAndOthersNamed) {
   }
 }
 
+TEST_P(RowKernelsTest, AnyNumberOfRowsIsReadAndNoneBehindThem) {
+  std::vector<std::string> all;
+  for (int i = 0; i < 40; ++i) all.push_back(i % 5 == 3 ? "x" : std::to_string(i));
+  const Texts texts(all);
+  for (std::size_t num_rows = 0; num_rows <= all.size(); ++num_rows) {
+    std::vector<float> numbers(all.size(), -1.0f);
+    const auto is_other = std::make_unique<bool[]>(all.size());
+    GetParam()->read_digits(texts.column(), num_rows, numbers.data(), is_other.get());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const bool is_read = i < num_rows;
+      EXPECT_EQ(is_other[i], is_read && i % 5 == 3) << i << " of " << num_rows;
+      if (is_other[i]) continue;
+      EXPECT_EQ(numbers[i], is_read ? static_cast<float>(i) : -1.0f) << i << " of " << num_rows;
+    }
+  }
+}
+
 TEST_P(RowKernelsTest, OnlyEqualTextsMatch) {
   std::vector<std::string> all;
   for (std::size_t size = 0; size <= 33; ++size) {

@@ -56,8 +56,10 @@ struct Avx2 {
   static constexpr std::size_t kNumDigitWords = 4;
 
   // Pairs, fours, then eights of digits. Returns a bit for each byte that is no digit.
-  static std::uint64_t AddUpDigits(const std::uint64_t* words, float* values) {
-    const __m256i digits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+  template <typename DigitsOf>
+  static std::uint64_t AddUpDigits(const DigitsOf& digits_of, float* values) {
+    const __m256i digits =
+        _mm256_set_epi64x(digits_of(3), digits_of(2), digits_of(1), digits_of(0));
     const __m256i twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
     const __m256i fours = _mm256_madd_epi16(twos, _mm256_set1_epi32(0x00010064));
     const __m256i eights = _mm256_add_epi64(_mm256_mul_epu32(fours, _mm256_set1_epi64x(10000)),

@@ -67,8 +67,10 @@ struct Avx512 {
   static constexpr std::size_t kNumDigitWords = 8;
 
   // Pairs, fours, then eights of digits. Returns a bit for each byte that is no digit.
-  static std::uint64_t AddUpDigits(const std::uint64_t* words, float* values) {
-    const __m512i digits = _mm512_loadu_si512(words);
+  template <typename DigitsOf>
+  static std::uint64_t AddUpDigits(const DigitsOf& digits_of, float* values) {
+    const __m512i digits = _mm512_set_epi64(digits_of(7), digits_of(6), digits_of(5), digits_of(4),
+                                            digits_of(3), digits_of(2), digits_of(1), digits_of(0));
     const __m512i twos = _mm512_maddubs_epi16(digits, _mm512_set1_epi16(0x010a));
     const __m512i fours = _mm512_madd_epi16(twos, _mm512_set1_epi32(0x00010064));
     const __m512i eights = _mm512_add_epi64(_mm512_mul_epu32(fours, _mm512_set1_epi64(10000)),

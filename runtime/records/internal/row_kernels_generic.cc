@@ -87,7 +87,7 @@ struct Generic {
   static void ReadDigits(const FieldColumn& column, std::size_t num_rows, float* numbers,
                          bool* is_other) {
     if constexpr (std::endian::native == std::endian::little) {
-      return ReadDigitsOneByOne(column, num_rows, numbers, is_other);
+      return ReadDigitsOneByOne(column, 0, num_rows, numbers, is_other);
     }
     for (std::size_t row = 0; row < num_rows; ++row) is_other[row] = true;
   }

@@ -109,10 +109,10 @@ inline std::uint64_t LoadDigits(const FieldText& text, bool* is_other) {
   return (bytes ^ 0x3030303030303030) << (-8 * size % 64);
 }
 
-[[maybe_unused]] inline void ReadDigitsOneByOne(const FieldColumn& all, std::size_t num_rows,
-                                                float* numbers, bool* is_other) {
+inline void ReadDigitsOneByOne(const FieldColumn& all, std::size_t row, std::size_t num_rows,
+                               float* numbers, bool* is_other) {
   const FieldColumn column = all;
-  for (std::size_t row = 0; row < num_rows; ++row) {
+  for (; row < num_rows; ++row) {
     std::uint64_t digits = LoadDigits(TextAt(column, row), &is_other[row]);
     is_other[row] |= ((digits | (digits + 0x7676767676767676)) & 0x8080808080808080) != 0;
     digits = digits * 10 + (digits >> 8);  // Pairs, then fours and eights of digits.
@@ -123,24 +123,24 @@ inline std::uint64_t LoadDigits(const FieldText& text, bool* is_other) {
   }
 }
 
-// Set::kNumDigitWords words of digits at a time.
+// Set::kNumDigitWords words of digits at a time, which are never in memory: to load at once what
+// was just stored in parts makes the processor wait.
 template <typename Set>
 void ReadDigits(const FieldColumn& all, std::size_t num_rows, float* numbers, bool* is_other) {
   constexpr std::size_t kWords = Set::kNumDigitWords;
   const FieldColumn column = all;
-  for (std::size_t row = 0; row < num_rows; row += kWords) {
-    const std::size_t size = num_rows - row < kWords ? num_rows - row : kWords;
-    std::uint64_t words[kWords] = {};
-    for (std::size_t i = 0; i < size; ++i) {
-      words[i] = LoadDigits(TextAt(column, row + i), &is_other[row + i]);
-    }
-    float values[kWords];
-    const std::uint64_t wrong_bytes = Set::AddUpDigits(words, values);
-    __builtin_memcpy(numbers + row, values, size * sizeof(float));
+  std::size_t row = 0;
+  for (; row + kWords <= num_rows; row += kWords) {
+    const auto digits_of = [&column, is_other, row](std::size_t i) {
+      return static_cast<long long>(LoadDigits(TextAt(column, row + i), &is_other[row + i]));
+    };
+    const std::uint64_t wrong_bytes = Set::AddUpDigits(digits_of, numbers + row);
     if (wrong_bytes == 0) continue;
-    for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t i = 0; i < kWords; ++i) {
       is_other[row + i] |= (wrong_bytes >> (8 * i) & 0xff) != 0;
+    }
   }
+  ReadDigitsOneByOne(column, row, num_rows, numbers, is_other);
 }
 
 template <typename Set>
