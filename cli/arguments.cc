@@ -288,6 +288,25 @@ CLI::Validator Number(double more_than, double most) {
   return CLI::Validator(check, "");
 }
 
+CLI::Validator MemorySize(std::uint64_t least) {
+  const auto check = [least](std::string& text) -> std::string {
+    constexpr std::pair<std::string_view, int> kUnits[] = {
+        {"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 53;
+    std::uint64_t number = 0;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
+    for (const auto& [unit, shift] : kUnits) {
+      if (error != std::errc() || std::string_view(end, last) != unit) continue;
+      if (number > kMost >> shift || number << shift < least) break;
+      text = std::to_string(number << shift);
+      return "";
+    }
+    return fmt::format("'{}' is no size such as 512MiB or 2GiB, from {} KiB up", text, least >> 10);
+  };
+  return CLI::Validator(check, "");
+}
+
 CLI::Validator OneOf(std::initializer_list<std::string> choices) {
   const auto check = [choices = std::vector<std::string>(choices)](const std::string& text) {
     if (std::ranges::find(choices, text) != choices.end()) return std::string();

@@ -45,6 +45,8 @@ int ReportUsageError(std::string_view command, std::string_view message);
 // For Option::transform(): checks a value and says what it must be.
 CLI::Validator WholeNumber(std::int64_t least, std::int64_t most);
 CLI::Validator Number(double more_than, double most);
+// "64KiB", "512MiB", "2GiB", or bytes: made into bytes.
+CLI::Validator MemorySize(std::uint64_t least);
 CLI::Validator OneOf(std::initializer_list<std::string> choices);
 
 }  // namespace dime::cli

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <stop_token>
 
-#include "models/batch.h"
 #include "models/metrics.h"
 #include "models/model.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread_pool.h"
+#include "worker/input/example_set.h"
 #include "worker/parameter_store.h"
 
 namespace dime::worker {
@@ -21,7 +21,7 @@ struct EvaluationOptions {
 
 // TensorFlow's metrics (models/metrics.h) without global_step. kCancelled when asked to stop.
 absl::StatusOr<models::MetricValues> Evaluate(const models::Model& model,
-                                              const models::Batch& examples,
+                                              const ExampleSet& examples,
                                               const EvaluationOptions& options,
                                               ParameterStore& store, base::ThreadPool& pool);
 

@@ -87,6 +87,7 @@ absl::StatusOr<JobSettings> ParseSettings(const std::string& text, const std::st
       settings.train_data = {.num_records = data["records"].as<std::int64_t>(),
                              .size_bytes = data["bytes"].as<std::uint64_t>()};
     }
+    if (page["input_memory"]) settings.input_memory = page["input_memory"].as<std::uint64_t>();
   } catch (const YAML::Exception& error) {
     return base::DataLoss(
         "cannot read the job's seed and order from {}: {}; delete the file to "
@@ -101,7 +102,8 @@ std::string FormatSettings(const JobSettings& settings) {
   yaml << YAML::Comment("What this job's bytes depend on besides its model.") << YAML::BeginMap
        << YAML::Key << "seed" << YAML::Value << settings.seed << YAML::Key << "order" << YAML::Value
        << std::string(NameOf(settings.order)) << YAML::Key << "train_batch_size" << YAML::Value
-       << settings.train_batch_size;
+       << settings.train_batch_size << YAML::Key << "input_memory" << YAML::Value
+       << settings.input_memory;
   if (const DataFacts& data = settings.train_data; data.num_records > 0) {
     yaml << YAML::Key << "train_data" << YAML::Value << YAML::Flow << YAML::BeginMap << YAML::Key
          << "records" << YAML::Value << data.num_records << YAML::Key << "bytes" << YAML::Value
@@ -219,7 +221,8 @@ absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
     settings_ = {.seed = seed.value_or(settings_.seed),
                  .order = options_.order.value_or(settings_.order),
                  .train_batch_size = options_.train_batch_size,
-                 .train_data = {}};
+                 .train_data = {},
+                 .input_memory = options_.input_memory.value_or(settings_.input_memory)};
     return absl::OkStatus();
   }
   DIME_ASSIGN_OR_RETURN(settings_, ParseSettings(*text, path));
@@ -234,6 +237,14 @@ absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
         "job directory {} was started with its data in the order '{}', not '{}': go on without an "
         "order or with its own, or use another job directory",
         path_, NameOf(settings_.order), NameOf(*options_.order));
+  }
+  const std::uint64_t memory_before =
+      std::exchange(settings_.input_memory, options_.input_memory.value_or(settings_.input_memory));
+  if (memory_before != settings_.input_memory) {
+    base::Log(base::Severity::kWarning,
+              "--input-memory was {} bytes until here and is {} from here on: examples that do not "
+              "fit into the smaller one come in another order from here on",
+              memory_before, settings_.input_memory);
   }
   const std::int64_t before = std::exchange(settings_.train_batch_size, options_.train_batch_size);
   if (before > 0 && settings_.train_batch_size > 0 && before != settings_.train_batch_size) {

@@ -29,7 +29,8 @@ namespace dime::worker {
 
 struct JobDirectoryOptions {
   int max_to_keep = 5;
-  std::optional<Order> order = {};    // None: the job's own, or shuffled for a new one.
+  std::optional<Order> order = {};  // None: the job's own, or shuffled for a new one.
+  std::optional<std::uint64_t> input_memory = {};  // None: the job's own, or 1 GiB for a new one.
   std::int64_t train_batch_size = 0;  // Recorded, and a change is logged; 0: not known.
 };
 
@@ -46,6 +47,7 @@ struct JobSettings {
   Order order = Order::kShuffled;
   std::int64_t train_batch_size = 0;
   DataFacts train_data;
+  std::uint64_t input_memory = std::uint64_t{1} << 30;  // Bytes; the order of what does not fit.
 };
 
 class JobDirectory {
@@ -61,6 +63,7 @@ class JobDirectory {
   // The seed that this job's data order and initial weights come from.
   [[nodiscard]] std::uint64_t seed() const { return settings_.seed; }
   [[nodiscard]] Order order() const { return settings_.order; }
+  [[nodiscard]] std::uint64_t input_memory() const { return settings_.input_memory; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] storage::FileSystem& file_system() const { return *fs_; }
   [[nodiscard]] std::string CheckpointPrefix(std::int64_t step) const;  // PATH/model.ckpt-STEP

@@ -10,7 +10,10 @@ TrainLoop::TrainLoop(const models::Model& model, ParameterStore& store, Prefetch
 
 absl::StatusOr<bool> TrainLoop::Step() {
   const PreparedBatch* const next = batches_.Next();
-  if (next == nullptr) return false;
+  if (next == nullptr) {
+    DIME_RETURN_IF_ERROR(batches_.status());
+    return false;
+  }
   const Push push{.step = step_,
                   .lookups = gradients_wait_ ? &batch_->lookups : nullptr,
                   .gradients = &gradients_};

@@ -25,6 +25,7 @@ class TrainLoop {
             base::ThreadPool& pool, std::int64_t first_step);
 
   // Takes one step. False, and nothing has changed, when there are no more batches.
+  // An error of the input is returned as it is.
   // kFailedPrecondition names the step whose loss is no finite number; its gradients are dropped.
   absl::StatusOr<bool> Step();
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <numeric>
 #include <string_view>
 
 #include "models/batch.h"
@@ -16,6 +15,7 @@
 #include "worker/evaluator.h"
 #include "worker/exporter.h"
 #include "worker/in_process_store.h"
+#include "worker/input/batch_source.h"
 #include "worker/input/dataset.h"
 #include "worker/input/prefetcher.h"
 #include "worker/job_directory.h"
@@ -77,16 +77,6 @@ absl::Status CheckWeightsAreFinite(const InProcessStore& store, std::int64_t ste
   return absl::OkStatus();
 }
 
-// The first examples of a set.
-models::Batch FirstExamples(const models::Batch& examples, std::int64_t count) {
-  std::vector<std::int64_t> indices(
-      static_cast<std::size_t>(std::min(examples.num_examples, count)));
-  std::iota(indices.begin(), indices.end(), 0);
-  models::Batch batch;
-  models::GatherExamples(examples, indices, &batch);
-  return batch;
-}
-
 // Says when it is time to report, and how training has gone since the last time.
 class ProgressMeter {
  public:
@@ -138,7 +128,7 @@ class TrainingJob {
 
   [[nodiscard]] absl::Status WithLastCheckpoint(const absl::Status& status) const;
   void ReportInput(const std::string& which, const Dataset& dataset);
-  void SetLastStep(const BatchSchedule& schedule);
+  void SetLastStep(const BatchSource& source);
   [[nodiscard]] bool IsAtEnd() const { return last_step_ > 0 && step_ >= last_step_; }
   [[nodiscard]] bool MustStop() const;
   [[nodiscard]] bool IsCheckpointDue(Clock::time_point now) const;
@@ -202,6 +192,7 @@ absl::Status TrainingJob::Open() {
                         JobDirectory::Open(options_.job_dir, model_, options_.seed,
                                            {.max_to_keep = options_.max_checkpoints,
                                             .order = options_.order,
+                                            .input_memory = options_.input_memory,
                                             .train_batch_size = options_.train_batch_size}));
   storage::FileSystem& fs = directory_->file_system();
   const std::string eval_dir =
@@ -214,7 +205,10 @@ absl::Status TrainingJob::Open() {
 absl::Status TrainingJob::ReadInput() {
   clock_.Enter("input");
   DIME_RETURN_IF_ERROR(CheckFilesExist(options_.eval_files));
-  const DatasetOptions dataset_options{.max_bad_records = options_.max_bad_records, .stop = stop_};
+  const DatasetOptions dataset_options{.max_bad_records = options_.max_bad_records,
+                                       .memory_bytes = directory_->input_memory(),
+                                       .scratch_directory = directory_->path(),
+                                       .stop = stop_};
   absl::StatusOr<Dataset> train_data = LoadDataset(options_.train_files, model_.description(),
                                                    model_.encoder(), dataset_options, pool_);
   if (absl::IsCancelled(train_data.status())) {
@@ -234,9 +228,14 @@ void TrainingJob::ReportInput(const std::string& which, const Dataset& dataset) 
   for (const std::string& message : dataset.bad_record_messages) {
     base::Log(base::Severity::kWarning, "left out: {}", message);
   }
+  if (dataset.examples.spill() != nullptr && which == "train" &&
+      directory_->order() == Order::kShuffled) {
+    base::Log(base::Severity::kInfo, "train data: shuffled in windows of {} of {} examples",
+              dataset.examples.blocks_per_window() * dataset.examples.spill()->examples_per_block(),
+              dataset.examples.size());
+  }
   result_.bad_records += dataset.num_bad_records;
-  observer_.OnInput(which, dataset.examples.num_examples, dataset.num_bad_records,
-                    dataset.read_seconds);
+  observer_.OnInput(which, dataset.examples.size(), dataset.num_bad_records, dataset.read_seconds);
 }
 
 absl::Status TrainingJob::Restore() {
@@ -248,23 +247,26 @@ absl::Status TrainingJob::Restore() {
   return absl::OkStatus();
 }
 
-void TrainingJob::SetLastStep(const BatchSchedule& schedule) {
+void TrainingJob::SetLastStep(const BatchSource& source) {
   last_step_ = options_.train_steps;
-  if (const std::optional<std::int64_t> num_batches = schedule.num_batches()) {
+  if (const std::optional<std::int64_t> num_batches = source.num_batches()) {
     last_step_ = last_step_ > 0 ? std::min(last_step_, *num_batches) : *num_batches;
   }
 }
 
 absl::Status TrainingJob::Train() {
-  const BatchSchedule schedule(train_data_.examples.num_examples, options_.train_batch_size,
-                               options_.num_epochs, directory_->seed(), directory_->order());
-  SetLastStep(schedule);
+  std::unique_ptr<BatchSource> source =
+      MakeBatchSource(train_data_.examples, {.batch_size = options_.train_batch_size,
+                                             .num_epochs = options_.num_epochs,
+                                             .seed = directory_->seed(),
+                                             .order = directory_->order()});
+  SetLastStep(*source);
   observer_.OnStart(step_, last_step_);
   if (IsAtEnd()) return absl::OkStatus();
 
   DIME_RETURN_IF_ERROR(directory_->SetTrainData(
-      {.num_records = train_data_.examples.num_examples, .size_bytes = train_data_.size_bytes}));
-  Prefetcher batches(model_, train_data_.examples, schedule, step_, kPrefetchDepth);
+      {.num_records = train_data_.examples.size(), .size_bytes = train_data_.size_bytes}));
+  Prefetcher batches(model_, std::move(source), step_, kPrefetchDepth);
   TrainLoop loop(model_, *store_, batches, pool_, step_);
   DIME_RETURN_IF_ERROR(Save());  // A new job's initial weights.
   absl::Status trained = TakeSteps(loop);
@@ -379,12 +381,12 @@ absl::Status TrainingJob::ExportModel() {
     return absl::OkStatus();
   }
   clock_.Enter("export");
+  models::Batch sample;
+  DIME_RETURN_IF_ERROR(ExampleCursor(train_data_.examples).Next(kExportSampleSize, &sample));
   const std::string base =
       storage::JoinPath(storage::JoinPath(directory_->path(), "export"), options_.export_name);
-  DIME_ASSIGN_OR_RETURN(
-      result_.export_dir,
-      Export(directory_->file_system(), base, model_, *store_, step_, options_.export_format,
-             FirstExamples(train_data_.examples, kExportSampleSize)));
+  DIME_ASSIGN_OR_RETURN(result_.export_dir, Export(directory_->file_system(), base, model_, *store_,
+                                                   step_, options_.export_format, sample));
   observer_.OnExport(result_.export_dir);
   return absl::OkStatus();
 }

@@ -41,6 +41,7 @@ struct OwnFlags {
   std::int64_t threads = 0;
   std::optional<std::string> order;
   std::int64_t max_bad_records = 0;
+  std::optional<std::uint64_t> input_memory;
   std::int64_t max_checkpoints = 5;
   std::int64_t checkpoint_secs = 600;
   std::int64_t checkpoint_steps = 0;
@@ -96,6 +97,18 @@ void DeclareJobFlags(CLI::App& app, OwnFlags* flags) {
       ->transform(WholeNumber(0, std::numeric_limits<std::int64_t>::max()))
       ->type_name("N")
       ->group(group);
+}
+
+void DeclareInputMemoryFlag(CLI::App& app, OwnFlags* flags) {
+  constexpr std::uint64_t kLeast = 64 << 10;
+  app.add_option(
+         "--input-memory", flags->input_memory,
+         "Memory that the examples of a data set may take, such as 512MiB or 4GiB; beyond "
+         "it they go to a scratch file in the job directory, and are shuffled in windows of "
+         "half that size [the job's own; 1GiB if new]")
+      ->transform(MemorySize(kLeast))
+      ->type_name("SIZE")
+      ->group("Options");
 }
 
 void DeclareOutputFlags(CLI::App& app, OwnFlags* flags) {
@@ -289,6 +302,7 @@ absl::StatusOr<std::optional<Request>> ReadRequest(Words args) {
   Request request;
   CLI::App own("", kName);
   DeclareJobFlags(own, &request.own);
+  DeclareInputMemoryFlag(own, &request.own);
   DeclareOutputFlags(own, &request.own);
   DeclareJobFlagsOfGcloud(own, &request.own);
   DeclareGcloudFlags(own, &request.own.gcloud);
@@ -358,6 +372,7 @@ absl::StatusOr<worker::TrainingOptions> MakeOptions(const Request& request,
   options.eval_delay = std::chrono::seconds(trainer.eval_delay_secs.value_or(0));
   options.eval_min_steps = trainer.min_eval_frequency.value_or(0);
   options.max_bad_records = own.max_bad_records;
+  options.input_memory = own.input_memory;
   if (own.seed) options.seed = static_cast<std::uint64_t>(*own.seed);
   if (own.order) {
     options.order = *own.order == "as-read" ? worker::Order::kAsRead : worker::Order::kShuffled;

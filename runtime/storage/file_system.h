@@ -51,6 +51,16 @@ class AtomicFile {
   virtual absl::Status Commit() = 0;
 };
 
+// A file without a name, for what does not fit into memory. It is gone with the object, or with the
+// process in whatever way. Once it is whole, several threads may read at a time.
+class ScratchFile {
+ public:
+  virtual ~ScratchFile() = default;
+  virtual absl::Status Append(std::string_view data) = 0;
+  // Fills `buffer` from `offset` on; kDataLoss where the file has not so much.
+  virtual absl::Status ReadAt(std::uint64_t offset, std::span<char> buffer) const = 0;
+};
+
 // Held until it is destroyed, or the process ends in whatever way.
 class DirectoryLock {
  public:
@@ -65,6 +75,9 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<AppendableFile>> OpenForAppend(
       const std::string& path) = 0;
   virtual absl::StatusOr<std::unique_ptr<AtomicFile>> CreateAtomically(const std::string& path) = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<ScratchFile>> CreateScratch(
+      const std::string& directory) = 0;
 
   virtual absl::StatusOr<FileInfo> Stat(const std::string& path) = 0;
   // The names in a directory, sorted, without "." and "..".

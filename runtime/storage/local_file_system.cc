@@ -145,6 +145,22 @@ class LocalAtomicFile : public AtomicFile {
   BufferedWriter writer_;
 };
 
+class LocalScratchFile : public ScratchFile {
+ public:
+  explicit LocalScratchFile(PosixFile file) : file_(std::move(file)) {}
+
+  absl::Status Append(std::string_view data) override { return file_.WriteAll(data); }
+  absl::Status ReadAt(std::uint64_t offset, std::span<char> buffer) const override {
+    DIME_ASSIGN_OR_RETURN(const std::size_t got, file_.ReadAt(offset, buffer));
+    if (got == buffer.size()) return absl::OkStatus();
+    return base::DataLoss("read '{}': it ends at byte {}, where {} more are expected", file_.path(),
+                          offset + got, buffer.size() - got);
+  }
+
+ private:
+  PosixFile file_;
+};
+
 class LocalDirectoryLock : public DirectoryLock {
  public:
   explicit LocalDirectoryLock(int descriptor) : descriptor_(descriptor) {}
@@ -156,7 +172,7 @@ class LocalDirectoryLock : public DirectoryLock {
 
 // Hidden, so that no pattern of data files matches it, and in the same directory, so that rename(2)
 // can replace `path` in one step.
-absl::StatusOr<PosixFile> CreateTemporaryBeside(const std::string& path) {
+absl::StatusOr<PosixFile> CreateTemporaryBeside(const std::string& path, int access) {
   static std::atomic<std::uint64_t> counter{0};
   constexpr std::size_t kMaxStemBytes = 200;  // File names end at 255.
   constexpr int kMaxTries = 1000;  // Names that a process of the same number left behind.
@@ -164,7 +180,7 @@ absl::StatusOr<PosixFile> CreateTemporaryBeside(const std::string& path) {
   for (int i = 0; i < kMaxTries; ++i) {
     const std::string name =
         fmt::format("{}{}.{}-{}", kTemporaryPrefix, stem, ::getpid(), counter++);
-    auto file = PosixFile::Open(JoinPath(DirName(path), name), O_WRONLY | O_CREAT | O_EXCL);
+    auto file = PosixFile::Open(JoinPath(DirName(path), name), access | O_CREAT | O_EXCL);
     if (!absl::IsAlreadyExists(file.status())) return file;
   }
   return base::ResourceExhausted("write '{}': its directory is full of '{}{}.*' files", path,
@@ -218,8 +234,16 @@ class Local : public FileSystem {
     if (::stat(path.c_str(), &status) == 0) {
       DIME_RETURN_IF_ERROR(internal::RequireRegularFile(path, status));
     }
-    DIME_ASSIGN_OR_RETURN(PosixFile file, CreateTemporaryBeside(path));
+    DIME_ASSIGN_OR_RETURN(PosixFile file, CreateTemporaryBeside(path, O_WRONLY));
     return std::make_unique<LocalAtomicFile>(path, std::move(file));
+  }
+
+  absl::StatusOr<std::unique_ptr<ScratchFile>> CreateScratch(
+      const std::string& directory) override {
+    DIME_ASSIGN_OR_RETURN(PosixFile file,
+                          CreateTemporaryBeside(JoinPath(directory, "scratch"), O_RDWR));
+    if (::unlink(file.path().c_str()) != 0) return Failed("delete", file.path(), errno);
+    return std::make_unique<LocalScratchFile>(std::move(file));
   }
 
   absl::StatusOr<FileInfo> Stat(const std::string& path) override {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/exit_codes.h"
@@ -165,6 +167,25 @@ TEST(ExitCodesTest, EachCodeIsExplainedOnce) {
   std::vector<int> codes;
   for (const ExitCodeMeaning& line : ExitCodeMeanings()) codes.push_back(line.code);
   EXPECT_THAT(codes, ElementsAre(0, 64, 65, 69, 70, 74, 77, 78, 129, 130, 141, 143));
+}
+
+TEST(MemorySizeTest, IsBytesWhateverTheUnit) {
+  const std::pair<const char*, const char*> sizes[] = {{"65536", "65536"},
+                                                       {"64KiB", "65536"},
+                                                       {"512MiB", "536870912"},
+                                                       {"3GiB", "3221225472"},
+                                                       {"1TiB", "1099511627776"}};
+  const CLI::Validator size = MemorySize(65536);
+  for (const auto& [given, expected] : sizes) {
+    std::string text = given;
+    EXPECT_EQ(size(text), "");
+    EXPECT_EQ(text, expected);
+  }
+  for (const char* const bad : {"", "x", "65535", "63KiB", "1GB", "1.5GiB", "-1GiB", "64 KiB",
+                                "99999999999999999999", "99999999TiB", "GiB"}) {
+    std::string text = bad;
+    EXPECT_NE(size(text), "") << bad;
+  }
 }
 
 }  // namespace

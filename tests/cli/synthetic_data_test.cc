@@ -328,7 +328,7 @@ TEST_P(SpecTest, EveryRowParsesWithItsModel) {
   ASSERT_OK_AND_ASSIGN(const worker::Dataset dataset,
                        worker::LoadDataset({path}, description, encoder, {}, pool));
   EXPECT_EQ(dataset.num_bad_records, 0);
-  EXPECT_EQ(dataset.examples.num_examples, 20'000);
+  EXPECT_EQ(dataset.examples.size(), 20'000);
 }
 
 TEST(SyntheticDataTest, TheClicksModelTellsMissingCountsFromCodesAndZeros) {

@@ -2,15 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "tests/support/limited_file_size.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -18,6 +17,7 @@ namespace dime::storage {
 namespace {
 
 using ::dime::testing::IsOk;
+using ::dime::testing::LimitedFileSize;
 using ::dime::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -111,25 +111,6 @@ TEST_F(FileSystemTest, AWrittenFileHasTheModeThatTheUmaskLeaves) {
   EXPECT_EQ(status.st_mode & 0777, 0666 & ~mask);
 }
 
-// A file-size limit fails a write half-way, as a full disk does.
-class LimitedFileSize {
- public:
-  explicit LimitedFileSize(rlim_t bytes) {
-    old_handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &old_limit_);
-    const rlimit limit = {.rlim_cur = bytes, .rlim_max = old_limit_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~LimitedFileSize() {
-    setrlimit(RLIMIT_FSIZE, &old_limit_);
-    std::signal(SIGXFSZ, old_handler_);
-  }
-
- private:
-  rlimit old_limit_;
-  void (*old_handler_)(int);
-};
-
 TEST_F(FileSystemTest, AWriteThatDoesNotFitKeepsTheOldFileAndSaysSo) {
   Write("file", "old");
   {
@@ -139,6 +120,24 @@ TEST_F(FileSystemTest, AWriteThatDoesNotFitKeepsTheOldFileAndSaysSo) {
   }
   EXPECT_EQ(Read("file"), "old");
   EXPECT_THAT(Names(), ElementsAre("file"));
+}
+
+TEST_F(FileSystemTest, AScratchFileHasNoNameAndHoldsWhatWasAppended) {
+  ASSERT_OK_AND_ASSIGN(const auto scratch, fs_.CreateScratch(directory_.path()));
+  EXPECT_THAT(Names(), IsEmpty());
+  ASSERT_OK(scratch->Append("abc"));
+  ASSERT_OK(scratch->Append(Patterned(100'000)));
+  std::string read(100'000, '\0');
+  ASSERT_OK(scratch->ReadAt(3, read));
+  EXPECT_EQ(read, Patterned(100'000));
+  EXPECT_THAT(scratch->ReadAt(4, read), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("100003")));
+}
+
+TEST_F(FileSystemTest, AScratchFileThatDoesNotFitSaysSo) {
+  ASSERT_OK_AND_ASSIGN(const auto scratch, fs_.CreateScratch(directory_.path()));
+  const LimitedFileSize limit(100'000);
+  EXPECT_THAT(scratch->Append(Patterned(300'000)),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("scratch")));
 }
 
 TEST_F(FileSystemTest, AFailedAppendCannotBeCommitted) {

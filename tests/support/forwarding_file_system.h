@@ -24,6 +24,10 @@ class ForwardingFileSystem : public storage::FileSystem {
       const std::string& path) override {
     return local_.CreateAtomically(path);
   }
+  absl::StatusOr<std::unique_ptr<storage::ScratchFile>> CreateScratch(
+      const std::string& directory) override {
+    return local_.CreateScratch(directory);
+  }
   absl::StatusOr<storage::FileInfo> Stat(const std::string& path) override {
     return local_.Stat(path);
   }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <stop_token>
@@ -17,6 +18,7 @@
 #include "runtime/records/example.h"
 #include "runtime/records/tfrecord.h"
 #include "tests/support/gzip.h"
+#include "tests/support/limited_file_size.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/worker/small_model.h"
@@ -48,7 +50,7 @@ class DatasetTest : public ::testing::Test {
   }
 
   static const std::vector<float>& Sizes(const Dataset& dataset) {
-    return dataset.examples.floats[0].values;
+    return dataset.examples.in_memory()->floats[0].values;
   }
 
   testing::TempDir dir_;
@@ -62,9 +64,9 @@ TEST_F(DatasetTest, KeepsTheOrderOfFilesAndRecords) {
   const std::string last = Write("other", "red,5,no\n\n\nblue,6,yes\n");
   ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({dir_.File("part-*"), last}));
   EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 3, 4, 5, 6));
-  EXPECT_THAT(dataset.examples.labels, ElementsAre(0, 1, 0, 1, 0, 1));
-  EXPECT_EQ(dataset.examples.num_examples, 6);
-  EXPECT_EQ(dataset.examples.ids[0].ids[0], ops::HashBucket("red", 1000));
+  EXPECT_THAT(dataset.examples.in_memory()->labels, ElementsAre(0, 1, 0, 1, 0, 1));
+  EXPECT_EQ(dataset.examples.size(), 6);
+  EXPECT_EQ(dataset.examples.in_memory()->ids[0].ids[0], ops::HashBucket("red", 1000));
   EXPECT_EQ(dataset.size_bytes, 20u + 20u + 22u);
   EXPECT_EQ(dataset.num_bad_records, 0);
   EXPECT_THAT(dataset.bad_record_messages, IsEmpty());
@@ -75,8 +77,8 @@ TEST_F(DatasetTest, QuotedFieldsMayHoldLineEnds) {
   const std::string path = Write("a", "\"re\nd\",1,no\n\"a\"\"b\",2,yes\nred,oops,no\nred,4,no\n");
   ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
   EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 4));
-  EXPECT_EQ(dataset.examples.ids[0].ids[0], ops::HashBucket("re\nd", 1000));
-  EXPECT_EQ(dataset.examples.ids[0].ids[1], ops::HashBucket("a\"b", 1000));
+  EXPECT_EQ(dataset.examples.in_memory()->ids[0].ids[0], ops::HashBucket("re\nd", 1000));
+  EXPECT_EQ(dataset.examples.in_memory()->ids[0].ids[1], ops::HashBucket("a\"b", 1000));
   EXPECT_THAT(dataset.bad_record_messages, ElementsAre(HasSubstr("a:4: field 2 ('size')")));
 }
 
@@ -96,8 +98,9 @@ TEST_F(DatasetTest, AByteOrderMarkIsNoData) {
   ASSERT_OK_AND_ASSIGN(const Dataset marked,
                        Load({Write("a", "\xef\xbb\xbfred,1,no\nblue,2,yes\n")}));
   ASSERT_OK_AND_ASSIGN(const Dataset plain, Load({Write("b", "red,1,no\nblue,2,yes\n")}));
-  EXPECT_EQ(marked.examples.num_examples, 2);
-  EXPECT_EQ(marked.examples.ids.front().ids, plain.examples.ids.front().ids);
+  EXPECT_EQ(marked.examples.size(), 2);
+  EXPECT_EQ(marked.examples.in_memory()->ids.front().ids,
+            plain.examples.in_memory()->ids.front().ids);
 }
 
 TEST_F(DatasetTest, BadRecordsEndTheReadingUnlessTolerated) {
@@ -203,9 +206,9 @@ struct Summary {
 };
 
 Summary Summarize(const Dataset& dataset) {
-  Summary summary{.sizes = dataset.examples.floats[0].values,
-                  .labels = dataset.examples.labels,
-                  .ids = dataset.examples.ids[0].ids,
+  Summary summary{.sizes = dataset.examples.in_memory()->floats[0].values,
+                  .labels = dataset.examples.in_memory()->labels,
+                  .ids = dataset.examples.in_memory()->ids[0].ids,
                   .num_bad_records = dataset.num_bad_records,
                   .bad_lines = {}};
   for (const std::string& message : dataset.bad_record_messages) {
@@ -240,7 +243,7 @@ TEST_F(DatasetTest, ManyPiecesGiveWhatOneThreadGives) {
   const std::string path = Write("a", text);
   ASSERT_OK_AND_ASSIGN(const Dataset one, Load({path}, 1));
   ASSERT_OK_AND_ASSIGN(const Dataset four, Load({path}, 4));
-  EXPECT_EQ(one.examples.num_examples, 199'800);
+  EXPECT_EQ(one.examples.size(), 199'800);
   EXPECT_EQ(one.num_bad_records, 200);
   EXPECT_TRUE(Summarize(one) == Summarize(four));
 }
@@ -269,7 +272,105 @@ TEST_F(DatasetTest, NoRecordsAreAnError) {
   EXPECT_THAT(Load({}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("no records")));
   // An empty part among others is none.
   ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({empty, Write("b", "red,1,no\n")}));
-  EXPECT_EQ(dataset.examples.num_examples, 1);
+  EXPECT_EQ(dataset.examples.size(), 1);
+}
+
+// --- More examples than fit in memory
+
+class SpilledDatasetTest : public DatasetTest {
+ protected:
+  SpilledDatasetTest() { options_.scratch_directory = dir_.File("scratch"); }
+  void SetUp() override { std::filesystem::create_directory(options_.scratch_directory); }
+
+  // All examples of a set, wherever they are.
+  static models::Batch All(const Dataset& dataset) {
+    models::Batch all;
+    EXPECT_OK(ExampleCursor(dataset.examples).Next(dataset.examples.size(), &all));
+    return all;
+  }
+
+  std::string WriteRows(int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += fmt::format("c{},{},{}\n", i, i, i % 3 ? "no" : "yes");
+    return Write("rows", text);
+  }
+};
+
+TEST_F(SpilledDatasetTest, TheExamplesAreThoseThatMemoryHolds) {
+  const std::string path = WriteRows(5000);
+  ASSERT_OK_AND_ASSIGN(const Dataset memory, Load({path, path}));
+  ASSERT_NE(memory.examples.in_memory(), nullptr);
+  options_.memory_bytes = 20'000;
+  for (const std::size_t window_bytes : {10'000, 100'000, 1 << 24}) {
+    options_.max_record_bytes = 100;
+    options_.window_bytes = window_bytes;
+    ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path, path}, 3));
+    ASSERT_EQ(spilled.examples.in_memory(), nullptr);
+    EXPECT_EQ(spilled.examples.size(), 10'000);
+    EXPECT_EQ(spilled.size_bytes, memory.size_bytes);
+    // 8 + 4 + 4 bytes an example, and at least 64 blocks in the budget.
+    EXPECT_EQ(spilled.examples.spill()->examples_per_block(), 20'000 / 64 / 16);
+    EXPECT_EQ(spilled.examples.blocks_per_window(), 10'000 / (19 * 16));
+    const models::Batch all = All(spilled);
+    EXPECT_EQ(all.ids[0].ids, memory.examples.in_memory()->ids[0].ids);
+    EXPECT_EQ(all.floats[0].values, memory.examples.in_memory()->floats[0].values);
+    EXPECT_EQ(all.labels, memory.examples.in_memory()->labels);
+  }
+}
+
+TEST_F(SpilledDatasetTest, TheBudgetIsWhatTheExamplesTake) {
+  const std::string path = WriteRows(1000);
+  options_.memory_bytes = 16'000;
+  ASSERT_OK_AND_ASSIGN(const Dataset fits, Load({path}));
+  EXPECT_NE(fits.examples.in_memory(), nullptr);
+  options_.memory_bytes = 15'999;
+  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path}));
+  EXPECT_EQ(spilled.examples.in_memory(), nullptr);
+}
+
+TEST_F(SpilledDatasetTest, NothingIsLeftInTheScratchDirectory) {
+  options_.memory_bytes = 1000;
+  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({WriteRows(1000)}));
+  EXPECT_TRUE(std::filesystem::is_empty(options_.scratch_directory));
+}
+
+TEST_F(SpilledDatasetTest, TheFilesAreNotNeededAgain) {
+  options_.memory_bytes = 1000;
+  const std::string path = WriteRows(1000);
+  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path}));
+  std::filesystem::remove(path);
+  EXPECT_EQ(All(spilled).num_examples, 1000);
+}
+
+TEST_F(SpilledDatasetTest, AFullDiskIsExplained) {
+  options_.memory_bytes = 16'000;
+  options_.max_record_bytes = 100;
+  options_.window_bytes = 10'000;
+  const std::string path = WriteRows(100'000);
+  const testing::LimitedFileSize limit(500'000);
+  EXPECT_THAT(Load({path}),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr(options_.scratch_directory), HasSubstr("15.62 KiB"),
+                             HasSubstr("written, about 1.7"), HasSubstr("needed in all"),
+                             HasSubstr("--input-memory"))));
+}
+
+TEST_F(SpilledDatasetTest, AScratchDirectoryThatIsNotThereIsNamed) {
+  options_.memory_bytes = 1000;
+  options_.scratch_directory = dir_.File("missing");
+  EXPECT_THAT(Load({WriteRows(1000)}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(options_.scratch_directory)));
+}
+
+TEST_F(SpilledDatasetTest, BadRecordsAreCountedAsInMemory) {
+  options_.memory_bytes = 1000;
+  const std::string path = WriteRows(1000);
+  const std::string bad = Write("bad", "red,x,no\nred,1,no\n");
+  EXPECT_THAT(Load({path, bad}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(bad + ":1: ")));
+  options_.max_bad_records = 1;
+  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path, bad}));
+  EXPECT_EQ(spilled.examples.size(), 1001);
+  EXPECT_EQ(spilled.num_bad_records, 1);
 }
 
 // --- Compressed files
@@ -355,7 +456,7 @@ TEST_F(DatasetTest, AMissingFeatureIsTheFieldsDefault) {
   ASSERT_OK_AND_ASSIGN(const Dataset dataset,
                        Load({Write("a", Framed({{{"label", Bytes("no")}}, Red(Float(1))}))}));
   EXPECT_THAT(Sizes(dataset), ElementsAre(2.5, 1));
-  EXPECT_EQ(dataset.examples.ids[0].ids[0], ops::HashBucket("blue", 1000));
+  EXPECT_EQ(dataset.examples.in_memory()->ids[0].ids[0], ops::HashBucket("blue", 1000));
 }
 
 TEST_F(DatasetTest, ABadExampleIsNamedWithNumberOffsetFeatureAndReason) {

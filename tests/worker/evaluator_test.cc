@@ -91,7 +91,7 @@ class EvaluatorTest : public ::testing::Test {
   absl::StatusOr<models::MetricValues> EvaluateWith(const EvaluationOptions& options,
                                                     int num_threads = 1) {
     base::ThreadPool pool(num_threads);
-    return Evaluate(model_, examples_, options, store_, pool);
+    return Evaluate(model_, ExampleSet(examples_), options, store_, pool);
   }
 
   models::MetricValues Metrics(std::int64_t batch_size, std::int64_t steps, int num_threads = 1) {
@@ -157,8 +157,8 @@ TEST_F(EvaluatorTest, LossIsTheMeanOverBatchesOfTheTrainingLoss) {
     base::ThreadPool pool(1);
     ASSERT_OK_AND_ASSIGN(
         const models::MetricValues metrics,
-        Evaluate(model, examples_, {.batch_size = kBatchSize, .steps = 0, .stop = {}}, store_,
-                 pool));
+        Evaluate(model, ExampleSet(examples_), {.batch_size = kBatchSize, .steps = 0, .stop = {}},
+                 store_, pool));
     EXPECT_NEAR(Value(metrics, "loss"), loss_of_batches / 3, 1e-5 * (1 + loss_of_batches));
     EXPECT_NEAR(Value(metrics, "average_loss"), loss_of_all / weight_of_all,
                 1e-5 * (1 + loss_of_all / weight_of_all));

@@ -486,6 +486,18 @@ TEST_F(JobDirectoryTest, CheckpointsThatAUserPutThereStay) {
   EXPECT_EQ(CheckpointFiles().size(), foreign.size() - 1 + 2);
 }
 
+TEST_F(JobDirectoryTest, InputMemoryIsTheJobsOwnUnlessGiven) {
+  const auto open = [&](std::optional<std::uint64_t> input_memory) {
+    auto directory = JobDirectory::Open(Path(), model_, {}, {.input_memory = input_memory});
+    EXPECT_OK(directory);
+    EXPECT_OK((*directory)->Save(*StoreOf(1), 1));
+    return (*directory)->input_memory();
+  };
+  EXPECT_EQ(open({}), std::uint64_t{1} << 30);
+  EXPECT_EQ(open(5000), 5000u);
+  EXPECT_EQ(open({}), 5000u);
+}
+
 TEST_F(JobDirectoryTest, AFileInThePlaceOfTheDirectoryIsAnError) {
   Write(Path(), "a file");
   EXPECT_FALSE(Open().ok());

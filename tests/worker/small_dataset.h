@@ -19,7 +19,7 @@ inline models::Batch SmallDataset(const models::Model& model, int num_examples) 
   auto dataset =
       worker::LoadDataset({file}, model.description(), model.encoder(), /*options=*/{}, pool);
   DIME_CHECK(dataset.ok());
-  return std::move(dataset->examples);
+  return *dataset->examples.in_memory();
 }
 
 }  // namespace dime::testing

@@ -51,14 +51,14 @@ class TrainLoopTest : public ::testing::Test {
  protected:
   std::unique_ptr<Prefetcher> Batches(std::int64_t first_batch) {
     return std::make_unique<Prefetcher>(
-        model_, examples_,
-        BatchSchedule(examples_.num_examples, /*batch_size=*/10, /*num_epochs=*/1, /*seed=*/1,
-                      Order::kShuffled),
+        model_,
+        MakeBatchSource(examples_,
+                        {.batch_size = 10, .num_epochs = 1, .seed = 1, .order = Order::kShuffled}),
         first_batch, /*depth=*/2);
   }
 
   models::Model model_{testing::SmallCensus()};
-  models::Batch examples_ = testing::SmallDataset(model_, 45);
+  ExampleSet examples_{testing::SmallDataset(model_, 45)};
   RecordingStore store_{model_};
   base::ThreadPool pool_{1};
 };

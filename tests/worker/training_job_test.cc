@@ -216,6 +216,52 @@ TEST_F(TrainingJobTest, AnInterruptedRunEndsInTheBytesOfAnUninterruptedOne) {
   EXPECT_TRUE(CheckpointBytes(last.checkpoint) == CheckpointBytes(whole.checkpoint));
 }
 
+// As little as makes the examples go to a scratch file, in many windows.
+constexpr std::uint64_t kLittleMemory = 2000;
+
+TEST_F(TrainingJobTest, OutOfMemoryTooAResumedRunEndsInTheBytesOfAnUninterruptedOne) {
+  TrainingOptions options = Options("whole");
+  options.train_steps = 300;
+  options.input_memory = kLittleMemory;
+  ASSERT_OK_AND_ASSIGN(const TrainingResult whole, Run(options));
+  options.job_dir = directory_.File("parts");
+  options.checkpoint_steps = 40;
+  for (const int step : {0, 40, 200}) {
+    options.num_threads = 1 + step / 40;
+    ASSERT_OK_AND_ASSIGN(const TrainingResult part, RunAndStopAt(options, step));
+    EXPECT_TRUE(part.interrupted);
+    options.input_memory.reset();  // The directory knows.
+  }
+  ASSERT_OK_AND_ASSIGN(const TrainingResult last, Run(options));
+  EXPECT_EQ(last.first_step, 200);
+  EXPECT_TRUE(CheckpointBytes(last.checkpoint) == CheckpointBytes(whole.checkpoint));
+  for (const auto& entry : fs::directory_iterator(options.job_dir)) {
+    EXPECT_THAT(entry.path().filename().string(), Not(StartsWith(".dime-part")));
+  }
+}
+
+TEST_F(TrainingJobTest, ExamplesInOrderGiveTheSameBytesFromMemoryAndFromDisk) {
+  TrainingOptions options = Options("memory");
+  options.order = Order::kAsRead;
+  options.train_steps = 300;
+  ASSERT_OK_AND_ASSIGN(const TrainingResult memory, Run(options));
+  options.job_dir = directory_.File("disk");
+  options.input_memory = kLittleMemory;
+  ASSERT_OK_AND_ASSIGN(const TrainingResult disk, Run(options));
+  EXPECT_TRUE(CheckpointBytes(memory.checkpoint) == CheckpointBytes(disk.checkpoint));
+  EXPECT_EQ(memory.metrics, disk.metrics);
+  EXPECT_FALSE(disk.export_dir.empty());
+}
+
+TEST_F(TrainingJobTest, AnEpochFromDiskEndsWhereOneFromMemoryDoes) {
+  TrainingOptions options = Options("job");
+  options.train_steps = 0;
+  options.num_epochs = 2;
+  options.input_memory = kLittleMemory;
+  ASSERT_OK_AND_ASSIGN(const TrainingResult result, Run(options));
+  EXPECT_EQ(result.global_step, 21);  // 206 examples in batches of 10.
+}
+
 TEST_F(TrainingJobTest, ASeedAloneDecidesTheBytes) {
   TrainingOptions options = Options("first");
   options.seed = 7;

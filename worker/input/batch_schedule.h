@@ -23,8 +23,6 @@ class BatchSchedule {
   // How many batches there are; no value when there is no end.
   [[nodiscard]] std::optional<std::int64_t> num_batches() const;
 
-  [[nodiscard]] std::uint64_t seed() const { return seed_; }
-
   // The records of batch `index` (>= 0); empty past the end. Cheapest when asked in ascending
   // order.
   void RecordsOf(std::int64_t index, std::vector<std::int64_t>* records);

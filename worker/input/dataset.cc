@@ -38,12 +38,21 @@ absl::StatusOr<std::vector<InputFile>> FindFiles(const std::vector<std::string>&
   return files;
 }
 
+absl::StatusOr<std::uint64_t> TotalBytes(const std::vector<InputFile>& files) {
+  std::uint64_t total = 0;
+  for (const InputFile& file : files) {
+    DIME_ASSIGN_OR_RETURN(const storage::FileInfo info, file.file_system->Stat(file.path));
+    total += info.size_bytes;
+  }
+  return total;
+}
+
 // Reads one file after another into a collector.
 class Loader {
  public:
   Loader(const models::ModelDescription& description, const models::RecordEncoder& encoder,
-         const DatasetOptions& options, base::ThreadPool& pool)
-      : collector_(encoder, options),
+         const DatasetOptions& options, base::ThreadPool& pool, std::uint64_t input_bytes)
+      : collector_(encoder, options, input_bytes),
         csv_(description.input, encoder, options, pool, collector_),
         examples_(description, encoder, options, pool, collector_),
         window_bytes_(std::max(
@@ -53,24 +62,25 @@ class Loader {
     DIME_RETURN_IF_ERROR(collector_.CheckStop(file.path));
     auto window = FileWindow::Open(*file.file_system, file.path, window_bytes_);
     if (!window.ok()) return AsDataError(window.status());
-    size_bytes_ += window->stream().file_bytes();
-    DIME_RETURN_IF_ERROR(window->Fill());
-    if (records::LooksLikeRecords(window->text())) return examples_.Read(file.path, *window);
-    return csv_.Read(file.path, *window);
+    collector_.BeginFile(window->stream());
+    DIME_RETURN_IF_ERROR(Read(file, *window));
+    collector_.EndFile();
+    return absl::OkStatus();
   }
 
-  Dataset Take() {
-    Dataset dataset = collector_.Take();
-    dataset.size_bytes = size_bytes_;
-    return dataset;
-  }
+  absl::StatusOr<Dataset> Finish() { return collector_.Finish(); }
 
  private:
+  absl::Status Read(const InputFile& file, FileWindow& window) {
+    DIME_RETURN_IF_ERROR(window.Fill());
+    if (records::LooksLikeRecords(window.text())) return examples_.Read(file.path, window);
+    return csv_.Read(file.path, window);
+  }
+
   ExampleCollector collector_;
   CsvFileReader csv_;
   ExampleFileReader examples_;
   const std::size_t window_bytes_;
-  std::uint64_t size_bytes_ = 0;
 };
 
 }  // namespace
@@ -81,10 +91,11 @@ absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& patterns,
                                     const DatasetOptions& options, base::ThreadPool& pool) {
   const auto start = std::chrono::steady_clock::now();
   DIME_ASSIGN_OR_RETURN(const auto files, FindFiles(patterns));
-  Loader loader(description, encoder, options, pool);
+  DIME_ASSIGN_OR_RETURN(const std::uint64_t input_bytes, TotalBytes(files));
+  Loader loader(description, encoder, options, pool, input_bytes);
   for (const InputFile& file : files) DIME_RETURN_IF_ERROR(loader.Load(file));
-  Dataset dataset = loader.Take();
-  if (dataset.examples.num_examples == 0) {
+  DIME_ASSIGN_OR_RETURN(Dataset dataset, loader.Finish());
+  if (dataset.examples.size() == 0) {
     return base::OutOfRange("no records in '{}' ({} bytes, {} bad records)",
                             fmt::join(patterns, "', '"), dataset.size_bytes,
                             dataset.num_bad_records);

@@ -1,5 +1,5 @@
-// worker/input/dataset.h - the records of one or more files, parsed and hashed once, kept in
-// memory.
+// worker/input/dataset.h - the records of one or more files, parsed and hashed once; kept in
+// memory, or in a scratch file where they are too many.
 //
 // A file is CSV, or TFRecord of tf.Examples, and may be compressed by gzip: its contents tell.
 // Files are read and parsed by several threads; the result does not depend on how many. Bad records
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "models/batch.h"
 #include "models/record_encoder.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/storage/file_system.h"
+#include "worker/input/example_set.h"
 
 namespace dime::worker {
 
@@ -24,11 +24,14 @@ struct DatasetOptions {
   std::int64_t max_bad_records = 0;  // More than these end the reading with an error.
   std::size_t max_record_bytes = std::size_t{1} << 20;
   std::size_t window_bytes = std::size_t{16} << 20;  // How much of a file is in memory at a time.
-  std::stop_token stop;                              // Asked between pieces of a file: kCancelled.
+  // Examples beyond that much memory go to a scratch file in that directory.
+  std::uint64_t memory_bytes = std::uint64_t{1} << 30;
+  std::string scratch_directory = ".";
+  std::stop_token stop;  // Asked between pieces of a file: kCancelled.
 };
 
 struct Dataset {
-  models::Batch examples;  // In the order of files and of records in them; bad ones left out.
+  ExampleSet examples;  // In the order of files and of records in them; bad ones left out.
   std::int64_t num_bad_records = 0;
   std::vector<std::string> bad_record_messages;  // The first 10.
   std::uint64_t size_bytes = 0;                  // Of all files.

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "runtime/base/check.h"
-#include "runtime/base/random.h"
 #include "worker/input/watermark.h"
 
 namespace dime::worker {
@@ -22,21 +21,16 @@ constexpr std::int64_t kHeldByCaller = 2;
 constexpr std::chrono::microseconds kSpin{20};
 constexpr std::chrono::nanoseconds kNoSpin{0};
 
-std::uint64_t RandomKeyOf(std::uint64_t seed, std::int64_t batch) {
-  return base::RandomStream(seed, "batch", static_cast<std::uint64_t>(batch)).NextUint64();
-}
-
 }  // namespace
 
 // A ring of batches. made_ counts the batches that the thread has put in, released_ those that the
 // caller gave back; batch i lies in slot i % ring_.size().
 class Prefetcher::Impl {
  public:
-  Impl(const models::Model& model, const models::Batch& examples, BatchSchedule schedule,
-       std::int64_t first_batch, int depth)
+  Impl(const models::Model& model, std::unique_ptr<BatchSource> source, std::int64_t first_batch,
+       int depth)
       : model_(model),
-        examples_(examples),
-        schedule_(std::move(schedule)),
+        source_(std::move(source)),
         first_batch_(first_batch),
         batches_a_wake_up_(std::max(1, depth / 2)),
         ring_(static_cast<std::size_t>(depth + kHeldByCaller)) {
@@ -62,6 +56,8 @@ class Prefetcher::Impl {
     return &Slot(taken_++);
   }
 
+  [[nodiscard]] const absl::Status& status() const { return status_; }
+
  private:
   PreparedBatch& Slot(std::int64_t batch) {
     return ring_[static_cast<std::size_t>(batch) % ring_.size()];
@@ -86,20 +82,17 @@ class Prefetcher::Impl {
     return !stop_.load();
   }
 
-  // False when there are no more batches.
+  // False when there are no more batches, or this one cannot be made.
   bool Make(std::int64_t made) {
-    schedule_.RecordsOf(first_batch_ + made, &records_);
-    if (records_.empty()) return false;
     PreparedBatch& slot = Slot(made);
-    models::GatherExamples(examples_, records_, &slot.batch);
-    slot.batch.random_key = RandomKeyOf(schedule_.seed(), first_batch_ + made);
+    status_ = source_->Gather(first_batch_ + made, &slot.batch);
+    if (!status_.ok() || slot.batch.num_examples == 0) return false;
     model_.MakeLookups(slot.batch, &workspace_, &slot.lookups);
     return true;
   }
 
   const models::Model& model_;
-  const models::Batch& examples_;
-  BatchSchedule schedule_;
+  const std::unique_ptr<BatchSource> source_;
   const std::int64_t first_batch_;
   // The thread sleeps until that many batches are free again: waking it costs the caller time.
   const std::int64_t batches_a_wake_up_;
@@ -109,22 +102,24 @@ class Prefetcher::Impl {
   Watermark released_;
   std::atomic<std::int64_t> end_{Watermark::kMax};  // Set before made_ is raised for the last time.
   std::exception_ptr failure_;                      // Likewise.
+  absl::Status status_;                             // Likewise.
   std::atomic<bool> stop_{false};
 
   // The thread's own.
   models::Workspace workspace_;
-  std::vector<std::int64_t> records_;
 
   std::int64_t taken_ = 0;  // The caller's own.
   std::thread thread_;
 };
 
-Prefetcher::Prefetcher(const models::Model& model, const models::Batch& examples,
-                       BatchSchedule schedule, std::int64_t first_batch, int depth)
-    : impl_(std::make_unique<Impl>(model, examples, std::move(schedule), first_batch, depth)) {}
+Prefetcher::Prefetcher(const models::Model& model, std::unique_ptr<BatchSource> source,
+                       std::int64_t first_batch, int depth)
+    : impl_(std::make_unique<Impl>(model, std::move(source), first_batch, depth)) {}
 
 Prefetcher::~Prefetcher() = default;
 
 const PreparedBatch* Prefetcher::Next() { return impl_->Next(); }
+
+absl::Status Prefetcher::status() const { return impl_->status(); }
 
 }  // namespace dime::worker

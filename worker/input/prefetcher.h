@@ -11,7 +11,8 @@
 #include "models/batch.h"
 #include "models/model.h"
 #include "ops/table.h"
-#include "worker/input/batch_schedule.h"
+#include "runtime/base/status.h"
+#include "worker/input/batch_source.h"
 
 namespace dime::worker {
 
@@ -22,16 +23,20 @@ struct PreparedBatch {
 
 class Prefetcher {
  public:
-  // Batches first_batch, first_batch + 1, ... of `schedule`, gathered from `examples`. `depth`
-  // batches at most lie ready. `model` and `examples` outlive this object.
-  Prefetcher(const models::Model& model, const models::Batch& examples, BatchSchedule schedule,
+  // Batches first_batch, first_batch + 1, ... of `source`. `depth` batches at most lie ready.
+  // `model` outlives this object.
+  Prefetcher(const models::Model& model, std::unique_ptr<BatchSource> source,
              std::int64_t first_batch, int depth);
   ~Prefetcher();
 
-  // The next batch, or null when there are no more. Throws what the thread has thrown (no memory).
-  // The one returned before is given back: it must not be used any more after the call that follows
-  // the next one, so that a step may push for batch t while it holds t+1.
+  // The next batch, or null when there are no more, or none could be made: see status(). Throws
+  // what the thread has thrown (no memory). The one returned before is given back: it must not be
+  // used any more after the call that follows the next one, so that a step may push for batch t
+  // while it holds t+1.
   const PreparedBatch* Next();
+
+  // Why there are no more batches, once Next() has returned null; OK at their end.
+  [[nodiscard]] absl::Status status() const;
 
  private:
   class Impl;

@@ -1,0 +1,82 @@
+#include "worker/input/example_block.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+
+#include "tests/support/status_matchers.h"
+
+namespace dime::worker {
+namespace {
+
+using ::dime::testing::StatusIs;
+using ::testing::HasSubstr;
+
+// Columns of all sorts: narrow ids, wide ones, lists with weights, floats of two dimensions.
+models::Batch Examples() {
+  models::Batch batch;
+  batch.num_examples = 3;
+  batch.ids = {{.ids = {1, -1, 2'000'000'000}, .offsets = {}, .weights = {}},
+               {.ids = {1, std::int64_t{1} << 40, -1}, .offsets = {}, .weights = {}},
+               {.ids = {7, 8, 9, 10}, .offsets = {0, 3, 3, 4}, .weights = {1, 0.25f, 3, 4}}};
+  batch.floats = {{.dim = 1, .values = {0.5f, -0.0f, 3}}, {.dim = 2, .values = {1, 2, 3, 4, 5, 6}}};
+  batch.labels = {0, 1, 0};
+  batch.weights = {1, 2, 0.5f};
+  batch.records = {5, 6, 7};
+  return batch;
+}
+
+void ExpectEqual(const models::Batch& batch, const models::Batch& expected) {
+  EXPECT_EQ(batch.num_examples, expected.num_examples);
+  ASSERT_EQ(batch.ids.size(), expected.ids.size());
+  for (std::size_t c = 0; c < expected.ids.size(); ++c) {
+    EXPECT_EQ(batch.ids[c].ids, expected.ids[c].ids);
+    EXPECT_EQ(batch.ids[c].offsets, expected.ids[c].offsets);
+    EXPECT_EQ(batch.ids[c].weights, expected.ids[c].weights);
+  }
+  ASSERT_EQ(batch.floats.size(), expected.floats.size());
+  for (std::size_t c = 0; c < expected.floats.size(); ++c) {
+    EXPECT_EQ(batch.floats[c].dim, expected.floats[c].dim);
+    EXPECT_EQ(batch.floats[c].values, expected.floats[c].values);
+  }
+  EXPECT_EQ(batch.labels, expected.labels);
+  EXPECT_EQ(batch.weights, expected.weights);
+  EXPECT_EQ(batch.records, expected.records);
+}
+
+TEST(ExampleBlockTest, ExamplesComeBackAsTheyWere) {
+  models::Batch read = Examples();
+  read.num_examples = 99;  // What was there before does not matter.
+  read.ids.emplace_back();
+  ASSERT_OK(DecodeExamples(EncodeExamples(Examples()), &read));
+  ExpectEqual(read, Examples());
+  models::Batch none;
+  ASSERT_OK(DecodeExamples(EncodeExamples(none), &read));
+  ExpectEqual(read, none);
+}
+
+TEST(ExampleBlockTest, EveryFlippedBitAndEveryCutIsFound) {
+  const std::string bytes = EncodeExamples(Examples());
+  models::Batch read;
+  for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string damaged = bytes;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    EXPECT_THAT(DecodeExamples(damaged, &read),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("damaged")));
+  }
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_THAT(DecodeExamples(bytes.substr(0, size), &read),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("damaged")));
+  }
+}
+
+TEST(ExampleBlockTest, MemoryIsThatOfTheValues) {
+  EXPECT_EQ(MemoryBytes(Examples()), 10u * 8 + 4u * 4 + 4u * 4 + 9u * 4 + 3u * 4 + 3u * 4 + 3u * 8);
+  const models::Schema schema = {.id_columns = {{"a", 5}, {"b", 5}}, .float_columns = {{"x", 3}}};
+  EXPECT_EQ(BytesPerExample(schema), 2u * 8 + 3u * 4 + 4u);
+}
+
+}  // namespace
+}  // namespace dime::worker
