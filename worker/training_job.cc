@@ -31,6 +31,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kPrefetchDepth = 8;
 constexpr std::int64_t kExportSampleSize = 100;
+// The training set's examples are in memory, too; metrics do not depend on where examples are.
+constexpr std::uint64_t kEvalPartOfMemory = 4;
 constexpr std::chrono::milliseconds kProgressInterval{100};
 
 absl::Status CheckIsDirectoryName(std::string_view what, std::string_view name) {
@@ -205,10 +207,10 @@ absl::Status TrainingJob::Open() {
 absl::Status TrainingJob::ReadInput() {
   clock_.Enter("input");
   DIME_RETURN_IF_ERROR(CheckFilesExist(options_.eval_files));
-  const DatasetOptions dataset_options{.max_bad_records = options_.max_bad_records,
-                                       .memory_bytes = directory_->input_memory(),
-                                       .scratch_directory = directory_->path(),
-                                       .stop = stop_};
+  DatasetOptions dataset_options{.max_bad_records = options_.max_bad_records,
+                                 .memory_bytes = directory_->input_memory(),
+                                 .scratch_directory = directory_->path(),
+                                 .stop = stop_};
   absl::StatusOr<Dataset> train_data = LoadDataset(options_.train_files, model_.description(),
                                                    model_.encoder(), dataset_options, pool_);
   if (absl::IsCancelled(train_data.status())) {
@@ -219,6 +221,7 @@ absl::Status TrainingJob::ReadInput() {
   train_data_ = *std::move(train_data);
   ReportInput("train", train_data_);
   if (!options_.eval_files.empty()) {
+    dataset_options.memory_bytes /= kEvalPartOfMemory;
     eval_data_.emplace(options_.eval_files, model_, dataset_options);
   }
   return absl::OkStatus();
@@ -230,9 +233,8 @@ void TrainingJob::ReportInput(const std::string& which, const Dataset& dataset) 
   }
   if (dataset.examples.spill() != nullptr && which == "train" &&
       directory_->order() == Order::kShuffled) {
-    base::Log(base::Severity::kInfo, "train data: shuffled in windows of {} of {} examples",
-              dataset.examples.blocks_per_window() * dataset.examples.spill()->examples_per_block(),
-              dataset.examples.size());
+    base::Log(base::Severity::kInfo, "train data: shuffled in windows of about {} of {} examples",
+              dataset.examples.examples_per_window(), dataset.examples.size());
   }
   result_.bad_records += dataset.num_bad_records;
   observer_.OnInput(which, dataset.examples.size(), dataset.num_bad_records, dataset.read_seconds);

@@ -32,8 +32,8 @@ struct TrainingOptions {
   std::int64_t eval_steps = 100;      // 0: the whole set.
   std::int64_t max_bad_records = 0;   // Of the training set, and of the evaluation set.
   std::optional<std::uint64_t> seed;  // None: the job directory's, or 1 for a new one.
-  // What the parsed examples of a set may take before they go to a scratch file in the job
-  // directory.
+  // What the parsed training examples may take before they go to a scratch file in the job
+  // directory; a quarter of it for the evaluation's.
   std::optional<std::uint64_t> input_memory;  // None: the job directory's, or 1 GiB for a new one.
   std::optional<Order> order;  // None: the job directory's, or shuffled for a new one.
   int num_threads = 0;         // 0: one a processor.

@@ -103,9 +103,9 @@ void DeclareInputMemoryFlag(CLI::App& app, OwnFlags* flags) {
   constexpr std::uint64_t kLeast = 64 << 10;
   app.add_option(
          "--input-memory", flags->input_memory,
-         "Memory that the examples of a data set may take, such as 512MiB or 4GiB; beyond "
-         "it they go to a scratch file in the job directory, and are shuffled in windows of "
-         "half that size [the job's own; 1GiB if new]")
+         "Memory that the training examples may take, such as 512MiB or 4GiB, and a quarter of "
+         "it for those of the evaluation; beyond it they go to a scratch file in the job "
+         "directory, and are shuffled in windows of half that size [the job's own; 1GiB if new]")
       ->transform(MemorySize(kLeast))
       ->type_name("SIZE")
       ->group("Options");

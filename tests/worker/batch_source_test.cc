@@ -75,8 +75,7 @@ std::vector<std::int64_t> Numbers(const models::Batch& batch) {
 class BatchSourceTest : public ::testing::Test {
  protected:
   ExampleSet Spilled(std::int64_t examples_per_block, std::uint64_t window_bytes) {
-    auto spill =
-        ExampleSpill::Create(storage::LocalFileSystem(), directory_.path(), examples_per_block);
+    auto spill = ExampleSpill::Create(storage::LocalFileSystem(), directory_.path());
     EXPECT_OK(spill);
     for (std::int64_t first = 0; first < kExamples; first += examples_per_block) {
       EXPECT_OK((*spill)->Append(Examples(first, std::min(first + examples_per_block, kExamples))));

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <random>
 #include <stop_token>
@@ -18,7 +17,6 @@
 #include "runtime/records/example.h"
 #include "runtime/records/tfrecord.h"
 #include "tests/support/gzip.h"
-#include "tests/support/limited_file_size.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/worker/small_model.h"
@@ -273,104 +271,6 @@ TEST_F(DatasetTest, NoRecordsAreAnError) {
   // An empty part among others is none.
   ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({empty, Write("b", "red,1,no\n")}));
   EXPECT_EQ(dataset.examples.size(), 1);
-}
-
-// --- More examples than fit in memory
-
-class SpilledDatasetTest : public DatasetTest {
- protected:
-  SpilledDatasetTest() { options_.scratch_directory = dir_.File("scratch"); }
-  void SetUp() override { std::filesystem::create_directory(options_.scratch_directory); }
-
-  // All examples of a set, wherever they are.
-  static models::Batch All(const Dataset& dataset) {
-    models::Batch all;
-    EXPECT_OK(ExampleCursor(dataset.examples).Next(dataset.examples.size(), &all));
-    return all;
-  }
-
-  std::string WriteRows(int count) {
-    std::string text;
-    for (int i = 0; i < count; ++i) text += fmt::format("c{},{},{}\n", i, i, i % 3 ? "no" : "yes");
-    return Write("rows", text);
-  }
-};
-
-TEST_F(SpilledDatasetTest, TheExamplesAreThoseThatMemoryHolds) {
-  const std::string path = WriteRows(5000);
-  ASSERT_OK_AND_ASSIGN(const Dataset memory, Load({path, path}));
-  ASSERT_NE(memory.examples.in_memory(), nullptr);
-  options_.memory_bytes = 20'000;
-  for (const std::size_t window_bytes : {10'000, 100'000, 1 << 24}) {
-    options_.max_record_bytes = 100;
-    options_.window_bytes = window_bytes;
-    ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path, path}, 3));
-    ASSERT_EQ(spilled.examples.in_memory(), nullptr);
-    EXPECT_EQ(spilled.examples.size(), 10'000);
-    EXPECT_EQ(spilled.size_bytes, memory.size_bytes);
-    // 8 + 4 + 4 bytes an example, and at least 64 blocks in the budget.
-    EXPECT_EQ(spilled.examples.spill()->examples_per_block(), 20'000 / 64 / 16);
-    EXPECT_EQ(spilled.examples.blocks_per_window(), 10'000 / (19 * 16));
-    const models::Batch all = All(spilled);
-    EXPECT_EQ(all.ids[0].ids, memory.examples.in_memory()->ids[0].ids);
-    EXPECT_EQ(all.floats[0].values, memory.examples.in_memory()->floats[0].values);
-    EXPECT_EQ(all.labels, memory.examples.in_memory()->labels);
-  }
-}
-
-TEST_F(SpilledDatasetTest, TheBudgetIsWhatTheExamplesTake) {
-  const std::string path = WriteRows(1000);
-  options_.memory_bytes = 16'000;
-  ASSERT_OK_AND_ASSIGN(const Dataset fits, Load({path}));
-  EXPECT_NE(fits.examples.in_memory(), nullptr);
-  options_.memory_bytes = 15'999;
-  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path}));
-  EXPECT_EQ(spilled.examples.in_memory(), nullptr);
-}
-
-TEST_F(SpilledDatasetTest, NothingIsLeftInTheScratchDirectory) {
-  options_.memory_bytes = 1000;
-  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({WriteRows(1000)}));
-  EXPECT_TRUE(std::filesystem::is_empty(options_.scratch_directory));
-}
-
-TEST_F(SpilledDatasetTest, TheFilesAreNotNeededAgain) {
-  options_.memory_bytes = 1000;
-  const std::string path = WriteRows(1000);
-  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path}));
-  std::filesystem::remove(path);
-  EXPECT_EQ(All(spilled).num_examples, 1000);
-}
-
-TEST_F(SpilledDatasetTest, AFullDiskIsExplained) {
-  options_.memory_bytes = 16'000;
-  options_.max_record_bytes = 100;
-  options_.window_bytes = 10'000;
-  const std::string path = WriteRows(100'000);
-  const testing::LimitedFileSize limit(500'000);
-  EXPECT_THAT(Load({path}),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       AllOf(HasSubstr(options_.scratch_directory), HasSubstr("15.62 KiB"),
-                             HasSubstr("written, about 1.7"), HasSubstr("needed in all"),
-                             HasSubstr("--input-memory"))));
-}
-
-TEST_F(SpilledDatasetTest, AScratchDirectoryThatIsNotThereIsNamed) {
-  options_.memory_bytes = 1000;
-  options_.scratch_directory = dir_.File("missing");
-  EXPECT_THAT(Load({WriteRows(1000)}),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr(options_.scratch_directory)));
-}
-
-TEST_F(SpilledDatasetTest, BadRecordsAreCountedAsInMemory) {
-  options_.memory_bytes = 1000;
-  const std::string path = WriteRows(1000);
-  const std::string bad = Write("bad", "red,x,no\nred,1,no\n");
-  EXPECT_THAT(Load({path, bad}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(bad + ":1: ")));
-  options_.max_bad_records = 1;
-  ASSERT_OK_AND_ASSIGN(const Dataset spilled, Load({path, bad}));
-  EXPECT_EQ(spilled.examples.size(), 1001);
-  EXPECT_EQ(spilled.num_bad_records, 1);
 }
 
 // --- Compressed files

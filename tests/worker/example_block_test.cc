@@ -73,9 +73,11 @@ TEST(ExampleBlockTest, EveryFlippedBitAndEveryCutIsFound) {
 }
 
 TEST(ExampleBlockTest, MemoryIsThatOfTheValues) {
-  EXPECT_EQ(MemoryBytes(Examples()), 10u * 8 + 4u * 4 + 4u * 4 + 9u * 4 + 3u * 4 + 3u * 4 + 3u * 8);
-  const models::Schema schema = {.id_columns = {{"a", 5}, {"b", 5}}, .float_columns = {{"x", 3}}};
-  EXPECT_EQ(BytesPerExample(schema), 2u * 8 + 3u * 4 + 4u);
+  const std::uint64_t of_each = 2 * 8 + 4 + 3 * 4 + 4 + 4 + 8;  // An offset is 4 bytes, too.
+  EXPECT_EQ(MemoryBytes(Examples()), 3 * of_each + 4 * (8 + 4));
+  EXPECT_EQ(MemoryBytes(Examples(), 0, 1), of_each + 3 * (8 + 4));
+  EXPECT_EQ(MemoryBytes(Examples(), 1, 3), 2 * of_each + 1 * (8 + 4));
+  EXPECT_EQ(MemoryBytes(Examples(), 2, 2), 0u);
 }
 
 }  // namespace

@@ -16,13 +16,23 @@ using ::testing::Ne;
 
 using Records = std::vector<std::int64_t>;
 
+// Blocks of so many examples, of a byte each; the last one may have fewer.
+std::vector<BlockSize> Blocks(std::int64_t num_examples, std::int64_t per_block) {
+  std::vector<BlockSize> blocks;
+  for (std::int64_t first = 0; first < num_examples; first += per_block) {
+    const std::int64_t count = std::min(per_block, num_examples - first);
+    blocks.push_back({.num_examples = count, .memory_bytes = static_cast<std::uint64_t>(count)});
+  }
+  return blocks;
+}
+
 // The records of a window, by their numbers in the file, in the order in which they come up.
-Records RecordsOf(const Window& window, const WindowShape& shape) {
+Records RecordsOf(const Window& window, const std::vector<BlockSize>& blocks) {
   Records in_blocks;
-  for (const std::int64_t block : window.blocks) {
-    const std::int64_t first = block * shape.examples_per_block;
-    const std::int64_t end = std::min(first + shape.examples_per_block, shape.num_examples);
-    for (std::int64_t record = first; record < end; ++record) in_blocks.push_back(record);
+  for (const std::size_t block : window.blocks) {
+    std::int64_t record = 0;
+    for (std::size_t b = 0; b < block; ++b) record += blocks[b].num_examples;
+    for (std::int64_t i = 0; i < blocks[block].num_examples; ++i) in_blocks.push_back(record++);
   }
   Records records;
   for (const std::int32_t example : window.examples) {
@@ -32,16 +42,15 @@ Records RecordsOf(const Window& window, const WindowShape& shape) {
 }
 
 // The records of an epoch, window after window.
-Records EpochOf(WindowPlan& plan, const WindowShape& shape, std::int64_t epoch) {
+Records EpochOf(WindowPlan& plan, const std::vector<BlockSize>& blocks, std::int64_t epoch) {
   Records all;
   Window window;
-  while (std::ssize(all) < shape.num_examples) {
+  while (std::ssize(all) < plan.num_examples()) {
     plan.FindWindow(epoch, std::ssize(all), &window);
     EXPECT_EQ(window.epoch, epoch);
     EXPECT_EQ(window.first, std::ssize(all));
     EXPECT_EQ(window.end, window.first + std::ssize(window.examples));
-    EXPECT_LE(std::ssize(window.blocks), shape.blocks_per_window);
-    const Records records = RecordsOf(window, shape);
+    const Records records = RecordsOf(window, blocks);
     all.insert(all.end(), records.begin(), records.end());
   }
   return all;
@@ -61,54 +70,72 @@ Records Sorted(Records records) {
 TEST(WindowPlanTest, EveryEpochHasEveryRecordOnce) {
   for (const std::int64_t num_examples : {1, 7, 8, 9, 63, 64, 65, 1000}) {
     for (const std::int64_t per_block : {1, 8, 1000}) {
-      for (const std::int64_t per_window : {1, 3, 1000}) {
-        const WindowShape shape = {num_examples, per_block, per_window};
-        WindowPlan plan(shape, /*seed=*/5, Order::kShuffled);
+      for (const std::uint64_t window_bytes : {1, 24, 100'000}) {
+        const std::vector<BlockSize> blocks = Blocks(num_examples, per_block);
+        WindowPlan plan(blocks, window_bytes, /*seed=*/5, Order::kShuffled);
         for (std::int64_t epoch = 0; epoch < 10; ++epoch) {
-          ASSERT_EQ(Sorted(EpochOf(plan, shape, epoch)), Range(num_examples))
-              << num_examples << " in blocks of " << per_block << ", windows of " << per_window;
+          ASSERT_EQ(Sorted(EpochOf(plan, blocks, epoch)), Range(num_examples))
+              << num_examples << " in blocks of " << per_block << ", windows of " << window_bytes;
         }
       }
     }
   }
 }
 
+TEST(WindowPlanTest, AWindowIsNoLargerThanItMayBeUnlessABlockIs) {
+  std::vector<BlockSize> blocks;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    blocks.push_back({.num_examples = 3, .memory_bytes = i % 10 == 0 ? 1000 : 10 + i});
+  }
+  WindowPlan plan(blocks, 300, 1, Order::kShuffled);
+  Window window;
+  for (std::int64_t position = 0; position < plan.num_examples(); position = window.end) {
+    plan.FindWindow(2, position, &window);
+    std::uint64_t bytes = 0;
+    for (const std::size_t block : window.blocks) bytes += blocks[block].memory_bytes;
+    EXPECT_TRUE(bytes <= 300 || (bytes == 1000 && window.blocks.size() == 1)) << bytes;
+  }
+}
+
 TEST(WindowPlanTest, EveryPositionIsFoundInItsWindow) {
-  const WindowShape shape = {.num_examples = 101, .examples_per_block = 7, .blocks_per_window = 4};
-  WindowPlan plan(shape, 1, Order::kShuffled);
+  const std::vector<BlockSize> blocks = Blocks(101, 7);
+  constexpr std::uint64_t kWindowBytes = 28;
+  WindowPlan plan(blocks, kWindowBytes, 1, Order::kShuffled);
   for (std::int64_t epoch = 0; epoch < 20; ++epoch) {
-    const Records in_order = EpochOf(plan, shape, epoch);
-    for (std::int64_t position = shape.num_examples - 1; position >= 0; --position) {
+    const Records in_order = EpochOf(plan, blocks, epoch);
+    for (std::int64_t position = plan.num_examples() - 1; position >= 0; --position) {
       Window window;
       plan.FindWindow(epoch, position, &window);
       ASSERT_LE(window.first, position);
       ASSERT_GT(window.end, position);
-      EXPECT_EQ(RecordsOf(window, shape).at(static_cast<std::size_t>(position - window.first)),
+      EXPECT_EQ(RecordsOf(window, blocks).at(static_cast<std::size_t>(position - window.first)),
                 in_order.at(static_cast<std::size_t>(position)));
     }
   }
 }
 
 TEST(WindowPlanTest, OrderIsAFunctionOfSeedAndEpoch) {
-  const WindowShape shape = {.num_examples = 100, .examples_per_block = 5, .blocks_per_window = 4};
-  WindowPlan plan(shape, 1, Order::kShuffled);
-  WindowPlan same(shape, 1, Order::kShuffled);
-  WindowPlan other_seed(shape, 2, Order::kShuffled);
-  const Records first = EpochOf(plan, shape, 0);
-  EXPECT_THAT(EpochOf(plan, shape, 1), Ne(first));
-  EXPECT_EQ(EpochOf(plan, shape, 0), first);
-  EXPECT_EQ(EpochOf(same, shape, 0), first);
-  EXPECT_THAT(EpochOf(other_seed, shape, 0), Ne(first));
+  const std::vector<BlockSize> blocks = Blocks(100, 5);
+  constexpr std::uint64_t kWindowBytes = 20;
+  WindowPlan plan(blocks, kWindowBytes, 1, Order::kShuffled);
+  WindowPlan same(blocks, kWindowBytes, 1, Order::kShuffled);
+  WindowPlan other_seed(blocks, kWindowBytes, 2, Order::kShuffled);
+  const Records first = EpochOf(plan, blocks, 0);
+  EXPECT_THAT(EpochOf(plan, blocks, 1), Ne(first));
+  EXPECT_EQ(EpochOf(plan, blocks, 0), first);
+  EXPECT_EQ(EpochOf(same, blocks, 0), first);
+  EXPECT_THAT(EpochOf(other_seed, blocks, 0), Ne(first));
 }
 
 // Over many epochs every record comes up in every tenth of the epoch, about equally often.
 TEST(WindowPlanTest, ARecordMayComeUpAnywhereInAnEpoch) {
   constexpr std::int64_t kEpochs = 2000, kParts = 10;
-  const WindowShape shape = {.num_examples = 100, .examples_per_block = 2, .blocks_per_window = 5};
-  WindowPlan plan(shape, 1, Order::kShuffled);
+  const std::vector<BlockSize> blocks = Blocks(100, 2);
+  constexpr std::uint64_t kWindowBytes = 10;
+  WindowPlan plan(blocks, kWindowBytes, 1, Order::kShuffled);
   std::vector<std::vector<int>> counts(100, std::vector<int>(kParts));
   for (std::int64_t epoch = 0; epoch < kEpochs; ++epoch) {
-    const Records records = EpochOf(plan, shape, epoch);
+    const Records records = EpochOf(plan, blocks, epoch);
     for (std::size_t i = 0; i < records.size(); ++i) {
       ++counts[static_cast<std::size_t>(records[i])][i * kParts / records.size()];
     }
@@ -122,10 +149,10 @@ TEST(WindowPlanTest, ARecordMayComeUpAnywhereInAnEpoch) {
 }
 
 TEST(WindowPlanTest, NeighboursAreMixedWithinAWindow) {
-  const WindowShape shape = {
-      .num_examples = 10'000, .examples_per_block = 100, .blocks_per_window = 20};
-  WindowPlan plan(shape, 1, Order::kShuffled);
-  const Records records = EpochOf(plan, shape, 0);
+  const std::vector<BlockSize> blocks = Blocks(10'000, 100);
+  constexpr std::uint64_t kWindowBytes = 2000;
+  WindowPlan plan(blocks, kWindowBytes, 1, Order::kShuffled);
+  const Records records = EpochOf(plan, blocks, 0);
   int neighbours = 0;
   for (std::size_t i = 1; i < records.size(); ++i) {
     if (records[i] / 100 == records[i - 1] / 100) ++neighbours;  // Of one block.
@@ -134,10 +161,11 @@ TEST(WindowPlanTest, NeighboursAreMixedWithinAWindow) {
 }
 
 TEST(WindowPlanTest, AsReadIsTheOrderOfTheFile) {
-  const WindowShape shape = {.num_examples = 23, .examples_per_block = 4, .blocks_per_window = 2};
-  WindowPlan plan(shape, 1, Order::kAsRead);
+  const std::vector<BlockSize> blocks = Blocks(23, 4);
+  constexpr std::uint64_t kWindowBytes = 8;
+  WindowPlan plan(blocks, kWindowBytes, 1, Order::kAsRead);
   for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
-    EXPECT_EQ(EpochOf(plan, shape, epoch), Range(23));
+    EXPECT_EQ(EpochOf(plan, blocks, epoch), Range(23));
   }
   Window window;
   plan.FindWindow(5, 9, &window);

@@ -111,9 +111,10 @@ class Reader {
   std::vector<std::int32_t> narrow_;
 };
 
+// Of the value of one example, or of one id; nothing where there are none.
 template <typename T>
-std::uint64_t SizeOf(const std::vector<T>& values) {
-  return values.size() * sizeof(T);
+std::uint64_t SizeOfOne(const std::vector<T>& values) {
+  return values.empty() ? 0 : sizeof(T);
 }
 
 }  // namespace
@@ -147,22 +148,26 @@ absl::Status DecodeExamples(std::string_view bytes, Batch* batch) {
   return is_whole ? absl::OkStatus() : base::DataLoss("{} bytes of examples are damaged", size);
 }
 
-std::uint64_t MemoryBytes(const Batch& batch) {
-  std::uint64_t bytes = SizeOf(batch.labels) + SizeOf(batch.weights) + SizeOf(batch.records);
+std::uint64_t MemoryBytes(const Batch& batch, std::int64_t first, std::int64_t end) {
+  std::uint64_t bytes_of_each =
+      SizeOfOne(batch.labels) + SizeOfOne(batch.weights) + SizeOfOne(batch.records);
+  std::uint64_t bytes_of_lists = 0;
   for (const IdColumn& column : batch.ids) {
-    bytes += SizeOf(column.ids) + SizeOf(column.offsets) + SizeOf(column.weights);
+    const std::uint64_t id_bytes = sizeof(std::int64_t) + SizeOfOne(column.weights);
+    if (column.offsets.empty()) {
+      bytes_of_each += id_bytes;
+    } else {
+      const auto num_ids =
+          static_cast<std::uint64_t>(column.offsets[static_cast<std::size_t>(end)] -
+                                     column.offsets[static_cast<std::size_t>(first)]);
+      bytes_of_each += SizeOfOne(column.offsets);
+      bytes_of_lists += num_ids * id_bytes;
+    }
   }
-  for (const FloatColumn& column : batch.floats) bytes += SizeOf(column.values);
-  return bytes;
-}
-
-std::uint64_t BytesPerExample(const models::Schema& schema) {
-  std::uint64_t bytes = sizeof(float);  // The label.
-  bytes += schema.id_columns.size() * sizeof(std::int64_t);
-  for (const models::FloatColumnSpec& column : schema.float_columns) {
-    bytes += static_cast<std::uint64_t>(column.dim) * sizeof(float);
+  for (const FloatColumn& column : batch.floats) {
+    bytes_of_each += static_cast<std::uint64_t>(column.dim) * sizeof(float);
   }
-  return bytes;
+  return bytes_of_each * static_cast<std::uint64_t>(end - first) + bytes_of_lists;
 }
 
 }  // namespace dime::worker

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "models/batch.h"
-#include "models/record_encoder.h"
 #include "runtime/base/status.h"
 
 namespace dime::worker {
@@ -19,9 +18,17 @@ namespace dime::worker {
 // memory.
 absl::Status DecodeExamples(std::string_view bytes, models::Batch* batch);
 
-// What the examples take in memory.
-[[nodiscard]] std::uint64_t MemoryBytes(const models::Batch& batch);
-// What one takes that has one id a column.
-[[nodiscard]] std::uint64_t BytesPerExample(const models::Schema& schema);
+// What the examples [first, end) take in memory: the sum of what each of them takes.
+[[nodiscard]] std::uint64_t MemoryBytes(const models::Batch& batch, std::int64_t first,
+                                        std::int64_t end);
+[[nodiscard]] inline std::uint64_t MemoryBytes(const models::Batch& batch) {
+  return MemoryBytes(batch, 0, batch.num_examples);
+}
+
+// How large a block is.
+struct BlockSize {
+  std::int64_t num_examples = 0;
+  std::uint64_t memory_bytes = 0;
+};
 
 }  // namespace dime::worker

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -25,11 +26,29 @@ constexpr std::uint64_t kWindowsInBudget = 2;
 constexpr auto kMaxCountInMemory =
     static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) / 2;
 
-// Of the columns alone, so that it does not depend on which examples came first.
-std::int64_t ExamplesPerBlock(const models::RecordEncoder& encoder, std::uint64_t memory_bytes) {
-  const std::uint64_t block_bytes = std::min(kMaxBlockBytes, memory_bytes / kLeastBlocksInBudget);
-  return static_cast<std::int64_t>(
-      std::max<std::uint64_t>(block_bytes / BytesPerExample(encoder.schema()), 1));
+// Where a block ends that starts with example `first`: behind the one that makes it `block_bytes`
+// or more. None if there are not so many.
+std::optional<std::int64_t> EndOfBlock(const models::Batch& examples, std::int64_t first,
+                                       std::uint64_t block_bytes) {
+  const auto is_enough = [&](std::int64_t end) {
+    return MemoryBytes(examples, first, end) >= block_bytes;
+  };
+  std::int64_t too_early = first;
+  std::int64_t end = examples.num_examples;
+  if (!is_enough(end)) return std::nullopt;
+  while (end - too_early > 1) {
+    const std::int64_t middle = too_early + (end - too_early) / 2;
+    (is_enough(middle) ? end : too_early) = middle;
+  }
+  return end;
+}
+
+// The examples [first, end).
+void CopyExamples(const models::Batch& from, std::int64_t first, std::int64_t end,
+                  models::Batch* to) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(end - first));
+  std::iota(indices.begin(), indices.end(), first);
+  models::GatherExamples(from, indices, to);
 }
 
 bool FitsInMemory(const models::Batch& examples, std::uint64_t memory_bytes) {
@@ -53,7 +72,8 @@ ExampleCollector::ExampleCollector(const models::RecordEncoder& encoder,
                                    const DatasetOptions& options, std::uint64_t input_bytes)
     : options_(options),
       input_bytes_(input_bytes),
-      examples_per_block_(ExamplesPerBlock(encoder, options.memory_bytes)),
+      block_bytes_(std::clamp<std::uint64_t>(options.memory_bytes / kLeastBlocksInBudget, 1,
+                                             kMaxBlockBytes)),
       memory_(encoder.NewBatch()) {}
 
 void ExampleCollector::EndFile() {
@@ -110,7 +130,7 @@ absl::Status ExampleCollector::StartSpill() {
             FormatBytes(options_.memory_bytes), options_.scratch_directory);
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs,
                         storage::FileSystemFor(options_.scratch_directory));
-  auto spill = ExampleSpill::Create(*fs, options_.scratch_directory, examples_per_block_);
+  auto spill = ExampleSpill::Create(*fs, options_.scratch_directory);
   if (!spill.ok()) return ExplainSpillFailure(spill.status());
   spill_ = *std::move(spill);
   return SpillWholeBlocks();
@@ -118,19 +138,16 @@ absl::Status ExampleCollector::StartSpill() {
 
 // Leaves less than a block in memory.
 absl::Status ExampleCollector::SpillWholeBlocks() {
-  if (memory_.num_examples < examples_per_block_) return absl::OkStatus();
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(examples_per_block_));
   models::Batch block;
   std::int64_t first = 0;
-  for (; memory_.num_examples - first >= examples_per_block_; first += examples_per_block_) {
-    std::iota(indices.begin(), indices.end(), first);
-    models::GatherExamples(memory_, indices, &block);
+  while (const auto end = EndOfBlock(memory_, first, block_bytes_)) {
+    CopyExamples(memory_, first, *end, &block);
     DIME_RETURN_IF_ERROR(SpillBlock(block));
+    first = *end;
   }
-  indices.resize(static_cast<std::size_t>(memory_.num_examples - first));
-  std::iota(indices.begin(), indices.end(), first);
+  if (first == 0) return absl::OkStatus();
   models::Batch rest;
-  models::GatherExamples(memory_, indices, &rest);
+  CopyExamples(memory_, first, memory_.num_examples, &rest);
   memory_ = std::move(rest);
   return absl::OkStatus();
 }

@@ -2,9 +2,8 @@
 // what is said of the bad records among them.
 //
 // The first examples are kept in memory. Once they are more than the budget, all go to a scratch
-// file. When that is does not depend on threads or on windows of files: the result is a function of
-// the records and the budget alone.
-// Threads: one at a time.
+// file, cut into blocks. When and where does not depend on threads or on windows of files: the
+// result is a function of the records and the budget alone. Threads: one at a time.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +54,7 @@ class ExampleCollector {
 
   const DatasetOptions& options_;
   const std::uint64_t input_bytes_;
-  const std::int64_t examples_per_block_;
+  const std::uint64_t block_bytes_;
   Dataset dataset_;
   models::Batch memory_;                 // All examples, or those that are no whole block yet.
   std::unique_ptr<ExampleSpill> spill_;  // Null as long as all fit in memory.

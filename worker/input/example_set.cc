@@ -17,13 +17,10 @@ void CopyExamples(const models::Batch& from, std::int64_t first, std::int64_t co
 
 }  // namespace
 
-std::int64_t ExampleSet::blocks_per_window() const {
-  const std::uint64_t example_bytes =
-      spill_->memory_bytes() / static_cast<std::uint64_t>(spill_->num_examples());
-  const std::uint64_t block_bytes = std::max<std::uint64_t>(
-      example_bytes * static_cast<std::uint64_t>(spill_->examples_per_block()), 1);
-  return static_cast<std::int64_t>(std::clamp<std::uint64_t>(
-      window_bytes_ / block_bytes, 1, static_cast<std::uint64_t>(spill_->num_blocks())));
+std::int64_t ExampleSet::examples_per_window() const {
+  const double part =
+      static_cast<double>(window_bytes_) / static_cast<double>(spill_->memory_bytes());
+  return static_cast<std::int64_t>(std::min(part, 1.0) * static_cast<double>(size()));
 }
 
 absl::Status ExampleCursor::Next(std::int64_t count, models::Batch* batch) {
@@ -46,16 +43,14 @@ absl::Status ExampleCursor::Next(std::int64_t count, models::Batch* batch) {
 
 // What the block with the next example has of the next `most`. Returns how many these are.
 absl::StatusOr<std::int64_t> ExampleCursor::TakeFromBlock(std::int64_t most, models::Batch* batch) {
-  const ExampleSpill& spill = *examples_.spill();
-  const std::int64_t block = position_ / spill.examples_per_block();
-  if (block != block_number_) {
-    block_number_ = -1;
-    DIME_RETURN_IF_ERROR(spill.Read(block, &buffer_, &block_));
-    block_number_ = block;
+  if (position_in_block_ == block_.num_examples) {
+    block_.num_examples = position_in_block_ = 0;  // Until it is whole again.
+    DIME_RETURN_IF_ERROR(examples_.spill()->Read(next_block_, &buffer_, &block_));
+    ++next_block_;
   }
-  const std::int64_t first = position_ % spill.examples_per_block();
-  const std::int64_t count = std::min(most, block_.num_examples - first);
-  CopyExamples(block_, first, count, batch);
+  const std::int64_t count = std::min(most, block_.num_examples - position_in_block_);
+  CopyExamples(block_, position_in_block_, count, batch);
+  position_in_block_ += count;
   position_ += count;
   return count;
 }

@@ -33,8 +33,9 @@ class ExampleSet {
   }
   [[nodiscard]] const ExampleSpill* spill() const { return spill_.get(); }
 
-  // How many blocks of the spill fit in a window.
-  [[nodiscard]] std::int64_t blocks_per_window() const;
+  [[nodiscard]] std::uint64_t window_bytes() const { return window_bytes_; }
+  // About how many of the spilled examples fit in a window.
+  [[nodiscard]] std::int64_t examples_per_window() const;
 
  private:
   models::Batch memory_;
@@ -55,8 +56,9 @@ class ExampleCursor {
 
   const ExampleSet& examples_;
   std::int64_t position_ = 0;
-  std::int64_t block_number_ = -1;  // Of the one that stands in block_.
-  models::Batch block_;
+  std::int64_t next_block_ = 0;
+  models::Batch block_;  // The one before that.
+  std::int64_t position_in_block_ = 0;
   std::string buffer_;
 };
 

@@ -4,21 +4,17 @@
 #include <limits>
 #include <utility>
 
-#include "worker/input/example_block.h"
-
 namespace dime::worker {
 namespace {
 
 // Examples as they were read need no large window: they are not shuffled.
-constexpr std::int64_t kMaxBlocksInOrder = 8;
+constexpr std::uint64_t kMaxWindowBytesInOrder = std::uint64_t{8} << 20;
+// A window's examples and ids are numbered with 32 bits, and take 8 bytes at least.
+constexpr std::uint64_t kMaxWindowBytes = std::uint64_t{8} << 30;
 
-WindowShape ShapeOf(const ExampleSet& examples, Order order) {
-  const std::int64_t block = examples.spill()->examples_per_block();
-  std::int64_t blocks = std::min<std::int64_t>(examples.blocks_per_window(),
-                                               std::numeric_limits<std::int32_t>::max() / block);
-  if (order == Order::kAsRead) blocks = std::min(blocks, kMaxBlocksInOrder);
-  return {
-      .num_examples = examples.size(), .examples_per_block = block, .blocks_per_window = blocks};
+std::uint64_t WindowBytes(const ExampleSet& examples, Order order) {
+  return std::min(examples.window_bytes(),
+                  order == Order::kAsRead ? kMaxWindowBytesInOrder : kMaxWindowBytes);
 }
 
 // The number of examples in all epochs, or the largest number when there is no such end.
@@ -29,13 +25,24 @@ std::int64_t NumPositions(std::int64_t num_examples, std::int64_t num_epochs) {
   return is_endless ? std::numeric_limits<std::int64_t>::max() : total;
 }
 
-// Keeps the memory of `batch` from growing in leaps.
-void Reserve(std::size_t num_examples, models::Batch* batch) {
-  for (models::IdColumn& column : batch->ids) column.ids.reserve(num_examples);
-  for (models::FloatColumn& column : batch->floats) {
-    column.values.reserve(num_examples * static_cast<std::size_t>(column.dim));
+// Makes room in `batch` for `num_examples` like those of `block`, and a few more, lest its memory
+// grows in leaps.
+void ReserveLike(const models::Batch& block, std::size_t num_examples, models::Batch* batch) {
+  const auto for_all = [&](std::size_t size_in_block) {
+    const std::size_t size =
+        size_in_block * num_examples / static_cast<std::size_t>(block.num_examples);
+    return size + size / 16;
+  };
+  for (std::size_t c = 0; c < block.ids.size(); ++c) {
+    batch->ids[c].ids.reserve(for_all(block.ids[c].ids.size()));
+    batch->ids[c].offsets.reserve(for_all(block.ids[c].offsets.size()));
+    batch->ids[c].weights.reserve(for_all(block.ids[c].weights.size()));
   }
-  batch->labels.reserve(num_examples);
+  for (std::size_t c = 0; c < block.floats.size(); ++c) {
+    batch->floats[c].values.reserve(for_all(block.floats[c].values.size()));
+  }
+  batch->labels.reserve(for_all(block.labels.size()));
+  batch->weights.reserve(for_all(block.weights.size()));
 }
 
 }  // namespace
@@ -44,7 +51,7 @@ SpilledBatches::SpilledBatches(const ExampleSet& examples, const BatchOptions& o
     : spill_(*examples.spill()),
       options_(options),
       num_positions_(NumPositions(examples.size(), options.num_epochs)),
-      plan_(ShapeOf(examples, options.order), options.seed, options.order) {}
+      plan_(spill_.blocks(), WindowBytes(examples, options.order), options.seed, options.order) {}
 
 SpilledBatches::~SpilledBatches() {
   stop_.store(true);
@@ -119,12 +126,12 @@ absl::Status SpilledBatches::LoadBlocks(Loaded* loaded) const {
   std::string buffer;
   models::Batch block;
   bool is_first = true;
-  for (const std::int64_t number : loaded->window.blocks) {
+  for (const std::size_t number : loaded->window.blocks) {
     if (stop_.load()) return base::Cancelled("stopped while reading ahead");
-    DIME_RETURN_IF_ERROR(spill_.Read(number, &buffer, &block));
+    DIME_RETURN_IF_ERROR(spill_.Read(static_cast<std::int64_t>(number), &buffer, &block));
     if (std::exchange(is_first, false)) {
       models::GatherExamples(block, {}, &examples);  // None of them, but their columns.
-      Reserve(loaded->window.examples.size(), &examples);
+      ReserveLike(block, loaded->window.examples.size(), &examples);
     }
     models::AppendExamples(block, &examples);
   }

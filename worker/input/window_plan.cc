@@ -12,10 +12,6 @@
 namespace dime::worker {
 namespace {
 
-std::int64_t DivideUp(std::int64_t number, std::int64_t by) {
-  return number / by + (number % by != 0 ? 1 : 0);
-}
-
 // Fisher and Yates' shuffle.
 template <typename T>
 void Shuffle(base::RandomStream random, std::span<T> values) {
@@ -26,60 +22,66 @@ void Shuffle(base::RandomStream random, std::span<T> values) {
 
 }  // namespace
 
-WindowPlan::WindowPlan(const WindowShape& shape, std::uint64_t seed, Order order)
-    : shape_(shape),
-      seed_(seed),
-      order_(order),
-      num_blocks_(DivideUp(shape.num_examples, shape.examples_per_block)),
-      num_windows_(DivideUp(num_blocks_, shape.blocks_per_window)) {
-  DIME_CHECK(shape.num_examples > 0);
-  DIME_CHECK(shape.blocks_per_window <=
-             std::numeric_limits<std::int32_t>::max() / shape.examples_per_block);
+WindowPlan::WindowPlan(const std::vector<BlockSize>& blocks, std::uint64_t window_bytes,
+                       std::uint64_t seed, Order order)
+    : blocks_(blocks), window_bytes_(window_bytes), seed_(seed), order_(order) {
+  DIME_CHECK(!blocks.empty());
+  for (const BlockSize& block : blocks) num_examples_ += block.num_examples;
 }
 
 void WindowPlan::FindWindow(std::int64_t epoch, std::int64_t position, Window* window) {
-  DIME_CHECK(position >= 0 && position < shape_.num_examples);
+  DIME_CHECK(position >= 0 && position < num_examples_);
   EnterEpoch(epoch);
-  std::int64_t index = position / (shape_.blocks_per_window * shape_.examples_per_block);
-  while (position >= FirstPosition(index + 1)) ++index;  // At most once.
+  const auto next = std::ranges::upper_bound(windows_, position, {}, &Start::position);
+  const Start& start = *(next - 1);
   window->epoch = epoch;
-  window->first = FirstPosition(index);
-  window->end = FirstPosition(index + 1);
+  window->first = start.position;
+  window->end = next->position;
   window->blocks.clear();
-  const std::int64_t first_block = index * shape_.blocks_per_window;
-  const std::int64_t end_block = std::min(first_block + shape_.blocks_per_window, num_blocks_);
-  for (std::int64_t b = first_block; b < end_block; ++b) window->blocks.push_back(BlockAt(b));
+  for (std::size_t b = start.place; b < next->place; ++b) window->blocks.push_back(BlockAt(b));
+  DIME_CHECK(window->end - window->first <= std::numeric_limits<std::int32_t>::max());
   window->examples.resize(static_cast<std::size_t>(window->end - window->first));
   std::iota(window->examples.begin(), window->examples.end(), 0);
   if (order_ == Order::kAsRead) return;
-  const auto number = static_cast<std::uint64_t>(epoch) * static_cast<std::uint64_t>(num_windows_) +
-                      static_cast<std::uint64_t>(index);
-  Shuffle(base::RandomStream(seed_, "shuffle window", number), std::span(window->examples));
+  const auto first_of_all_epochs =
+      static_cast<std::uint64_t>(epoch) * static_cast<std::uint64_t>(num_examples_) +
+      static_cast<std::uint64_t>(window->first);
+  Shuffle(base::RandomStream(seed_, "shuffle window", first_of_all_epochs),
+          std::span(window->examples));
 }
 
 void WindowPlan::EnterEpoch(std::int64_t epoch) {
   if (epoch == epoch_) return;
+  const bool is_same_order = order_ == Order::kAsRead && epoch_ >= 0;
   epoch_ = epoch;
-  window_of_last_block_ = num_windows_ - 1;
-  if (order_ == Order::kAsRead) return;
-  block_order_.resize(static_cast<std::size_t>(num_blocks_));
-  std::iota(block_order_.begin(), block_order_.end(), 0);
-  Shuffle(base::RandomStream(seed_, "shuffle blocks", static_cast<std::uint64_t>(epoch)),
-          std::span(block_order_));
-  const auto last = std::ranges::find(block_order_, num_blocks_ - 1);
-  window_of_last_block_ = (last - block_order_.begin()) / shape_.blocks_per_window;
+  if (is_same_order) return;
+  if (order_ == Order::kShuffled) {
+    block_order_.resize(blocks_.size());
+    std::iota(block_order_.begin(), block_order_.end(), 0);
+    Shuffle(base::RandomStream(seed_, "shuffle blocks", static_cast<std::uint64_t>(epoch)),
+            std::span(block_order_));
+  }
+  CutIntoWindows();
 }
 
-std::int64_t WindowPlan::BlockAt(std::int64_t place) const {
-  return order_ == Order::kAsRead ? place : block_order_[static_cast<std::size_t>(place)];
+std::size_t WindowPlan::BlockAt(std::size_t place) const {
+  return order_ == Order::kAsRead ? place : block_order_[place];
 }
 
-std::int64_t WindowPlan::FirstPosition(std::int64_t window) const {
-  if (window >= num_windows_) return shape_.num_examples;
-  const std::int64_t if_all_were_full =
-      window * shape_.blocks_per_window * shape_.examples_per_block;
-  const std::int64_t missing = num_blocks_ * shape_.examples_per_block - shape_.num_examples;
-  return if_all_were_full - (window > window_of_last_block_ ? missing : 0);
+void WindowPlan::CutIntoWindows() {
+  windows_.assign(1, Start());
+  std::uint64_t bytes = 0;  // Of the last window so far.
+  std::int64_t position = 0;
+  for (std::size_t place = 0; place < blocks_.size(); ++place) {
+    const BlockSize& block = blocks_[BlockAt(place)];
+    if (bytes > 0 && bytes + block.memory_bytes > window_bytes_) {
+      windows_.push_back({.place = place, .position = position});
+      bytes = 0;
+    }
+    bytes += block.memory_bytes;
+    position += block.num_examples;
+  }
+  windows_.push_back({.place = blocks_.size(), .position = position});
 }
 
 }  // namespace dime::worker
