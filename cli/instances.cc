@@ -10,6 +10,7 @@
 
 #include "cli/json_problem.h"
 #include "runtime/storage/file_system.h"
+#include "runtime/storage/input_stream.h"
 
 namespace dime::cli {
 namespace {
@@ -19,9 +20,13 @@ using Json = nlohmann::json;
 constexpr char kBinaryKey[] = "b64";
 
 absl::StatusOr<std::string> ReadAll(const std::string& path) {
+  constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 33;
+  constexpr std::uint64_t kMaxDecompressedBytes = std::uint64_t{1} << 30;
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
-  return fs->ReadFile(path);
+  DIME_ASSIGN_OR_RETURN(const auto stream, storage::OpenInputStream(*fs, path));
+  return storage::ReadToEnd(*stream, path,
+                            stream->is_compressed() ? kMaxDecompressedBytes : kMaxBytes);
 }
 
 enum class Kind { kFeatures, kCsv, kExample };

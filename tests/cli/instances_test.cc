@@ -7,6 +7,7 @@
 
 #include "cli/model_library.h"
 #include "runtime/storage/file_system.h"
+#include "tests/support/gzip.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -33,6 +34,12 @@ class InstancesTest : public ::testing::Test {
 TEST_F(InstancesTest, EachLineIsOneInstance) {
   EXPECT_THAT(*Read("{\"a\": 1}\n[]\r\nx", 100), ElementsAre("{\"a\": 1}", "[]", "x"));
   EXPECT_THAT(*Read("only\n", 1), ElementsAre("only"));
+}
+
+TEST_F(InstancesTest, ACompressedFileIsReadAsWhatItHolds) {
+  EXPECT_THAT(*Read(testing::Gzip("a\nb\n"), 100), ElementsAre("a", "b"));
+  EXPECT_THAT(Read(testing::Gzip("a\nb\n").substr(0, 12), 100),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("instances")));
 }
 
 TEST_F(InstancesTest, EmptyLinesAndEmptyFilesAreRefused) {
