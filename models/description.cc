@@ -15,7 +15,6 @@
 namespace dime::models {
 namespace {
 
-using internal::Choice;
 using internal::YamlNode;
 
 // --- Variants
@@ -156,6 +155,7 @@ ModelDescription WithOwnFiles(const ModelDescription& description) {
   return model;
 }
 
+// Nor does it matter in what files the same records lie.
 YamlNode WriteModelWithoutRates(const ModelDescription& description) {
   ModelDescription model = WithOwnFiles(description);
   for (auto* const optimizer :
@@ -163,6 +163,7 @@ YamlNode WriteModelWithoutRates(const ModelDescription& description) {
     optimizer->learning_rate = 0;
     optimizer->decay = {};
   }
+  model.input.file_format = FileFormat::kDetected;
   return WriteModel(model);
 }
 

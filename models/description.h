@@ -36,11 +36,24 @@ struct Field {
   [[nodiscard]] bool is_list() const { return num_values != 1; }
 };
 
+// What files are. Whether they are compressed is always found out.
+enum class FileFormat { kDetected, kCsv, kTfRecord };
+
+enum class Quoting {
+  kRfc4180,
+  kNone,  // A quote is a character like any other.
+};
+
 struct InputFormat {
+  FileFormat file_format = FileFormat::kDetected;
   char separator = ',';
   int header_lines = 0;  // Lines to skip at the start of each file.
   bool trim_blanks =
       false;  // Whether blanks around a string belong to it: hash buckets see the difference.
+  Quoting quoting = Quoting::kRfc4180;
+  // Texts that stand for an empty field in CSV: "NA", "\\N". Without the blanks around them
+  // where these are trimmed.
+  std::vector<std::string> missing_values;
   std::vector<Field> fields;
 };
 

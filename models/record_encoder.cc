@@ -86,6 +86,10 @@ class RecordEncoder::Impl {
     return std::ranges::any_of(plan_.lists, is_at) && std::ranges::none_of(plan_.numbers, is_at);
   }
   [[nodiscard]] Batch NewBatch() const;
+  // The value of a CSV field.
+  [[nodiscard]] FieldValue FromText(std::string_view text) const {
+    return {.text = internal::WithoutMissing(plan_, text), .number = std::nullopt, .present = true};
+  }
 
   // Appends the record whose field p is value_at(p).
   template <typename ValueAt>
@@ -251,10 +255,8 @@ std::optional<RecordError> RecordEncoder::Impl::AppendRecord(const ValueAt& valu
 void RecordEncoder::Impl::AppendRows(const records::TextRows& rows, LabelUse label, Batch* batch,
                                      std::vector<RowError>* errors) const {
   DIME_CHECK(rows.num_fields() == plan_.field_names.size());
-  const auto values_of = [&rows](std::size_t row) {
-    return [&rows, row](std::size_t position) {
-      return FieldValue{.text = rows.field(row, position), .number = std::nullopt, .present = true};
-    };
+  const auto values_of = [this, &rows](std::size_t row) {
+    return [this, &rows, row](std::size_t position) { return FromText(rows.field(row, position)); };
   };
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
   if (!plan_.lists.empty()) {
@@ -341,8 +343,8 @@ bool RecordEncoder::HoldsIds(int field) const { return impl_->HoldsIds(field); }
 
 std::optional<RecordError> RecordEncoder::AppendFields(std::span<const std::string_view> fields,
                                                        LabelUse label, Batch* batch) const {
-  const auto value_at = [fields](std::size_t position) {
-    return FieldValue{.text = fields[position], .number = std::nullopt, .present = true};
+  const auto value_at = [this, fields](std::size_t position) {
+    return impl_->FromText(fields[position]);
   };
   return impl_->Append(fields.size(), value_at, label, batch);
 }

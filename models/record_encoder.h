@@ -75,7 +75,7 @@ class RecordEncoder {
   [[nodiscard]] Batch NewBatch() const;
 
   // Appends one example; on an error the batch is as before. `fields` are all of the record's, in
-  // InputFormat's order (with LabelUse::kIgnored the label may be empty).
+  // InputFormat's order (with LabelUse::kIgnored the label may be empty). Missing values are known.
   [[nodiscard]] std::optional<RecordError> AppendFields(std::span<const std::string_view> fields,
                                                         LabelUse label, Batch* batch) const;
   // The same, much faster, for many records. Those that are wrong are left out and added to

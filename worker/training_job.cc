@@ -426,6 +426,9 @@ absl::StatusOr<TrainingResult> RunTrainingJob(const models::ModelDescription& de
                                               const TrainingOptions& options,
                                               TrainingObserver& observer, std::stop_token stop) {
   DIME_RETURN_IF_ERROR(CheckOptions(options));
+  if (!options.export_name.empty()) {
+    DIME_RETURN_IF_ERROR(models::CheckExport(description, options.export_format));
+  }
   return TrainingJob(description, options, observer, std::move(stop)).Run();
 }
 

@@ -71,9 +71,15 @@ class InputBuilder {
       types.push_back(value.type);
       decoder_inputs.push_back(graph_->AddConst("csv/defaults/" + field.name, value));
     }
+    Attributes attributes = {{"OUT_TYPE", types},
+                             {"field_delim", std::string(1, input_.separator)}};
+    if (input_.quoting == Quoting::kNone) attributes.emplace_back("use_quote_delim", false);
+    if (!input_.missing_values.empty()) {
+      attributes.emplace_back("na_value",
+                              input_.missing_values.front());  // CheckExport() wants one.
+    }
     const std::string decoded =
-        graph_->Add("DecodeCSV", "csv/DecodeCSV", decoder_inputs,
-                    {{"OUT_TYPE", types}, {"field_delim", std::string(1, input_.separator)}});
+        graph_->Add("DecodeCSV", "csv/DecodeCSV", decoder_inputs, attributes);
     for (const Field* field : needed_) {
       const auto position = static_cast<int>(field - input_.fields.data());
       std::string value = GraphBuilder::Output(decoded, position);

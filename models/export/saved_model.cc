@@ -360,6 +360,16 @@ std::string_view ExportFormatName(ExportFormat format) {
   return std::ranges::find(kFormatNames, format, &FormatName::format)->name;
 }
 
+absl::Status CheckExport(const ModelDescription& description, ExportFormat format) {
+  const InputFormat& input = description.input;
+  if (format != ExportFormat::kCsv || input.missing_values.empty()) return absl::OkStatus();
+  if (input.missing_values.size() == 1 && !input.trim_blanks) return absl::OkStatus();
+  return base::InvalidArgument(
+      "the model cannot be exported for CSV: TensorFlow takes one missing value, compared with its "
+      "blanks, but the model's input has {} in missing_values{}; export it as JSON or EXAMPLE",
+      input.missing_values.size(), input.trim_blanks ? " and trim_blanks" : "");
+}
+
 std::string BuildSavedModel(const Model& model, ExportFormat format) {
   GraphBuilder graph;
   const GraphVariables variables(model.tables(), &graph);

@@ -20,8 +20,11 @@ enum class ExportFormat { kJson, kCsv, kExample };
 absl::StatusOr<ExportFormat> ParseExportFormat(std::string_view name);
 [[nodiscard]] std::string_view ExportFormatName(ExportFormat format);
 
-// The bytes of saved_model.pb. Signatures: serving_default and predict; classification and
-// regression too where the only input is a string (CSV, EXAMPLE).
+// kInvalidArgument where TensorFlow has no way to read what the model reads.
+absl::Status CheckExport(const ModelDescription& description, ExportFormat format);
+
+// The bytes of saved_model.pb, of what CheckExport() lets pass. Signatures: serving_default and
+// predict; classification and regression too where the only input is a string (CSV, EXAMPLE).
 [[nodiscard]] std::string BuildSavedModel(const Model& model, ExportFormat format);
 
 // What a signature gives of each instance: all predictions; `classes` and `scores`; or `outputs`.

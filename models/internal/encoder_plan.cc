@@ -77,6 +77,8 @@ class Planner {
 EncoderPlan Planner::Plan() && {
   for (const Field& field : description_.input.fields) plan_.field_names.push_back(field.name);
   plan_.trim_blanks = description_.input.trim_blanks;
+  plan_.missing_values = description_.input.missing_values;
+  std::ranges::sort(plan_.missing_values);
   PlanColumns();
   PlanLabel();
   PlanUnusedNumbers();

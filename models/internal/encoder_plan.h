@@ -155,7 +155,8 @@ struct EncoderPlan {
   Schema schema;
   std::vector<std::string> field_names;  // Of all fields of a record.
   bool trim_blanks = false;
-  std::vector<FieldSlot> used_fields;  // By position.
+  std::vector<std::string> missing_values;  // Sorted: texts of CSV that stand for none.
+  std::vector<FieldSlot> used_fields;       // By position.
   std::vector<NumberField> numbers;
   std::vector<TextField> texts;
   // Numbers that no column uses: a value that is none still spoils its record, as in TensorFlow.

@@ -2,6 +2,7 @@
 // with it.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,14 @@
 #include "models/internal/text.h"
 
 namespace dime::models::internal {
+
+// The text of a CSV field; none where it stands for a missing value.
+[[nodiscard]] inline std::string_view WithoutMissing(const EncoderPlan& plan,
+                                                     std::string_view text) {
+  if (plan.missing_values.empty()) return text;
+  const std::string_view value = plan.trim_blanks ? Trimmed(text) : text;
+  return std::ranges::binary_search(plan.missing_values, value) ? std::string_view() : text;
+}
 
 // Each gives what is wrong ("'x7' is not an integer"), or fills in *out.
 [[nodiscard]] std::optional<std::string> ReadNumber(const NumberField& field,

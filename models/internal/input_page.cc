@@ -1,10 +1,12 @@
 #include "models/internal/input_page.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,10 +17,15 @@ namespace dime::models::internal {
 namespace {
 
 constexpr std::int64_t kMaxHeaderLines = 1000;
+constexpr std::size_t kMaxMissingValues = 100;
 constexpr std::int64_t kMaxFieldValues = 1 << 16;
 constexpr std::int64_t kMaxClasses = 1 << 20;  // A float holds each number.
 constexpr Choice<FieldType> kFieldTypes[] = {
     {"integer", FieldType::kInteger}, {"float", FieldType::kFloat}, {"string", FieldType::kString}};
+constexpr Choice<FileFormat> kFileFormats[] = {{"detected", FileFormat::kDetected},
+                                               {"csv", FileFormat::kCsv},
+                                               {"tfrecord", FileFormat::kTfRecord}};
+constexpr Choice<Quoting> kQuotings[] = {{"rfc4180", Quoting::kRfc4180}, {"none", Quoting::kNone}};
 
 absl::Status ReadSeparator(const YamlNode* node, char* separator) {
   if (node == nullptr) return absl::OkStatus();
@@ -97,6 +104,18 @@ absl::Status ReadField(const YamlNode& node, const InputFormat& input, Field* fi
   return CheckDefault(*default_value, *field);
 }
 
+absl::Status ReadMissingValues(const YamlNode* node, std::vector<std::string>* values) {
+  if (node == nullptr) return absl::OkStatus();
+  DIME_RETURN_IF_ERROR(ReadTexts(node, values));
+  if (values->size() > kMaxMissingValues) {
+    return node->Error("has {} values; at most {} are allowed", values->size(), kMaxMissingValues);
+  }
+  std::erase(*values, "");  // An empty field is always a missing value.
+  std::ranges::sort(*values);
+  values->erase(std::unique(values->begin(), values->end()), values->end());
+  return absl::OkStatus();
+}
+
 absl::Status ReadWeightField(const YamlNode* node, ModelDescription* description) {
   if (node == nullptr) return absl::OkStatus();
   std::string& name = description->label.weight_field;
@@ -128,12 +147,17 @@ YamlNode WriteField(const Field& field) {
 }  // namespace
 
 absl::Status ReadInput(const YamlNode& node, InputFormat* input) {
-  DIME_RETURN_IF_ERROR(CheckKeys(node, {"fields"}, {"separator", "header_lines", "trim_blanks"}));
+  DIME_RETURN_IF_ERROR(CheckKeys(
+      node, {"fields"},
+      {"format", "separator", "header_lines", "quoting", "trim_blanks", "missing_values"}));
+  DIME_RETURN_IF_ERROR(ReadChoice(node.Find("format"), kFileFormats, &input->file_format));
   DIME_RETURN_IF_ERROR(ReadSeparator(node.Find("separator"), &input->separator));
   std::int64_t header_lines = 0;
   DIME_RETURN_IF_ERROR(ReadInteger(node.Find("header_lines"), 0, kMaxHeaderLines, &header_lines));
   input->header_lines = static_cast<int>(header_lines);
   DIME_RETURN_IF_ERROR(ReadBool(node.Find("trim_blanks"), &input->trim_blanks));
+  DIME_RETURN_IF_ERROR(ReadChoice(node.Find("quoting"), kQuotings, &input->quoting));
+  DIME_RETURN_IF_ERROR(ReadMissingValues(node.Find("missing_values"), &input->missing_values));
   const YamlNode& fields = *node.Find("fields");
   if (fields.kind != YamlNode::Kind::kList || fields.children.empty()) {
     return fields.Error("a list of fields is expected: - {{name: age, type: integer}}");
@@ -195,11 +219,25 @@ absl::Status ReadLabel(const YamlNode& node, ModelDescription* description) {
 YamlNode WriteInput(const InputFormat& input) {
   std::vector<YamlNode> fields;
   for (const Field& field : input.fields) fields.push_back(WriteField(field));
-  return YamlNode::Map()
-      .Add("separator", YamlNode::Text(std::string(1, input.separator)))
-      .Add("header_lines", YamlNode::Text(fmt::format("{}", input.header_lines)))
-      .Add("trim_blanks", YamlNode::Text(input.trim_blanks ? "true" : "false"))
-      .Add("fields", YamlNode::List(std::move(fields)));
+  YamlNode page = YamlNode::Map()
+                      .Add("separator", YamlNode::Text(std::string(1, input.separator)))
+                      .Add("header_lines", YamlNode::Text(fmt::format("{}", input.header_lines)))
+                      .Add("trim_blanks", YamlNode::Text(input.trim_blanks ? "true" : "false"));
+  const auto add_choice = [&](std::string_view key, std::string_view choice) {
+    page.Add(key, YamlNode::Text(std::string(choice)));
+  };
+  // What is rarely given is left out, so that older programs read the pages that do without.
+  if (input.file_format != FileFormat::kDetected) {
+    add_choice("format", ChoiceName(kFileFormats, input.file_format));
+  }
+  if (input.quoting != Quoting::kRfc4180) {
+    add_choice("quoting", ChoiceName(kQuotings, input.quoting));
+  }
+  if (!input.missing_values.empty()) {
+    page.Add("missing_values", YamlNode::TextList(input.missing_values));
+  }
+  page.Add("fields", YamlNode::List(std::move(fields)));
+  return page;
 }
 
 YamlNode WriteLabel(const Label& label) {

@@ -274,6 +274,7 @@ absl::Status AppendJsonInstance(const Model& model, std::string_view json, Batch
 absl::Status AppendCsvInstance(const Model& model, std::string_view line, Batch* batch) {
   records::CsvDialect dialect;
   dialect.separator = model.description().input.separator;
+  dialect.has_quotes = model.description().input.quoting == Quoting::kRfc4180;
   records::CsvReader reader(line, dialect);
   if (!reader.Next()) return base::InvalidArgument("the line is blank");
   if (!reader.error().empty()) {

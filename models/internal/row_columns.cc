@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "models/internal/field_values.h"
@@ -10,15 +11,22 @@
 namespace dime::models::internal {
 namespace {
 
-FieldValue AsValue(std::string_view text) {
-  return {.text = text, .number = std::nullopt, .present = true};
+FieldValue AsValue(const EncoderPlan& plan, std::string_view text) {
+  return {.text = WithoutMissing(plan, text), .number = std::nullopt, .present = true};
+}
+
+bool AnyHasDigits(const std::vector<std::string>& texts) {
+  return std::ranges::any_of(
+      texts, [](const std::string& text) { return text.find_first_of("0123456789") != text.npos; });
 }
 
 }  // namespace
 
 RowColumns::RowColumns(const EncoderPlan& plan)
-    : plan_(plan), label_memo_(plan.label.text, plan.trim_blanks) {
-  for (const TextField& field : plan.texts) memos_.emplace_back(field, plan.trim_blanks);
+    : plan_(plan),
+      label_memo_(plan, plan.label.text),
+      digits_may_be_missing_(AnyHasDigits(plan.missing_values)) {
+  for (const TextField& field : plan.texts) memos_.emplace_back(plan, field);
 }
 
 const std::vector<std::size_t>& RowColumns::Read(const records::TextRows& rows, LabelUse label,
@@ -47,8 +55,9 @@ void RowColumns::ReadNumbers(const records::TextRows& rows, const NumberField& f
   const auto column = rows.column(static_cast<std::size_t>(field.position));
   records::ReadDigits(column, out, is_other_.data());
   for (std::size_t r = 0; r < column.num_rows(); ++r) {
-    if (!is_other_[r]) continue;
-    if (ReadNumber(field, AsValue(column[r]), plan_.trim_blanks, &out[r])) is_wrong_[r] = true;
+    if (!is_other_[r] && !digits_may_be_missing_) continue;
+    if (ReadNumber(field, AsValue(plan_, column[r]), plan_.trim_blanks, &out[r]))
+      is_wrong_[r] = true;
   }
 }
 
@@ -68,7 +77,8 @@ void RowColumns::ReadWeights(const records::TextRows& rows, float* out) {
   const auto column = rows.column(static_cast<std::size_t>(field.position));
   for (std::size_t r = 0; r < rows.num_rows(); ++r) {
     if (out[r] > 0) continue;
-    if (ReadWeight(field, AsValue(column[r]), plan_.trim_blanks, &out[r])) is_wrong_[r] = true;
+    if (ReadWeight(field, AsValue(plan_, column[r]), plan_.trim_blanks, &out[r]))
+      is_wrong_[r] = true;
   }
 }
 
@@ -77,7 +87,8 @@ void RowColumns::ReadLabels(const records::TextRows& rows, float* out) {
   const auto column = rows.column(static_cast<std::size_t>(label.number.position));
   if (label.is_text) return ReadClasses(column, out);
   for (std::size_t r = 0; r < column.num_rows(); ++r) {
-    if (ReadLabel(label, AsValue(column[r]), plan_.trim_blanks, &out[r])) is_wrong_[r] = true;
+    if (ReadLabel(label, AsValue(plan_, column[r]), plan_.trim_blanks, &out[r]))
+      is_wrong_[r] = true;
   }
 }
 

@@ -36,6 +36,7 @@ class RowColumns {
   const EncoderPlan& plan_;
   std::vector<TextMemo> memos_;  // Parallel to plan.texts.
   TextMemo label_memo_;
+  const bool digits_may_be_missing_;       // 0, -999 and the like stand for none.
   std::vector<std::int64_t*> id_columns_;  // Where the ids of one text field go.
   std::array<std::int64_t, ColumnBlock::kMaxRecords> classes_ = {};
   std::array<bool, ColumnBlock::kMaxRecords> is_other_ = {};

@@ -4,9 +4,9 @@
 
 namespace dime::models::internal {
 
-TextMemo::TextMemo(const TextField& field, bool trim_blanks)
-    : field_(field),
-      trim_blanks_(trim_blanks),
+TextMemo::TextMemo(const EncoderPlan& plan, const TextField& field)
+    : plan_(plan),
+      field_(field),
       ids_(field.steps.size(), std::vector<std::int64_t>(kNumSlots + 1)),
       made_(field.steps.size()) {}
 
@@ -31,14 +31,19 @@ void TextMemo::MakeAll(const records::TextRows::Column& column, std::uint64_t* f
   --pause_;
   std::uint64_t fingerprint = 0;
   for (std::size_t r = 0; r < column.num_rows(); ++r) {
-    RunTextSteps(field_, TextValue(field_, column[r], trim_blanks_), &fingerprint, made_.data());
+    RunSteps(column[r], &fingerprint);
     if (field_.needs_fingerprint) fingerprints[r] = fingerprint;
     for (std::size_t s = 0; s < made_.size(); ++s) ids[s][r] = made_[s];
   }
 }
 
+void TextMemo::RunSteps(std::string_view text, std::uint64_t* fingerprint) {
+  const std::string_view value = TextValue(field_, WithoutMissing(plan_, text), plan_.trim_blanks);
+  RunTextSteps(field_, value, fingerprint, made_.data());
+}
+
 void TextMemo::Make(std::string_view text, std::size_t slot) {
-  RunTextSteps(field_, TextValue(field_, text, trim_blanks_), &fingerprints_[slot], made_.data());
+  RunSteps(text, &fingerprints_[slot]);
   for (std::size_t s = 0; s < made_.size(); ++s) ids_[s][slot] = made_[s];
 }
 

@@ -19,8 +19,8 @@ namespace dime::models::internal {
 
 class TextMemo {
  public:
-  // `field` outlives this object.
-  TextMemo(const TextField& field, bool trim_blanks);
+  // `plan` and `field`, one of its, outlive this object.
+  TextMemo(const EncoderPlan& plan, const TextField& field);
 
   // Fills in each row's fingerprint (if the plan needs it) and ids, one array for each of the
   // field's steps.
@@ -34,11 +34,12 @@ class TextMemo {
   void MakeAll(const records::TextRows::Column& column, std::uint64_t* fingerprints,
                const std::vector<std::int64_t*>& ids);
   void Make(std::string_view text, std::size_t slot);
+  void RunSteps(std::string_view text, std::uint64_t* fingerprint);  // Sets made_.
   void Copy(std::size_t row, std::size_t end, std::uint64_t* fingerprints,
             const std::vector<std::int64_t*>& ids) const;
 
+  const EncoderPlan& plan_;
   const TextField& field_;
-  bool trim_blanks_;
   records::TextTable texts_;
   // By slot, the last one for what is not in the table.
   std::vector<std::uint64_t> fingerprints_ = std::vector<std::uint64_t>(kNumSlots + 1);

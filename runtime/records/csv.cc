@@ -18,11 +18,11 @@ constexpr std::size_t kBlockBytes = 64;
 constexpr std::size_t kMaxRowsBytes = std::size_t{1} << 16;  // What NextRows() looks at.
 
 // Bit i says whether block[i] is a separator, a quote or a line feed.
-std::uint64_t FindStructure(const char* block, char separator) {
+std::uint64_t FindStructure(const char* block, char separator, char quote) {
   std::uint64_t found = 0;
 #if defined(__SSE2__)
   const __m128i separators = _mm_set1_epi8(separator);
-  const __m128i quotes = _mm_set1_epi8('"');
+  const __m128i quotes = _mm_set1_epi8(quote);
   const __m128i line_feeds = _mm_set1_epi8('\n');
   for (std::size_t start = 0; start < kBlockBytes; start += sizeof(__m128i)) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + start));
@@ -34,17 +34,17 @@ std::uint64_t FindStructure(const char* block, char separator) {
 #else
   for (std::size_t i = 0; i < kBlockBytes; ++i) {
     const char c = block[i];
-    found |= std::uint64_t{c == separator || c == '"' || c == '\n'} << i;
+    found |= std::uint64_t{c == separator || c == quote || c == '\n'} << i;
   }
 #endif
   return found;
 }
 
 // The same for the last bytes of a text, fewer than a block.
-std::uint64_t FindStructureInTail(std::string_view tail, char separator) {
+std::uint64_t FindStructureInTail(std::string_view tail, char separator, char quote) {
   char block[kBlockBytes] = {};
   std::memcpy(block, tail.data(), tail.size());
-  return FindStructure(block, separator) & ((std::uint64_t{1} << tail.size()) - 1);
+  return FindStructure(block, separator, quote) & ((std::uint64_t{1} << tail.size()) - 1);
 }
 
 // Some of a text for a message.
@@ -116,16 +116,18 @@ bool CsvReader::NextRows(std::size_t num_fields, TextRows* rows) {
 void CsvReader::ReadRecord() {
   std::size_t field_start = record_offset_;
   const std::size_t limit = RecordLimit();
+  const char quote = dialect_.has_quotes ? '"' : '\n';
   for (std::size_t block = record_offset_; block < limit; block += kBlockBytes) {
-    std::uint64_t structure = text_.size() - block >= kBlockBytes
-                                  ? FindStructure(text_.data() + block, dialect_.separator)
-                                  : FindStructureInTail(text_.substr(block), dialect_.separator);
+    std::uint64_t structure =
+        text_.size() - block >= kBlockBytes
+            ? FindStructure(text_.data() + block, dialect_.separator, quote)
+            : FindStructureInTail(text_.substr(block), dialect_.separator, quote);
     for (; structure != 0; structure &= structure - 1) {
       const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(structure));
       if (text_[at] == dialect_.separator) {
         fields_.push_back(text_.substr(field_start, at - field_start));
         field_start = at + 1;
-      } else if (text_[at] == '"') {
+      } else if (text_[at] == '"') {  // Where there are quotes: they are not found otherwise.
         fields_.clear();
         return ReadQuotedRecord();
       } else {

@@ -6,6 +6,7 @@
 // belong to the field. A blank line is no record. Bad are: a quote inside an unquoted field, text
 // after a closing quote, a quote that is never closed, a record that is too long. Only the line
 // that a bad record starts on is given up: a stray quote costs one line, not the rest of the file.
+// All that is said of quotes here holds where the dialect has them.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,7 @@ namespace dime::records {
 
 struct CsvDialect {
   char separator = ',';
+  bool has_quotes = true;  // Or else a quote is a character like any other.
   std::size_t max_record_bytes = std::size_t{1}
                                  << 20;  // A longer record is bad; reading goes on after it.
 };

@@ -44,7 +44,8 @@ class Records:
         separator = plain(re.search(r"^  separator: (.*)$", description, re.M).group(1))
         with open(data, newline="") as file:
             self.lines = file.read().splitlines()
-        self.rows = list(csv.reader(self.lines, delimiter=separator))
+        quoting = csv.QUOTE_NONE if "\n  quoting: none\n" in description else csv.QUOTE_MINIMAL
+        self.rows = list(csv.reader(self.lines, delimiter=separator, quoting=quoting))
 
     def column(self, index):
         field = self.fields[index]

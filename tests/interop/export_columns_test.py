@@ -14,6 +14,7 @@ DESCRIPTION = """
 input:
   separator: "{separator}"
   trim_blanks: {trim_blanks}
+{dialect}
   fields:
     - {{name: size, type: float, default: 1.5}}
     - {{name: color, type: string, default: "{default_color}"}}
@@ -63,6 +64,8 @@ CASES = {
     "commas": dict(separator=",", trim_blanks="false", default_color="", hash_key=0xDECAFCAFFE, columns=ALL_COLUMNS),
     "tabs, trimmed": dict(separator="\\t", trim_blanks="true", default_color=" green", hash_key=2**64 - 1,
                           columns=ALL_COLUMNS),
+    "no quotes, NA": dict(separator="\\t", trim_blanks="false", default_color="blue", hash_key=1, columns=ALL_COLUMNS,
+                          dialect="  quoting: none\n  missing_values: [NA]"),
     "a default": dict(separator=";", trim_blanks="false", default_color=" green", hash_key=1, columns=ALL_COLUMNS),
     "one text": dict(separator=",", trim_blanks="false", default_color="x", hash_key=1, columns=ONE_COLUMN_EACH),
 }
@@ -72,10 +75,14 @@ COLORS = ["red", " red ", "green", "  green", "blue", "päle blue", "purple", ""
 SHAPES = ["", "  ", "round", " round", "round ", "square", "x" * 70, "☃", "0", "-1"]
 
 
-def write_data(path, separator, pick):
+def write_data(path, separator, pick, dialect):
+    sizes, counts, colors, shapes = SIZES, COUNTS, COLORS, SHAPES
+    if dialect:
+        sizes, counts = SIZES + ["NA"], COUNTS + ["NA"]
+        colors, shapes = COLORS[:-2] + ['"', 'b"l"ue', '"blue"', "NA"], SHAPES + ["NA", '"x']
     with open(path, "w", newline="") as file:
         for _ in range(600):
-            fields = [pick(SIZES), pick(COLORS).replace("{separator}", separator), "unused", pick(COUNTS), pick(SHAPES),
+            fields = [pick(sizes), pick(colors).replace("{separator}", separator), "unused", pick(counts), pick(shapes),
                       pick(["no", "yes", ""])]
             file.write(separator.join(fields) + "\n")
 
@@ -85,9 +92,11 @@ def main(make_export):
     compare = pathlib.Path(__file__).with_name("export_check.py")
     yaml, data, predictions = scratch / "model.yaml", scratch / "data.csv", scratch / "predictions"
     for name, case in CASES.items():
+        dialect = case.setdefault("dialect", "")
         yaml.write_text(DESCRIPTION.format(**case))
-        write_data(data, case["separator"].replace("\\t", "\t"), random.Random(1).choice)
-        for export_format in ("JSON", "CSV", "EXAMPLE"):
+        write_data(data, case["separator"].replace("\\t", "\t"), random.Random(1).choice, dialect)
+        # Only CSV has dialects.
+        for export_format in ("CSV",) if dialect else ("JSON", "CSV", "EXAMPLE"):
             export = scratch / f"{name} {export_format}"
             subprocess.run([make_export, yaml, "", export_format, export, data, predictions], check=True)
             subprocess.run([sys.executable, compare, "--export-dir", export, "--format", export_format, "--data", data,

@@ -22,6 +22,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // Every kind of column, two variants. Tests change a piece of it.
@@ -320,6 +321,43 @@ constexpr Mistake kStructureMistakes[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Structure, DescriptionMistakeTest,
                          ::testing::ValuesIn(kStructureMistakes));
+
+std::string WithInput(std::string_view lines) {
+  std::string page(kPage);
+  return page.insert(page.find("input:\n") + 7, lines);
+}
+
+TEST(DescriptionTest, ReadsHowRecordsAreWritten) {
+  ASSERT_OK_AND_ASSIGN(const ModelDescription plain, Parse(kPage));
+  EXPECT_EQ(plain.input.file_format, FileFormat::kDetected);
+  EXPECT_EQ(plain.input.quoting, Quoting::kRfc4180);
+  EXPECT_THAT(plain.input.missing_values, IsEmpty());
+  EXPECT_THAT(FormatDescription(plain), Not(HasSubstr("quoting")));
+  ASSERT_OK_AND_ASSIGN(const ModelDescription model,
+                       Parse(WithInput("  format: tfrecord\n  quoting: none\n"
+                                       "  missing_values: [NA, \"\\\\N\", \"\", NA]\n")));
+  EXPECT_EQ(model.input.file_format, FileFormat::kTfRecord);
+  EXPECT_EQ(model.input.quoting, Quoting::kNone);
+  EXPECT_THAT(model.input.missing_values, ElementsAre("NA", "\\N"));
+  ASSERT_OK_AND_ASSIGN(const ModelDescription again, Parse(FormatDescription(model)));
+  EXPECT_EQ(FormatDescription(again), FormatDescription(model));
+  // Records are the same in whatever file they lie, but not with another quoting.
+  EXPECT_THAT(DescribeDifference(plain, model),
+              ElementsAre(HasSubstr("input.quoting"), HasSubstr("input.missing_values")));
+}
+
+TEST(DescriptionTest, MistakesInHowRecordsAreWrittenAreNamed) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"  format: json\n", "there are detected, csv, tfrecord"},
+      {"  quoting: single\n", "there are rfc4180, none"},
+      {"  missing_values: NA\n", "input.missing_values"},
+      {"  missing_values: [[NA]]\n", "input.missing_values"},
+  };
+  for (const auto& [line, message] : mistakes) {
+    EXPECT_THAT(Parse(WithInput(line)),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+  }
+}
 
 constexpr Mistake kInputMistakes[] = {
     {"separator: \";\"", "separator: \"\"", "'' is no separator"},

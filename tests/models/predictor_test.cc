@@ -223,6 +223,25 @@ TEST_F(PredictorTest, LinesMayLeaveTheLabelOut) {
   EXPECT_EQ(predictions.logits[2], predictions.logits[0]);
 }
 
+TEST_F(PredictorTest, LinesAreReadInTheModelsDialect) {
+  ModelDescription description = model_.description();
+  description.input.separator = '|';
+  description.input.quoting = Quoting::kNone;
+  description.input.missing_values = {"NA"};
+  ASSERT_OK(Files().WriteAtomically(Dir() + "/" + kExportDescriptionFile,
+                                    FormatDescription(description)));
+  ASSERT_OK_AND_ASSIGN(const auto predictor, Predictor::Load(Files(), Dir()));
+  std::string line = kCsv;
+  std::ranges::replace(line, ',', '|');
+  const std::string quoted = With(line, "Private", "\"Private");
+  const std::string missing = With(line, "25|", "NA|");
+  ASSERT_OK_AND_ASSIGN(const auto predictions, predictor->PredictCsv(std::vector<std::string>{
+                                                   line, quoted, missing, With(line, "25|", "|")}));
+  ASSERT_OK_AND_ASSIGN(const auto expected, predictor_->PredictCsv(std::vector<std::string>{kCsv}));
+  EXPECT_EQ(predictions.logits[0], expected.logits[0]);
+  EXPECT_EQ(predictions.logits[2], predictions.logits[3]);
+}
+
 TEST_F(PredictorTest, BadLinesNameInstanceAndReason) {
   const auto is_bad = [](const char* reason) {
     return StatusIs(kInvalidArgument, AllOf(HasSubstr("instance 2"), HasSubstr(reason)));

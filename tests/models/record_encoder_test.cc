@@ -246,6 +246,25 @@ TEST(RecordEncoderTest, BlanksCountUnlessTheyAreTrimmed) {
   EXPECT_EQ(alike.floats[1].values[2], 0);
 }
 
+TEST(RecordEncoderTest, MissingValuesAreEmptyFields) {
+  ModelDescription description = Census();
+  description.input.missing_values = {"\\N", "NA"};
+  for (const bool trim_blanks : {false, true}) {
+    description.input.trim_blanks = trim_blanks;
+    const RecordEncoder encoder(description);
+    Batch batch = encoder.NewBatch();
+    const std::string rest = ",7,Never-married,NA,Own-child,Black,Male,0,\\N,40,\\N, <=50K";
+    ASSERT_EQ(Append(encoder, "25,NA,NA,11th" + rest, &batch), std::nullopt);
+    ASSERT_EQ(
+        Append(encoder, "25,,,11th,7,Never-married,,Own-child,Black,Male,0,,40,, <=50K", &batch),
+        std::nullopt);
+    for (const IdColumn& column : batch.ids) EXPECT_EQ(column.ids[0], column.ids[1]);
+    for (const FloatColumn& column : batch.floats) EXPECT_EQ(column.values[0], column.values[1]);
+    // Blanks around one belong to it unless they are trimmed.
+    EXPECT_EQ(Append(encoder, " NA,,,11th" + rest, &batch).has_value(), !trim_blanks);
+  }
+}
+
 TEST(RecordEncoderTest, BoundariesBelongToTheBucketOnTheirRight) {
   ModelDescription description = Census();
   description.input.fields[0].type = FieldType::kFloat;

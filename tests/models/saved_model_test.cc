@@ -60,6 +60,20 @@ TEST(SavedModelTest, FormatNamesComeBack) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("JSON, CSV or EXAMPLE")));
 }
 
+TEST(SavedModelTest, WhatTensorFlowsCsvDecoderCannotReadIsNoCsvExport) {
+  ModelDescription description = SmallCensus();
+  for (const ExportFormat format : kFormats) EXPECT_OK(CheckExport(description, format));
+  description.input.missing_values = {"NA"};
+  for (const ExportFormat format : kFormats) EXPECT_OK(CheckExport(description, format));
+  const auto is_refused = StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("missing_values"));
+  description.input.trim_blanks = true;
+  EXPECT_THAT(CheckExport(description, ExportFormat::kCsv), is_refused);
+  description.input.trim_blanks = false;
+  description.input.missing_values = {"NA", "NULL"};
+  EXPECT_THAT(CheckExport(description, ExportFormat::kCsv), is_refused);
+  EXPECT_OK(CheckExport(description, ExportFormat::kJson));
+}
+
 TEST(SavedModelTest, SignaturesComeBack) {
   const std::string json = BuildSavedModel(Model(SmallCensus()), ExportFormat::kJson);
   ASSERT_OK_AND_ASSIGN(const auto of_json, ReadSignatures(json));

@@ -57,6 +57,14 @@ std::vector<Fields> FieldsOf(std::string_view text, const CsvDialect& dialect = 
   return all;
 }
 
+TEST(CsvReaderTest, WithoutQuotingAQuoteIsACharacter) {
+  const CsvDialect dialect = {.separator = '\t', .has_quotes = false};
+  const std::string long_field(200, '"');
+  EXPECT_THAT(
+      FieldsOf("\"a\tb\"c\t\"\n\"\"\tx\r\n" + long_field + "\t\"", dialect),
+      ElementsAre(Fields{"\"a", "b\"c", "\""}, Fields{"\"\"", "x"}, Fields{long_field, "\""}));
+}
+
 TEST(CsvReaderTest, SplitsAtSeparatorsAndKeepsBlanks) {
   EXPECT_THAT(FieldsOf("39, State-gov, 77516\n"),
               ElementsAre(ElementsAre("39", " State-gov", " 77516")));

@@ -459,6 +459,76 @@ TEST_F(DatasetTest, NeitherThreadsNorWindowsChangeWhatExamplesGive) {
   }
 }
 
+// --- Dialects
+
+TEST_F(DatasetTest, WithoutQuotingEveryLineIsARecord) {
+  description_.input.quoting = models::Quoting::kNone;
+  description_.input.separator = '\t';
+  const std::string path = Write("a", "\"red\t1\tno\nb\"lue\t2\tyes\n\"\t3\tno");
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({path}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(1, 2, 3));
+  EXPECT_EQ(dataset.examples.in_memory()->ids[0].ids[0], ops::HashBucket("\"red", 1000));
+}
+
+TEST_F(DatasetTest, AStrayQuoteHintsAtFilesThatDoNotQuote) {
+  EXPECT_THAT(Load({Write("a", "r\"ed,1,no\n")}),
+              StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("`quoting: none`")));
+}
+
+TEST_F(DatasetTest, MissingValuesAreEmptyFields) {
+  description_.input.missing_values = {"NA", "\\N"};
+  description_.input.fields[1].default_value = "7";
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("a", "\\N,NA,no\n,\"\\N\",no\n")}));
+  EXPECT_THAT(Sizes(dataset), ElementsAre(7, 7));
+  EXPECT_THAT(dataset.examples.in_memory()->ids[0].ids, ElementsAre(-1, -1));
+}
+
+// Blocks of rows have ways of their own.
+TEST_F(DatasetTest, ManyRowsHaveMissingValuesAndQuotesAsOneHas) {
+  description_.input.quoting = models::Quoting::kNone;
+  description_.input.separator = '\t';
+  description_.input.missing_values = {"NA", "999", "\\N"};
+  description_.input.fields[1].default_value = "7.5";
+  const char* const kColors[] = {"red", "NA", "\"red\"", "", "999", "b\"lue", "green"};
+  const char* const kSizes[] = {"1", "999", "NA", "1999", "\\N", ""};
+  std::string text;
+  for (int i = 0; i < 5000; ++i) {
+    text += fmt::format("{}\t{}\tno\n", kColors[i % 7], kSizes[i % 6]);
+  }
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("a", text)}));
+  const models::Batch& examples = *dataset.examples.in_memory();
+  ASSERT_EQ(examples.num_examples, 5000);
+  for (std::size_t i = 0; i < 5000; ++i) {
+    const std::string color = kColors[i % 7];
+    const bool has_color = i % 7 != 1 && i % 7 != 3 && i % 7 != 4;
+    EXPECT_EQ(examples.ids[0].ids[i], has_color ? ops::HashBucket(color, 1000) : -1) << i;
+    const float size = i % 6 == 0 ? 1.0f : i % 6 == 3 ? 1999.0f : 7.5f;
+    EXPECT_EQ(examples.floats[0].values[i], size) << i;
+  }
+}
+
+TEST_F(DatasetTest, AMissingValueOfAListIsTheWholeField) {
+  description_.input.fields[0].num_values = 0;
+  description_.input.missing_values = {"NA"};
+  ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("a", "NA,1,no\nred|NA,2,no\n,3,yes\n")}));
+  const models::IdColumn& colors = dataset.examples.in_memory()->ids[0];
+  EXPECT_THAT(colors.offsets, ElementsAre(0, 0, 2, 2));
+  EXPECT_EQ(colors.ids[1], ops::HashBucket("NA", 1000));
+}
+
+TEST_F(DatasetTest, TheFormatMayBeSaid) {
+  const std::string csv = Write("csv", "red,1,no\n");
+  const std::string records = Write("records", Framed({Red(Float(1))}));
+  description_.input.file_format = models::FileFormat::kTfRecord;
+  EXPECT_OK(Load({records}));
+  EXPECT_THAT(Load({csv}), StatusIs(absl::StatusCode::kDataLoss,
+                                    AllOf(HasSubstr(csv), HasSubstr("no TFRecord file"))));
+  description_.input.file_format = models::FileFormat::kCsv;
+  EXPECT_OK(Load({csv}));
+  EXPECT_THAT(Load({records}),
+              StatusIs(absl::StatusCode::kOutOfRange, HasSubstr(records + ":1: ")));
+}
+
 TEST_F(DatasetTest, AStoppedReadingIsCancelled) {
   std::stop_source source;
   options_.stop = source.get_token();

@@ -52,7 +52,8 @@ class Loader {
  public:
   Loader(const models::ModelDescription& description, const models::RecordEncoder& encoder,
          const DatasetOptions& options, base::ThreadPool& pool, std::uint64_t input_bytes)
-      : collector_(encoder, options, input_bytes),
+      : format_(description.input.file_format),
+        collector_(encoder, options, input_bytes),
         csv_(description.input, encoder, options, pool, collector_),
         examples_(description, encoder, options, pool, collector_),
         window_bytes_(std::max(
@@ -73,10 +74,17 @@ class Loader {
  private:
   absl::Status Read(const InputFile& file, FileWindow& window) {
     DIME_RETURN_IF_ERROR(window.Fill());
-    if (records::LooksLikeRecords(window.text())) return examples_.Read(file.path, window);
+    const bool is_tfrecord = records::LooksLikeRecords(window.text());
+    if (format_ == models::FileFormat::kTfRecord && !is_tfrecord && !window.text().empty()) {
+      return base::DataLoss("'{}' is no TFRecord file, as the model's input says it is", file.path);
+    }
+    if (is_tfrecord && format_ != models::FileFormat::kCsv) {
+      return examples_.Read(file.path, window);
+    }
     return csv_.Read(file.path, window);
   }
 
+  const models::FileFormat format_;
   ExampleCollector collector_;
   CsvFileReader csv_;
   ExampleFileReader examples_;

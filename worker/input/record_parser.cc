@@ -10,7 +10,7 @@ namespace dime::worker {
 namespace {
 
 constexpr std::size_t kMaxQuotedChars = 80;
-constexpr std::size_t kMaxReasonChars = 160;
+constexpr std::size_t kMaxReasonChars = 200;
 
 // Takes memory for a text that goes on like its first rows, and a little more.
 void ReserveFor(std::string_view text, const records::TextRows& rows, models::Batch* batch) {
@@ -26,7 +26,9 @@ RecordParser::RecordParser(const models::InputFormat& format, const models::Reco
                            std::size_t max_record_bytes)
     : format_(format),
       encoder_(encoder),
-      dialect_{.separator = format.separator, .max_record_bytes = max_record_bytes} {}
+      dialect_{.separator = format.separator,
+               .has_quotes = format.quoting == models::Quoting::kRfc4180,
+               .max_record_bytes = max_record_bytes} {}
 
 ParsedText RecordParser::ParseWhole(std::string_view text) const {
   ParsedText parsed;
@@ -94,8 +96,13 @@ void RecordParser::ParseRows(const records::TextRows& rows, std::int64_t first_l
 
 void RecordParser::ParseRecord(const records::CsvReader& reader, ParsedText* parsed) const {
   if (!reader.error().empty()) {
-    return AddBadRecord(reader.record(), reader.line(),
-                        {.field = reader.error_field(), .reason = reader.error()}, parsed);
+    const bool is_about_quotes = reader.error_field() >= 0;
+    const std::string_view hint =
+        is_about_quotes ? "; data that do not quote take `quoting: none` in the model's input" : "";
+    return AddBadRecord(
+        reader.record(), reader.line(),
+        {.field = reader.error_field(), .reason = fmt::format("{}{}", reader.error(), hint)},
+        parsed);
   }
   const auto error =
       encoder_.AppendFields(reader.fields(), models::LabelUse::kRequired, &parsed->examples);

@@ -37,8 +37,8 @@ class RecordParser {
                std::size_t max_record_bytes);
 
   // Whether whole lines of text can be parsed apart from each other.
-  [[nodiscard]] static bool EveryLineIsARecord(std::string_view whole_lines) {
-    return whole_lines.find('"') == std::string_view::npos;
+  [[nodiscard]] bool EveryLineIsARecord(std::string_view whole_lines) const {
+    return !dialect_.has_quotes || whole_lines.find('"') == std::string_view::npos;
   }
 
   // Parses text that consists of whole records.
