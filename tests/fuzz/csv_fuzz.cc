@@ -12,9 +12,9 @@ namespace {
 using dime::records::CsvReader;
 
 // Both readers stand before the same records.
-void CheckRows(std::string_view text, std::size_t num_fields) {
-  CsvReader reader(text, {});
-  CsvReader by_rows(text, {});
+void CheckRows(std::string_view text, std::size_t num_fields, bool has_quotes) {
+  CsvReader reader(text, {.has_quotes = has_quotes});
+  CsvReader by_rows(text, {.has_quotes = has_quotes});
   dime::records::TextRows rows;
   while (true) {
     if (by_rows.NextRows(num_fields, &rows)) {
@@ -35,20 +35,26 @@ void CheckRows(std::string_view text, std::size_t num_fields) {
   }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  dime::records::CsvReader reader(text, {.separator = ',', .max_record_bytes = 64});
+void Read(std::string_view text, bool has_quotes) {
+  CsvReader reader(text, {.separator = ',', .has_quotes = has_quotes, .max_record_bytes = 64});
   std::size_t end_of_last = 0;
   while (reader.Next()) {
     DIME_CHECK(reader.offset() >= end_of_last);
     end_of_last = reader.offset() + reader.record().size();
-    DIME_CHECK(end_of_last <= size);
+    DIME_CHECK(end_of_last <= text.size());
     if (!reader.error().empty()) continue;
     DIME_CHECK(!reader.fields().empty());
     for (const std::string_view field : reader.fields()) DIME_CHECK(field.size() <= 64);
   }
-  CheckRows(text, size == 0 ? 1 : 1 + data[0] % 4);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  for (const bool has_quotes : {true, false}) {
+    Read(text, has_quotes);
+    CheckRows(text, size == 0 ? 1 : 1 + data[0] % 4, has_quotes);
+  }
   return 0;
 }
