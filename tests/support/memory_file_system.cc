@@ -49,6 +49,24 @@ class Reader : public storage::ReadableFile {
   const Contents contents_;
 };
 
+class Scratch : public storage::ScratchFile {
+ public:
+  absl::Status Append(std::string_view data) override {
+    contents_ += data;
+    return absl::OkStatus();
+  }
+  absl::Status ReadAt(std::uint64_t offset, std::span<char> buffer) const override {
+    if (offset > contents_.size() || buffer.size() > contents_.size() - offset) {
+      return base::DataLoss("the scratch file has {} bytes", contents_.size());
+    }
+    contents_.copy(buffer.data(), buffer.size(), offset);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string contents_;
+};
+
 class MemoryFileSystem : public storage::FileSystem {
  public:
   absl::StatusOr<std::unique_ptr<storage::ReadableFile>> OpenForRead(
@@ -75,6 +93,13 @@ class MemoryFileSystem : public storage::FileSystem {
     const std::lock_guard lock(mutex_);
     DIME_RETURN_IF_ERROR(CheckMayWrite("write", path));
     return std::make_unique<Writer>(*this, path);
+  }
+
+  absl::StatusOr<std::unique_ptr<storage::ScratchFile>> CreateScratch(
+      const std::string& directory) override {
+    const std::lock_guard lock(mutex_);
+    DIME_RETURN_IF_ERROR(CheckIsDirectory("create a scratch file in", directory));
+    return std::make_unique<Scratch>();
   }
 
   absl::StatusOr<storage::FileInfo> Stat(const std::string& path) override {

@@ -82,7 +82,8 @@ void ExampleCollector::EndFile() {
 }
 
 void ExampleCollector::Reserve(std::int64_t num_examples) {
-  models::ReserveExamples(dataset_.examples.num_examples + num_examples, &dataset_.examples);
+  if (spill_ != nullptr) return;  // Memory holds less than a block by now.
+  models::ReserveExamples(memory_.num_examples + num_examples, &memory_);
 }
 
 absl::Status ExampleCollector::Add(const ParsedText& parsed,
