@@ -42,9 +42,12 @@ ParsedText ParseOneByOne(const RecordParser& parser, const models::RecordEncoder
       ++all.num_bad_records;
       if (all.bad_records.size() == kMaxBadRecordMessages) continue;
       const auto field = static_cast<std::size_t>(reader.error_field());
-      all.bad_records.push_back({reader.line(), fmt::format("field {} ('{}'): {}", field + 1,
-                                                            description.input.fields.at(field).name,
-                                                            Printable(reader.error(), 160))});
+      all.bad_records.push_back(
+          {reader.line(),
+           fmt::format("field {} ('{}'): {}; data that do not quote take `quoting: none` in the "
+                       "model's input",
+                       field + 1, description.input.fields.at(field).name,
+                       Printable(reader.error(), 160))});
       continue;
     }
     const ParsedText one = parser.ParseWhole(reader.record());
