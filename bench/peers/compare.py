@@ -1,8 +1,9 @@
 """dime and its peers at the same work, in turn, so that the ratios hold although the machine's speed drifts.
 
-Usage: compare.py --dime build/release/bin/dime --data data [--rounds 3] [--batches 40,512,4096] [--cpus 0]
-Prints, for each batch size, the median steps a second of each side and the median of dime's ratio to it, round by round;
-then the seconds of whole jobs (start, read, 1000 steps of 40, evaluate, checkpoint, export).
+Usage: compare.py --dime build/release/bin/dime --data data [--rounds 3] [--batches 40,512,4096]
+Prints, for each batch size, the median steps a second of each side and the median of dime's ratio to it, round by round:
+on one core with one thread, then on the whole machine, where a peer may have one thread or one a core, whichever is faster
+there; then the seconds of whole jobs (start, read, 1000 steps of 40, evaluate, checkpoint, export).
 """
 import argparse
 import json
@@ -39,17 +40,31 @@ def dime_job(args, batch, steps, cpus, own=(), **flags):
         shutil.rmtree(job_dir, ignore_errors=True)
 
 
-def sides(args, batch):
+def best_of(measure, thread_counts):
+    return max((measure(threads) for threads in thread_counts), key=lambda result: result["steps_per_second"])
+
+
+def sides(args, batch, cpus, thread_counts):
     ours, theirs = STEPS.get(batch, (1000, 200))
     python = sys.executable
     return {
-        "dime local train": lambda: dime_job(args, batch, ours, args.cpus, ["--threads", "1"]),
-        "TensorFlow estimator, cached batches":
-            lambda: run([python, HERE / "tf_estimator.py", args.data, batch, theirs], args.cpus),
+        "dime local train": lambda: dime_job(args, batch, ours, cpus),
+        # Its sessions have a thread for each core that they may use.
+        "TensorFlow estimator, cached batches": lambda: run([python, HERE / "tf_estimator.py", args.data, batch, theirs], cpus),
         "TensorFlow loop in one tf.function":
-            lambda: run([python, HERE / "tf_loop.py", args.data, batch, theirs], args.cpus),
-        "PyTorch": lambda: run([python, HERE / "torch_step.py", batch, theirs], args.cpus),
+            lambda: best_of(lambda n: run([python, HERE / "tf_loop.py", args.data, batch, theirs, n], cpus), thread_counts),
+        "PyTorch": lambda: best_of(lambda n: run([python, HERE / "torch_step.py", batch, theirs, n], cpus), thread_counts),
     }
+
+
+def compare_steps(args, batch, cpus, thread_counts):
+    measures = sides(args, batch, cpus, thread_counts)
+    rounds = {name: [] for name in measures}
+    for _ in range(args.rounds):
+        for name, measure in measures.items():
+            rounds[name].append(measure()["steps_per_second"])
+    report(f"Whole training step, batch {batch}, processors {cpus}", "steps/s", rounds, "dime local train",
+           lambda a, b: a / b)
 
 
 def report(title, unit, rounds, ours, better):
@@ -65,18 +80,15 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", default="40,512,4096")
-    parser.add_argument("--cpus", default="0", help="the processors both sides may use, as taskset takes them")
     args = parser.parse_args()
 
-    for batch in map(int, args.batches.split(",")):
-        rounds = {name: [] for name in sides(args, batch)}
-        for _ in range(args.rounds):
-            for name, measure in sides(args, batch).items():
-                rounds[name].append(measure()["steps_per_second"])
-        report(f"Whole training step, batch {batch}, processors {args.cpus}", "steps/s", rounds, "dime local train",
-               lambda a, b: a / b)
-
     everything = f"0-{os.cpu_count() - 1}"
+    batches = [int(batch) for batch in args.batches.split(",")]
+    for batch in batches:
+        compare_steps(args, batch, "0", [1])
+    for batch in batches:
+        compare_steps(args, batch, everything, sorted({1, os.cpu_count()}))
+
     jobs = {
         "dime": lambda: dime_job(args, 40, 1000, everything, eval_files=f"{args.data}/adult.test.csv", eval_steps=0),
         "TensorFlow estimator": lambda: run([sys.executable, HERE / "tf_estimator.py", args.data, 40, 1000, "whole"],

@@ -1,6 +1,6 @@
 """Steps a second of the census net as one tf.function with the training loop inside, ids made beforehand: the strongest peer.
 
-Usage: tf_loop.py DATA BATCH STEPS
+Usage: tf_loop.py DATA BATCH STEPS [THREADS]
 """
 import json
 import os
@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import census_tf as census  # noqa: E402
 
 tf, np = census.tf, census.np
-tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 keras = tf.keras
 

@@ -1,4 +1,7 @@
-"""Steps a second of a census-shaped wide & deep net in PyTorch, on synthetic ids. Usage: torch_step.py BATCH STEPS"""
+"""Steps a second of a census-shaped wide & deep net in PyTorch, on synthetic ids.
+
+Usage: torch_step.py BATCH STEPS [THREADS]
+"""
 import json
 import sys
 import time
@@ -23,8 +26,8 @@ class WideAndDeep(nn.Module):
         return (self.wide(wide_ids) + self.deep(torch.cat([dense, *embedded], 1))).squeeze(1)
 
 
-def main(batch, steps):
-    torch.set_num_threads(1)
+def main(batch, steps, threads=1):
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
     wide_ids = torch.randint(0, WIDE_SIZE, (ROWS, 11))
     dense = torch.cat([torch.rand(ROWS, 45).lt(.13).float(), torch.randn(ROWS, 5)], 1)
@@ -47,4 +50,4 @@ def main(batch, steps):
     print(json.dumps({"steps_per_second": steps / (time.perf_counter() - start)}))
 
 
-main(int(sys.argv[1]), int(sys.argv[2]))
+main(*map(int, sys.argv[1:]))
