@@ -182,6 +182,10 @@ void Table::UpdateAll(std::int64_t step, std::span<const float> gradients) {
 void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const {
   DIME_CHECK(first >= 0 && count >= 0 && first + count <= spec_.num_rows);
   const float* row = records_ + first * record_floats_ + part * spec_.dim;
+  if (spec_.dim == 1) {  // Of these there are most, and a call for each costs more than the copy.
+    for (std::int64_t i = 0; i < count; ++i, row += record_floats_) out[i] = *row;
+    return;
+  }
   for (std::int64_t i = 0; i < count; ++i, row += record_floats_, out += spec_.dim) {
     std::copy_n(row, spec_.dim, out);
   }
@@ -190,6 +194,10 @@ void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out
 void Table::CopyIn(int part, std::int64_t first, std::int64_t count, const float* in) {
   DIME_CHECK(first >= 0 && count >= 0 && first + count <= spec_.num_rows);
   float* row = records_ + first * record_floats_ + part * spec_.dim;
+  if (spec_.dim == 1) {
+    for (std::int64_t i = 0; i < count; ++i, row += record_floats_) *row = in[i];
+    return;
+  }
   for (std::int64_t i = 0; i < count; ++i, row += record_floats_, in += spec_.dim) {
     std::copy_n(in, spec_.dim, row);
   }
