@@ -13,6 +13,7 @@ import sys
 # Folder -> the folders it may include, besides itself. The longest matching folder counts.
 ALLOWED = {
     "runtime/base": [],
+    "runtime/net": ["runtime/base"],
     "runtime/storage": ["runtime/base"],
     "runtime/records": ["runtime/base", "runtime/storage"],
     "runtime/checkpoint": ["runtime/base", "runtime/storage", "runtime/records"],

@@ -1,0 +1,27 @@
+// runtime/net/address.h - where a replica listens: a TCP host and port, or a Unix socket's path.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "runtime/base/status.h"
+
+namespace dime::net {
+
+struct Address {
+  enum class Kind { kTcp, kUnix };
+
+  Kind kind = Kind::kTcp;
+  std::string host;        // kTcp: a name or a number. kUnix: the path.
+  std::uint16_t port = 0;  // kTcp. 0, to listen: any free one.
+
+  // "host:port", "[::1]:port" or "unix:/path".
+  [[nodiscard]] std::string ToString() const;
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+// kInvalidArgument names the text and what is wrong with it.
+absl::StatusOr<Address> ParseAddress(std::string_view text);
+
+}  // namespace dime::net

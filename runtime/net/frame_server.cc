@@ -1,0 +1,388 @@
+#include "runtime/net/frame_server.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "runtime/base/log.h"
+#include "runtime/base/spin.h"
+#include "runtime/net/channel.h"
+#include "runtime/net/socket.h"
+
+namespace dime::net {
+namespace {
+
+constexpr std::chrono::microseconds kPatience{50};
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::milliseconds kLingerTime{1000};
+constexpr std::chrono::seconds kBetweenComplaints{10};
+constexpr std::size_t kFirstBufferBytes = 4096;
+
+// Bytes that came and are not handled yet. Frames start at its start, where memory is aligned.
+class InputBuffer {
+ public:
+  [[nodiscard]] std::span<std::byte> filled() { return {bytes_.get(), size_}; }
+  [[nodiscard]] iovec room() { return {bytes_.get() + size_, capacity_ - size_}; }
+  void Filled(std::size_t count) { size_ += count; }
+
+  // Room for at least one byte more; memory grows with what has come, not with what is announced.
+  void Grow(std::size_t wanted) {
+    if (size_ < capacity_) return;
+    const std::size_t capacity =
+        std::clamp(wanted, kFirstBufferBytes, std::max(2 * capacity_, 16 * kFirstBufferBytes));
+    auto bytes = std::unique_ptr<std::byte[]>(new std::byte[capacity]);
+    std::copy_n(bytes_.get(), size_, bytes.get());
+    bytes_ = std::move(bytes);
+    capacity_ = capacity;
+  }
+  void Drop(std::size_t count) {
+    size_ -= count;
+    if (size_ > 0) std::memmove(bytes_.get(), bytes_.get() + count, size_);
+  }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+class OutputQueue {
+ public:
+  [[nodiscard]] std::size_t size() const { return bytes_.size() - sent_; }
+  [[nodiscard]] iovec front() { return {bytes_.data() + sent_, size()}; }
+  void Append(std::span<const iovec> parts) {
+    for (const iovec& part : parts) {
+      const auto* const first = static_cast<const std::byte*>(part.iov_base);
+      bytes_.insert(bytes_.end(), first, first + part.iov_len);
+    }
+  }
+  void Drop(std::size_t count) {
+    sent_ += count;
+    if (size() > 0) return;
+    bytes_.clear();
+    sent_ = 0;
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::size_t sent_ = 0;
+};
+
+struct Connection {
+  Socket socket;
+  bool same_host = false;
+  std::optional<HandshakeServer> handshake;  // None: it is over.
+  Deadline handshake_deadline;
+  InputBuffer input;
+  OutputQueue output;
+  bool broken = false;
+};
+
+}  // namespace
+
+class FrameServer::Impl {
+ public:
+  Impl(std::string token, const FrameServerOptions& options)
+      : token_(std::move(token)),
+        options_(options),
+        wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+  absl::Status Listen(std::span<const Address> addresses) {
+    if (!wake_.is_open()) return base::ErrnoToStatus(errno, "cannot make an event descriptor");
+    for (const Address& address : addresses) {
+      DIME_ASSIGN_OR_RETURN(Listener listener, Listener::Open(address));
+      listeners_.push_back(std::move(listener));
+    }
+    return absl::OkStatus();
+  }
+
+  [[nodiscard]] std::vector<Address> addresses() const {
+    std::vector<Address> addresses;
+    for (const Listener& listener : listeners_) addresses.push_back(listener.address());
+    return addresses;
+  }
+
+  absl::Status Run(FrameHandler& handler, const std::stop_token& stop) {
+    handler_ = &handler;
+    const std::stop_callback wake(stop, [this] { Wake(); });
+    while (!stopped_ && !stop.stop_requested()) {
+      DIME_RETURN_IF_ERROR(AwaitEvents());
+      HandleEvents();
+      if (const auto now = Clock::now(); now >= next_tick_) {
+        next_tick_ = now + kTick;
+        EndOverdueHandshakes(now);
+        handler_->OnTick();
+      }
+      EndBroken();
+    }
+    Linger();
+    return absl::OkStatus();
+  }
+
+  void Send(ConnectionId id, FrameHeader header, std::span<const iovec> payload) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end() || found->second.broken) return;
+    Connection& connection = found->second;
+    if (connection.same_host) header.flags |= kFlagHeaderSumOnly;
+    header.payload_bytes = static_cast<std::uint32_t>(SizeOf(payload));
+    FrameHeaderBytes bytes = EncodeFrameHeader(header, payload);
+    send_parts_.assign(1, {bytes.data(), bytes.size()});
+    send_parts_.insert(send_parts_.end(), payload.begin(), payload.end());
+    std::size_t first = 0;
+    if (connection.output.size() == 0) {
+      const absl::StatusOr<std::size_t> sent = connection.socket.Send(send_parts_);
+      if (!sent.ok()) return Break(connection);
+      first = Advance(send_parts_, 0, *sent);
+    }
+    if (first == send_parts_.size()) return;
+    connection.output.Append(std::span(send_parts_).subspan(first));
+    if (connection.output.size() > options_.max_queued_bytes) Break(connection);
+  }
+
+  void Close(ConnectionId id) {
+    if (const auto found = connections_.find(id); found != connections_.end()) {
+      Break(found->second);
+    }
+  }
+
+  void Stop() { stopped_ = true; }
+
+ private:
+  void Wake() {
+    const std::uint64_t one = 1;
+    (void)!write(wake_.fd(), &one, sizeof(one));
+  }
+
+  // Descriptors in the order: wake-up, listeners, connections by id.
+  void ListDescriptors() {
+    descriptors_.clear();
+    descriptors_.push_back({wake_.fd(), POLLIN, 0});
+    // Who has no room for strangers lets them wait in the system's queue.
+    const short accepting = NumStrangers() < options_.max_strangers ? POLLIN : 0;
+    for (const Listener& listener : listeners_) {
+      descriptors_.push_back({listener.fd(), accepting, 0});
+    }
+    for (auto& [id, connection] : connections_) {
+      const int events = POLLIN | (connection.output.size() > 0 ? POLLOUT : 0);
+      descriptors_.push_back({connection.socket.fd(), static_cast<short>(events), 0});
+    }
+  }
+
+  absl::Status AwaitEvents() {
+    ListDescriptors();
+    const auto look = [&] { return poll(descriptors_.data(), descriptors_.size(), 0) != 0; };
+    if (base::SpinUntil(look, kPatience)) return absl::OkStatus();
+    const int ready =
+        poll(descriptors_.data(), descriptors_.size(), static_cast<int>(kTick.count()));
+    if (ready < 0 && errno != EINTR) return base::ErrnoToStatus(errno, "poll");
+    return absl::OkStatus();
+  }
+
+  void HandleEvents() {
+    std::size_t at = 1 + listeners_.size();
+    // Handlers and Accept() may add connections, which have no descriptor in the list yet; none is
+    // taken out before EndBroken().
+    for (auto connection = connections_.begin();
+         connection != connections_.end() && at < descriptors_.size(); ++connection, ++at) {
+      const short events = descriptors_[at].revents;
+      if ((events & POLLOUT) != 0) Flush(connection->second);
+      if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) Read(connection->first, connection->second);
+    }
+    for (std::size_t l = 0; l < listeners_.size(); ++l) {
+      if ((descriptors_[1 + l].revents & POLLIN) != 0) Accept(listeners_[l]);
+    }
+  }
+
+  void Accept(Listener& listener) {
+    absl::StatusOr<Socket> socket = listener.Accept();
+    if (!socket.ok()) return Complain(socket.status());
+    if (!socket->is_open()) return;
+    Connection& connection = connections_[next_id_++];
+    connection.socket = *std::move(socket);
+    connection.same_host = listener.address().kind == Address::Kind::kUnix;
+    connection.handshake.emplace(token_);
+    connection.handshake_deadline = Clock::now() + options_.handshake_time;
+  }
+
+  void Flush(Connection& connection) {
+    const iovec front = connection.output.front();
+    const absl::StatusOr<std::size_t> sent = connection.socket.Send({&front, 1});
+    if (!sent.ok()) return Break(connection);
+    connection.output.Drop(*sent);
+  }
+
+  // Takes what has come until there is a frame, and handles it and those that came with it; then
+  // it is the next peer's turn.
+  void Read(ConnectionId id, Connection& connection) {
+    bool handled = false;
+    while (!connection.broken) {
+      if (const std::optional<FrameHeader> header = WholeFrame(connection)) {
+        Handle(id, connection, *header);
+        handled = true;
+        continue;
+      }
+      if (connection.broken || handled) return;
+      const iovec room = connection.input.room();
+      const absl::StatusOr<std::size_t> received = connection.socket.Receive({&room, 1});
+      if (!received.ok()) return Break(connection);
+      if (*received == 0) return;
+      connection.input.Filled(*received);
+    }
+  }
+
+  // The header of the frame at the start of the input, once all of it is there; else room is made
+  // for more.
+  std::optional<FrameHeader> WholeFrame(Connection& connection) {
+    InputBuffer& input = connection.input;
+    if (input.filled().size() < kFrameHeaderBytes) {
+      input.Grow(kFirstBufferBytes);
+      return std::nullopt;
+    }
+    const std::uint32_t limit =
+        connection.handshake ? kMaxHandshakePayloadBytes : options_.max_payload_bytes;
+    const absl::StatusOr<FrameHeader> header =
+        DecodeFrameHeader(input.filled().first<kFrameHeaderBytes>(), limit);
+    if (!header.ok()) {
+      Complain(header.status());
+      Break(connection);
+      return std::nullopt;
+    }
+    const std::size_t whole = kFrameHeaderBytes + header->payload_bytes;
+    if (input.filled().size() >= whole) return *header;
+    input.Grow(whole);
+    return std::nullopt;
+  }
+
+  void Handle(ConnectionId id, Connection& connection, const FrameHeader& header) {
+    const std::span<std::byte> bytes = connection.input.filled();
+    const std::span<std::byte> payload = bytes.subspan(kFrameHeaderBytes, header.payload_bytes);
+    const iovec part = {payload.data(), payload.size()};
+    absl::Status handled = CheckFrameSum(bytes.first<kFrameHeaderBytes>(), {&part, 1});
+    if (handled.ok()) {
+      handled = connection.handshake ? Shake(id, connection, header.type, payload)
+                                     : HandOver(id, header, payload);
+    }
+    if (!handled.ok()) {
+      Complain(handled);
+      return Break(connection);
+    }
+    connection.input.Drop(kFrameHeaderBytes + header.payload_bytes);
+  }
+
+  absl::Status HandOver(ConnectionId id, const FrameHeader& header,
+                        std::span<const std::byte> payload) {
+    if (header.type < kFirstFreeType) {
+      return base::DataLoss("a second handshake on one connection");
+    }
+    return handler_->OnFrame(id, header, payload);
+  }
+
+  absl::Status Shake(ConnectionId id, Connection& connection, std::uint8_t type,
+                     std::span<const std::byte> payload) {
+    DIME_ASSIGN_OR_RETURN(HandshakeServer::Answer answer,
+                          connection.handshake->OnFrame(type, payload));
+    const std::optional<PeerName> peer = connection.handshake->peer();
+    if (peer) connection.handshake.reset();
+    const iovec part = {answer.payload.data(), answer.payload.size()};
+    Send(id, {.type = answer.type}, {&part, 1});
+    if (peer) handler_->OnConnected(id, *peer);
+    return absl::OkStatus();
+  }
+
+  void Break(Connection& connection) { connection.broken = true; }
+
+  void EndBroken() {
+    for (auto at = connections_.begin(); at != connections_.end();) {
+      if (!at->second.broken) {
+        ++at;
+        continue;
+      }
+      const ConnectionId id = at->first;
+      const bool was_known = !at->second.handshake.has_value();
+      at = connections_.erase(at);
+      if (was_known) handler_->OnClosed(id);
+    }
+  }
+
+  [[nodiscard]] std::size_t NumStrangers() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        connections_, [](const auto& entry) { return entry.second.handshake.has_value(); }));
+  }
+
+  void EndOverdueHandshakes(Deadline now) {
+    for (auto& [id, connection] : connections_) {
+      if (!connection.handshake || now < connection.handshake_deadline) continue;
+      Complain(base::DeadlineExceeded("a peer did not end its handshake in {} ms",
+                                      options_.handshake_time.count()));
+      Break(connection);
+    }
+  }
+
+  // One line in a while: strangers must not fill the disk.
+  void Complain(const absl::Status& status) {
+    ++num_complaints_;
+    const auto now = Clock::now();
+    if (now < next_complaint_) return;
+    next_complaint_ = now + kBetweenComplaints;
+    base::Log(base::Severity::kWarning, "a connection was ended ({} since the last such line): {}",
+              std::exchange(num_complaints_, 0), base::MessageOf(status));
+  }
+
+  void Linger() {
+    const Deadline deadline = Clock::now() + kLingerTime;
+    for (auto& [id, connection] : connections_) {
+      while (!connection.broken && connection.output.size() > 0 &&
+             connection.socket.AwaitWritable(deadline).ok()) {
+        Flush(connection);
+      }
+      connection.broken = true;
+    }
+    EndBroken();
+  }
+
+  const std::string token_;
+  const FrameServerOptions options_;
+  Socket wake_;
+  std::vector<Listener> listeners_;
+  std::map<ConnectionId, Connection> connections_;
+  ConnectionId next_id_ = 1;
+  FrameHandler* handler_ = nullptr;
+  bool stopped_ = false;
+
+  std::vector<pollfd> descriptors_;
+  std::vector<iovec> send_parts_;
+  Deadline next_tick_;
+  Deadline next_complaint_;
+  std::int64_t num_complaints_ = 0;
+};
+
+FrameServer::FrameServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+FrameServer::~FrameServer() = default;
+
+absl::StatusOr<std::unique_ptr<FrameServer>> FrameServer::Open(std::span<const Address> addresses,
+                                                               std::string token,
+                                                               const FrameServerOptions& options) {
+  auto impl = std::make_unique<Impl>(std::move(token), options);
+  DIME_RETURN_IF_ERROR(impl->Listen(addresses));
+  return std::unique_ptr<FrameServer>(new FrameServer(std::move(impl)));
+}
+
+std::vector<Address> FrameServer::addresses() const { return impl_->addresses(); }
+absl::Status FrameServer::Run(FrameHandler& handler, std::stop_token stop) {
+  return impl_->Run(handler, stop);
+}
+void FrameServer::Send(ConnectionId connection, FrameHeader header,
+                       std::span<const iovec> payload) {
+  impl_->Send(connection, header, payload);
+}
+void FrameServer::Close(ConnectionId connection) { impl_->Close(connection); }
+void FrameServer::Stop() { impl_->Stop(); }
+
+}  // namespace dime::net

@@ -1,0 +1,77 @@
+// runtime/net/socket.h - stream sockets that never block without a deadline.
+//
+// Threads: one at a time per object. Errors: kUnavailable (refused, reset, closed, host unknown),
+// kDeadlineExceeded, kResourceExhausted (no descriptors). The caller's text names the peer.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "runtime/base/status.h"
+#include "runtime/net/address.h"
+
+namespace dime::net {
+
+using Clock = std::chrono::steady_clock;
+using Deadline = Clock::time_point;
+
+// A connected or listening socket; non-blocking, closed on exec and when it is destroyed.
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Socket();
+
+  static absl::StatusOr<Socket> Connect(const Address& address, Deadline deadline);
+
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+  // Moves as many bytes as go at once, without waiting: 0 when none do. kUnavailable when the peer
+  // is gone.
+  absl::StatusOr<std::size_t> Send(std::span<const iovec> parts);
+  absl::StatusOr<std::size_t> Receive(std::span<const iovec> parts);
+
+  // Returns when the socket may be ready; kDeadlineExceeded. Looks for a while before it sleeps,
+  // since a wake-up from another processor costs more than most answers take.
+  absl::Status AwaitReadable(Deadline deadline) const;
+  absl::Status AwaitWritable(Deadline deadline) const;
+
+ private:
+  int fd_ = -1;
+};
+
+class Listener {
+ public:
+  // Listens on this address alone. A port of 0 becomes the one that the system gave. A Unix
+  // socket's file is made with the rights of its owner only, and deleted with this object.
+  static absl::StatusOr<Listener> Open(const Address& address);
+  Listener(Listener&&) = default;
+  Listener& operator=(Listener&&) = delete;
+  ~Listener();
+
+  [[nodiscard]] const Address& address() const { return address_; }
+  [[nodiscard]] int fd() const { return socket_.fd(); }
+
+  // The next connection that waits; a closed socket when there is none.
+  absl::StatusOr<Socket> Accept();
+
+ private:
+  Listener(Socket socket, Address address)
+      : socket_(std::move(socket)), address_(std::move(address)) {}
+
+  Socket socket_;
+  Address address_;
+};
+
+}  // namespace dime::net

@@ -1,0 +1,232 @@
+#include "runtime/net/frame_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/net/channel.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace dime::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint8_t kEcho = 20;
+constexpr std::uint8_t kTwice = 21;  // Answers with two frames.
+constexpr std::uint8_t kBad = 22;
+
+Deadline In(std::chrono::seconds time) { return Clock::now() + time; }
+
+// Sends back what it gets.
+class EchoServer final : public FrameHandler {
+ public:
+  explicit EchoServer(const Address& address, const FrameServerOptions& options = {}) {
+    auto server = FrameServer::Open({&address, 1}, "token", options);
+    EXPECT_OK(server);
+    server_ = *std::move(server);
+    thread_ = std::jthread([this](std::stop_token stop) { EXPECT_OK(server_->Run(*this, stop)); });
+  }
+
+  void OnConnected(ConnectionId, const PeerName& peer) override {
+    last_index = peer.index;
+    ++num_connected;
+  }
+  absl::Status OnFrame(ConnectionId connection, const FrameHeader& header,
+                       std::span<const std::byte> payload) override {
+    if (header.type == kBad) return base::DataLoss("a bad message");
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(payload.data()) % 16, 0u);
+    const iovec part = {const_cast<std::byte*>(payload.data()), payload.size()};
+    for (int i = 0; i < (header.type == kTwice ? 2 : 1); ++i) {
+      server_->Send(connection, {.type = header.type, .request_id = header.request_id}, {&part, 1});
+    }
+    return absl::OkStatus();
+  }
+  void OnClosed(ConnectionId) override { ++num_closed; }
+  void OnTick() override {}
+
+  [[nodiscard]] Address address() const { return server_->addresses().front(); }
+
+  std::atomic<int> num_connected = 0;
+  std::atomic<int> num_closed = 0;
+  std::atomic<std::uint32_t> last_index = 0;
+
+ private:
+  std::unique_ptr<FrameServer> server_;
+  std::jthread thread_;
+};
+
+Channel Connect(const Address& address) {
+  auto socket = Socket::Connect(address, In(5s));
+  EXPECT_OK(socket);
+  return {*std::move(socket), "the server"};
+}
+
+Channel ConnectAndAuthenticate(const Address& address) {
+  Channel channel = Connect(address);
+  EXPECT_OK(Authenticate(channel, "token", {.role = 1, .index = 7}, In(5s)));
+  return channel;
+}
+
+std::vector<std::byte> Counting(std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 251);
+  return bytes;
+}
+
+absl::Status Send(Channel& channel, std::uint8_t type, std::uint64_t id,
+                  std::vector<std::byte>& payload) {
+  const iovec part = {payload.data(), payload.size()};
+  return channel.Send({.type = type, .request_id = id}, {&part, 1}, In(10s));
+}
+
+void ExpectFrame(Channel& channel, std::uint64_t id, const std::vector<std::byte>& payload) {
+  const auto header = channel.ReceiveHeader(In(10s));
+  ASSERT_OK(header);
+  EXPECT_EQ(header->request_id, id);
+  const auto received = channel.ReceivePayload(In(10s));
+  ASSERT_OK(received);
+  EXPECT_TRUE(*received == payload);
+}
+
+class FrameServerTest : public ::testing::TestWithParam<Address::Kind> {
+ protected:
+  Address NewAddress() {
+    if (GetParam() == Address::Kind::kTcp) return {.host = "127.0.0.1"};
+    return {.kind = Address::Kind::kUnix, .host = dir_.path() + "/socket"};
+  }
+
+ private:
+  dime::testing::TempDir dir_;
+};
+
+INSTANTIATE_TEST_SUITE_P(AllKinds, FrameServerTest,
+                         ::testing::Values(Address::Kind::kTcp, Address::Kind::kUnix));
+
+TEST_P(FrameServerTest, FramesOfAnySizeComeBack) {
+  const EchoServer server(NewAddress());
+  Channel channel = ConnectAndAuthenticate(server.address());
+  EXPECT_EQ(server.last_index, 7u);
+  for (const std::size_t size : {0, 1, 100, 4064, 4096, 100'000, 20'000'000}) {
+    std::vector<std::byte> payload = Counting(size);
+    ASSERT_OK(Send(channel, kEcho, size, payload));
+    ExpectFrame(channel, size, payload);
+  }
+}
+
+TEST_P(FrameServerTest, FramesThatComeTogetherAreAllAnswered) {
+  const EchoServer server(NewAddress());
+  Channel channel = ConnectAndAuthenticate(server.address());
+  std::vector<std::byte> payload = Counting(33);
+  for (std::uint64_t id = 0; id < 100; ++id) ASSERT_OK(Send(channel, kTwice, id, payload));
+  for (std::uint64_t id = 0; id < 100; ++id) {
+    ExpectFrame(channel, id, payload);
+    ExpectFrame(channel, id, payload);
+  }
+}
+
+TEST_P(FrameServerTest, APeerThatTakesNothingForAWhileGetsEverythingLater) {
+  const EchoServer server(NewAddress());
+  Channel channel = ConnectAndAuthenticate(server.address());
+  std::vector<std::byte> payload = Counting(1'000'000);
+  for (std::uint64_t id = 0; id < 20; ++id) ASSERT_OK(Send(channel, kEcho, id, payload));
+  for (std::uint64_t id = 0; id < 20; ++id) ExpectFrame(channel, id, payload);
+}
+
+TEST_P(FrameServerTest, ManyPeersAreServedAtOnce) {
+  const EchoServer server(NewAddress());
+  std::vector<std::jthread> threads;
+  for (std::uint64_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&server, t] {
+      Channel channel = ConnectAndAuthenticate(server.address());
+      for (std::uint64_t id = 0; id < 50; ++id) {
+        std::vector<std::byte> payload = Counting(t * 1000 + id);
+        ASSERT_OK(Send(channel, kEcho, id, payload));
+        ExpectFrame(channel, id, payload);
+      }
+    });
+  }
+}
+
+TEST_P(FrameServerTest, AWrongTokenIsRefusedByBothEnds) {
+  const EchoServer server(NewAddress());
+  Channel channel = Connect(server.address());
+  EXPECT_TRUE(absl::IsPermissionDenied(Authenticate(channel, "other", {}, In(5s))));
+  // The server's end: a peer that goes on regardless.
+  Channel stranger = Connect(server.address());
+  std::vector<std::byte> hello(32);
+  ASSERT_OK(Send(stranger, kHello, 0, hello));
+  ASSERT_OK(stranger.ReceiveHeader(In(5s)));
+  ASSERT_OK(stranger.ReceivePayload(In(5s)));
+  std::vector<std::byte> proof(32);
+  ASSERT_OK(Send(stranger, kProof, 0, proof));
+  EXPECT_TRUE(absl::IsUnavailable(stranger.ReceiveHeader(In(5s)).status()));
+  EXPECT_EQ(server.num_connected, 0);
+}
+
+TEST_P(FrameServerTest, NothingIsHandledBeforeTheHandshake) {
+  const EchoServer server(NewAddress());
+  Channel stranger = Connect(server.address());
+  std::vector<std::byte> payload = Counting(10);
+  ASSERT_OK(Send(stranger, kEcho, 0, payload));
+  EXPECT_TRUE(absl::IsUnavailable(stranger.ReceiveHeader(In(5s)).status()));
+}
+
+TEST_P(FrameServerTest, AStrangersLongMessageIsRefusedAtItsHeader) {
+  const EchoServer server(NewAddress());
+  Channel stranger = Connect(server.address());
+  std::vector<std::byte> payload(kMaxHandshakePayloadBytes + 1);
+  (void)Send(stranger, kHello, 0, payload);
+  EXPECT_TRUE(absl::IsUnavailable(stranger.ReceiveHeader(In(5s)).status()));
+}
+
+TEST_P(FrameServerTest, SilentStrangersAreSentAwayAndTheOthersServed) {
+  const EchoServer server(NewAddress(), {.max_strangers = 4, .handshake_time = 200ms});
+  std::vector<Channel> strangers;
+  for (int i = 0; i < 10; ++i) strangers.push_back(Connect(server.address()));
+  Channel channel = ConnectAndAuthenticate(server.address());
+  std::vector<std::byte> payload = Counting(10);
+  ASSERT_OK(Send(channel, kEcho, 1, payload));
+  ExpectFrame(channel, 1, payload);
+  EXPECT_TRUE(absl::IsUnavailable(strangers.front().ReceiveHeader(In(5s)).status()));
+}
+
+TEST_P(FrameServerTest, ABadMessageEndsItsConnectionAlone) {
+  const EchoServer server(NewAddress());
+  Channel bad = ConnectAndAuthenticate(server.address());
+  Channel good = ConnectAndAuthenticate(server.address());
+  std::vector<std::byte> payload = Counting(10);
+  ASSERT_OK(Send(bad, kBad, 1, payload));
+  EXPECT_TRUE(absl::IsUnavailable(bad.ReceiveHeader(In(5s)).status()));
+  ASSERT_OK(Send(good, kEcho, 2, payload));
+  ExpectFrame(good, 2, payload);
+}
+
+TEST_P(FrameServerTest, WaitingForAnAnswerHasAnEnd) {
+  const EchoServer server(NewAddress());
+  Channel channel = ConnectAndAuthenticate(server.address());
+  const auto header = channel.ReceiveHeader(Clock::now() + 20ms);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(header.status()));
+  EXPECT_THAT(std::string(base::MessageOf(header.status())), ::testing::HasSubstr("the server"));
+}
+
+TEST(FrameServerSocketTest, AUnixSocketIsItsOwnersAndGoesWithTheServer) {
+  const dime::testing::TempDir dir;
+  const Address address = {.kind = Address::Kind::kUnix, .host = dir.path() + "/socket"};
+  {
+    const EchoServer server(address);
+    EXPECT_TRUE(absl::IsAlreadyExists(Listener::Open(address).status()) ||
+                absl::IsUnavailable(Listener::Open(address).status()));
+  }
+  EXPECT_FALSE(Socket::Connect(address, In(1s)).ok());
+  const EchoServer again(address);
+}
+
+}  // namespace
+}  // namespace dime::net
