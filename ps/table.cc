@@ -45,14 +45,20 @@ void* Map(std::size_t size_bytes) {
   return aligned;
 }
 
+std::int64_t NumRows(std::span<const RowBlock> blocks) {
+  std::int64_t num_rows = 0;
+  for (const RowBlock& block : blocks) num_rows += block.count;
+  return num_rows;
+}
+
 // The size of the table's memory: whole pages.
-absl::StatusOr<std::size_t> SizeInMemory(const ops::TableSpec& spec) {
-  DIME_CHECK(spec.num_rows >= 0 && spec.dim > 0);
+absl::StatusOr<std::size_t> SizeInMemory(const ops::TableSpec& spec, std::int64_t num_rows) {
+  DIME_CHECK(num_rows >= 0 && spec.dim > 0);
   const auto page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const auto floats_per_weight = static_cast<std::size_t>(1 + ops::NumSlots(spec.optimizer.kind));
   std::size_t size_bytes = 0;
   const bool fits =
-      !__builtin_mul_overflow(static_cast<std::size_t>(spec.num_rows),
+      !__builtin_mul_overflow(static_cast<std::size_t>(num_rows),
                               static_cast<std::size_t>(spec.dim), &size_bytes) &&
       !__builtin_mul_overflow(size_bytes, floats_per_weight * sizeof(float), &size_bytes) &&
       size_bytes <= PhysicalMemoryBytes() - kHugePageBytes;
@@ -60,7 +66,7 @@ absl::StatusOr<std::size_t> SizeInMemory(const ops::TableSpec& spec) {
     return base::ResourceExhausted(
         "table '{}' does not fit into memory: {} rows of {} weights, {} floats for each; this "
         "machine has {} MiB",
-        spec.name, spec.num_rows, spec.dim, floats_per_weight, PhysicalMemoryBytes() >> 20);
+        spec.name, num_rows, spec.dim, floats_per_weight, PhysicalMemoryBytes() >> 20);
   }
   return (size_bytes + page_bytes - 1) / page_bytes * page_bytes;
 }
@@ -97,16 +103,19 @@ float Draw(const ops::Initializer& initializer, base::RandomStream& random) {
   return normal * initializer.scale;
 }
 
-void Fill(const ops::TableSpec& spec, std::uint64_t seed, float* records) {
+void Fill(const ops::TableSpec& spec, std::span<const RowBlock> blocks, std::uint64_t seed,
+          float* records) {
   const std::vector<float> start = StartRecord(spec);
   const bool all_zero = std::all_of(start.begin(), start.end(), [](float x) { return x == 0.0f; });
-  if (!all_zero) FillWithCopies(start, spec.num_rows, records);
+  if (!all_zero) FillWithCopies(start, NumRows(blocks), records);
   if (spec.initializer.kind == ops::InitializerKind::kZeros) return;
-  const auto record_floats = static_cast<std::int64_t>(start.size());
-  for (std::int64_t row = 0; row < spec.num_rows; ++row) {
-    base::RandomStream random(seed, spec.name, static_cast<std::uint64_t>(row));
-    float* const weights = records + row * record_floats;
-    std::generate_n(weights, spec.dim, [&] { return Draw(spec.initializer, random); });
+  float* weights = records;
+  for (const RowBlock& block : blocks) {
+    for (std::int64_t row = block.first; row < block.first + block.count; ++row) {
+      base::RandomStream random(seed, spec.name, static_cast<std::uint64_t>(row));
+      std::generate_n(weights, spec.dim, [&] { return Draw(spec.initializer, random); });
+      weights += start.size();
+    }
   }
 }
 
@@ -114,7 +123,13 @@ void Fill(const ops::TableSpec& spec, std::uint64_t seed, float* records) {
 
 absl::StatusOr<std::unique_ptr<Table>> Table::Create(const ops::TableSpec& spec,
                                                      std::uint64_t seed) {
-  DIME_ASSIGN_OR_RETURN(const std::size_t size_bytes, SizeInMemory(spec));
+  return CreatePart(spec, {{0, spec.num_rows}}, seed);
+}
+
+absl::StatusOr<std::unique_ptr<Table>> Table::CreatePart(const ops::TableSpec& spec,
+                                                         std::vector<RowBlock> blocks,
+                                                         std::uint64_t seed) {
+  DIME_ASSIGN_OR_RETURN(const std::size_t size_bytes, SizeInMemory(spec, NumRows(blocks)));
   void* records = nullptr;
   if (size_bytes > 0) {
     records = Map(size_bytes);
@@ -123,15 +138,19 @@ absl::StatusOr<std::unique_ptr<Table>> Table::Create(const ops::TableSpec& spec,
                                      spec.name, (size_bytes >> 20) + 1);
     }
   }
-  return std::unique_ptr<Table>(new Table(spec, seed, static_cast<float*>(records), size_bytes));
+  return std::unique_ptr<Table>(
+      new Table(spec, std::move(blocks), seed, static_cast<float*>(records), size_bytes));
 }
 
-Table::Table(const ops::TableSpec& spec, std::uint64_t seed, float* records, std::size_t size_bytes)
+Table::Table(const ops::TableSpec& spec, std::vector<RowBlock> blocks, std::uint64_t seed,
+             float* records, std::size_t size_bytes)
     : spec_(spec),
+      blocks_(std::move(blocks)),
+      num_rows_(NumRows(blocks_)),
       record_floats_(spec.dim * (1 + ops::NumSlots(spec.optimizer.kind))),
       records_(records),
       size_bytes_(size_bytes) {
-  Fill(spec_, seed, records_);
+  Fill(spec_, blocks_, seed, records_);
 }
 
 Table::~Table() {
@@ -167,20 +186,19 @@ void Table::Gather(std::span<const std::int64_t> ids, std::span<float> out) cons
 void Table::Update(std::int64_t step, std::span<const std::int64_t> ids,
                    std::span<const float> gradients) {
   DIME_CHECK(gradients.size() == ids.size() * static_cast<std::size_t>(spec_.dim));
-  ops::UpdateRows(spec_.optimizer, step, spec_.dim, spec_.num_rows, records_, ids,
-                  gradients.data());
+  ops::UpdateRows(spec_.optimizer, step, spec_.dim, num_rows_, records_, ids, gradients.data());
 }
 
 void Table::UpdateAll(std::int64_t step, std::span<const float> gradients) {
-  DIME_CHECK(gradients.size() == static_cast<std::size_t>(spec_.num_rows * spec_.dim));
-  for (std::int64_t row = 0; row < spec_.num_rows; ++row) {
+  DIME_CHECK(gradients.size() == static_cast<std::size_t>(num_rows_ * spec_.dim));
+  for (std::int64_t row = 0; row < num_rows_; ++row) {
     ops::UpdateRow(spec_.optimizer, step, spec_.dim, records_ + row * record_floats_,
                    gradients.data() + row * spec_.dim);
   }
 }
 
 void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const {
-  DIME_CHECK(first >= 0 && count >= 0 && first + count <= spec_.num_rows);
+  DIME_CHECK(first >= 0 && count >= 0 && first + count <= num_rows_);
   const float* row = records_ + first * record_floats_ + part * spec_.dim;
   if (spec_.dim == 1) {  // Of these there are most, and a call for each costs more than the copy.
     for (std::int64_t i = 0; i < count; ++i, row += record_floats_) out[i] = *row;
@@ -192,7 +210,7 @@ void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out
 }
 
 void Table::CopyIn(int part, std::int64_t first, std::int64_t count, const float* in) {
-  DIME_CHECK(first >= 0 && count >= 0 && first + count <= spec_.num_rows);
+  DIME_CHECK(first >= 0 && count >= 0 && first + count <= num_rows_);
   float* row = records_ + first * record_floats_ + part * spec_.dim;
   if (spec_.dim == 1) {
     for (std::int64_t i = 0; i < count; ++i, row += record_floats_) *row = in[i];

@@ -1,9 +1,9 @@
 // ps/table.h - one table's rows in memory: weights and optimizer slots of a row in one record,
 // contiguous.
 //
-// A flat array of fixed size, in huge pages where the system has them. BASIC uses tables directly;
-// a server owns those of its shards. Threads: one writer; concurrent readers only while nobody
-// writes.
+// A flat array of fixed size, in huge pages where the system has them. It holds a whole variable,
+// or the blocks of it that are one server's (ps/sharding.h); rows are numbered as they lie here,
+// from 0. Threads: one writer; concurrent readers only while nobody writes.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,28 @@
 
 namespace dime::ps {
 
+// Rows [first, first + count) of a variable.
+struct RowBlock {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  friend bool operator==(const RowBlock&, const RowBlock&) = default;
+};
+
 class Table {
  public:
-  // Rows get their initial values: a pure function of (seed, table name, row), whoever asks.
-  // kResourceExhausted names the table when there is no memory for it.
+  // Rows get their initial values: a pure function of (seed, table name, row of the variable),
+  // whoever asks. kResourceExhausted names the table when there is no memory for it.
   static absl::StatusOr<std::unique_ptr<Table>> Create(const ops::TableSpec& spec,
                                                        std::uint64_t seed);
+  // The same of these blocks alone, one after another.
+  static absl::StatusOr<std::unique_ptr<Table>> CreatePart(const ops::TableSpec& spec,
+                                                           std::vector<RowBlock> blocks,
+                                                           std::uint64_t seed);
   ~Table();
 
-  [[nodiscard]] const ops::TableSpec& spec() const { return spec_; }
+  [[nodiscard]] const ops::TableSpec& spec() const { return spec_; }  // Of the whole variable.
+  [[nodiscard]] std::span<const RowBlock> blocks() const { return blocks_; }
+  [[nodiscard]] std::int64_t num_rows() const { return num_rows_; }            // Here.
   [[nodiscard]] std::int64_t record_floats() const { return record_floats_; }  // dim * (1 + slots)
 
   // Row `id`'s weights, and its slot's values: dim floats each.
@@ -47,9 +60,12 @@ class Table {
   void CopyIn(int part, std::int64_t first, std::int64_t count, const float* in);
 
  private:
-  Table(const ops::TableSpec& spec, std::uint64_t seed, float* records, std::size_t size_bytes);
+  Table(const ops::TableSpec& spec, std::vector<RowBlock> blocks, std::uint64_t seed,
+        float* records, std::size_t size_bytes);
 
   ops::TableSpec spec_;
+  std::vector<RowBlock> blocks_;
+  std::int64_t num_rows_ = 0;
   std::int64_t record_floats_ = 0;
   float* records_ = nullptr;
   std::size_t size_bytes_ = 0;

@@ -1,0 +1,258 @@
+#include "ps/server.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "ops/optimizer.h"
+
+namespace dime::ps {
+namespace {
+
+iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
+
+template <typename T>
+iovec PartOf(std::span<const T> values) {
+  return PartOf(values.data(), values.size_bytes());
+}
+
+// Whether all weights lie one after another, with no slots in between.
+bool WeightsAreContiguous(const Table& table) {
+  return table.num_rows() == 1 || table.record_floats() == table.spec().dim;
+}
+
+}  // namespace
+
+Server::Server(std::unique_ptr<Shards> shards, int num_replicas, Send send,
+               std::function<void()> stop)
+    : shards_(std::move(shards)),
+      send_(std::move(send)),
+      stop_(std::move(stop)),
+      replicas_(static_cast<std::size_t>(num_replicas)),
+      gradients_(shards_->tables().size()),
+      gathered_(shards_->tables().size()) {
+  for (Replica& replica : replicas_) {
+    replica.pulls.resize(kKeptPulls);
+    for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
+  }
+}
+
+void Server::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
+  peers_[connection] = peer;
+}
+
+void Server::OnClosed(net::ConnectionId connection) {
+  peers_.erase(connection);
+  std::erase_if(waiting_, [&](const Waiting& w) { return w.connection == connection; });
+}
+
+absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
+                             std::span<const std::byte> payload) {
+  ++statistics_.num_requests;
+  switch (static_cast<MessageType>(header.type)) {
+    case MessageType::kExchange:
+      return OnExchange(connection, header.request_id, payload);
+    case MessageType::kRead:
+      return OnRead(connection, header.request_id, payload);
+    case MessageType::kLeave:
+      if (peers_[connection].index < replicas_.size()) {
+        shards_->Leave(static_cast<int>(peers_[connection].index));
+      }
+      SendEmpty(connection, header.request_id, MessageType::kDone);
+      AnswerWaiting();
+      return absl::OkStatus();
+    case MessageType::kStatistics:
+      OnStatistics(connection, header.request_id);
+      return absl::OkStatus();
+    case MessageType::kStop:
+      SendEmpty(connection, header.request_id, MessageType::kDone);
+      stop_();
+      return absl::OkStatus();
+    default:
+      return base::DataLoss("a message of the unknown type {}", header.type);
+  }
+}
+
+absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t request_id,
+                                std::span<const std::byte> payload) {
+  PayloadReader reader(payload);
+  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<ExchangeRequest>(1));
+  const ExchangeRequest& request = requests.front();
+  if (request.replica >= replicas_.size() || request.replica != peers_[connection].index) {
+    return base::DataLoss("replica {} speaks for replica {} of {}", peers_[connection].index,
+                          request.replica, replicas_.size());
+  }
+  if (request.push_number > 0) {
+    const absl::Status pushed = Push(request, reader);
+    if (absl::IsDataLoss(pushed)) return pushed;
+    if (!pushed.ok()) {
+      SendRefusal(connection, request_id, pushed);
+      return absl::OkStatus();
+    }
+  }
+  if (request.pull_number == 0) {
+    DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+    SendRows(connection, request_id, nullptr);
+  } else {
+    DIME_ASSIGN_OR_RETURN(Pull* const pull, ReadPull(request, reader));
+    if (shards_->MayPull(static_cast<int>(request.replica),
+                         static_cast<std::int64_t>(request.pull_step))) {
+      SendRows(connection, request_id, pull);
+    } else {
+      waiting_.push_back(
+          {connection, request_id, request.pull_step, request.replica, request.pull_number});
+    }
+  }
+  if (request.push_number > 0) AnswerWaiting();
+  return absl::OkStatus();
+}
+
+absl::Status Server::Push(const ExchangeRequest& request, PayloadReader& reader) {
+  Replica& replica = replicas_[request.replica];
+  const Pull* const pull = FindPull(request.replica, request.pushed_pull);
+  if (pull == nullptr) {
+    return base::FailedPrecondition("the rows of pull {} of replica {} are not known any more",
+                                    request.pushed_pull, request.replica);
+  }
+  for (std::size_t t = 0; t < gradients_.size(); ++t) {
+    const Table& table = *shards_->tables()[t];
+    const std::uint64_t num_rows =
+        table.spec().dense ? static_cast<std::uint64_t>(table.num_rows()) : pull->rows[t].size();
+    DIME_ASSIGN_OR_RETURN(
+        const std::span<const float> values,
+        reader.Take<float>(num_rows * static_cast<std::uint64_t>(table.spec().dim)));
+    gradients_[t] = {pull->rows[t], values};
+  }
+  if (request.push_number <= replica.last_push) return absl::OkStatus();  // Sent a second time.
+  DIME_RETURN_IF_ERROR(shards_->Push({.replica = static_cast<int>(request.replica),
+                                      .step = static_cast<std::int64_t>(request.push_step),
+                                      .micro_batch = static_cast<int>(request.push_micro_batch),
+                                      .pulled_version = pull->version,
+                                      .tables = gradients_}));
+  replica.last_push = request.push_number;
+  for (const TableGradients& gradients : gradients_) {
+    statistics_.num_rows_pushed += gradients.rows.size();
+  }
+  return absl::OkStatus();
+}
+
+Server::Pull* Server::FindPull(std::uint32_t replica, std::uint64_t number) {
+  const auto found = std::ranges::find(replicas_[replica].pulls, number, &Pull::number);
+  return number == 0 || found == replicas_[replica].pulls.end() ? nullptr : &*found;
+}
+
+absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
+                                               PayloadReader& reader) {
+  Pull& pull = replicas_[request.replica].pulls[request.pull_number % kKeptPulls];
+  pull.number = 0;  // Until it is whole.
+  const auto& tables = shards_->tables();
+  DIME_ASSIGN_OR_RETURN(const auto counts, reader.Take<std::uint32_t>(tables.size()));
+  for (std::size_t t = 0; t < tables.size(); ++t) {
+    DIME_ASSIGN_OR_RETURN(const auto rows, reader.Take<std::uint32_t>(counts[t]));
+    if (tables[t]->spec().dense && !rows.empty()) {
+      return base::DataLoss("rows of the dense table '{}' are asked for", tables[t]->spec().name);
+    }
+    const std::int64_t num_rows = tables[t]->num_rows();
+    if (std::ranges::any_of(rows, [&](std::uint32_t row) { return row >= num_rows; })) {
+      return base::DataLoss("a row of table '{}' is asked for beyond the {} that are here",
+                            tables[t]->spec().name, num_rows);
+    }
+    pull.rows[t].assign(rows.begin(), rows.end());
+    statistics_.num_rows_pulled += rows.size();
+  }
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  pull.number = request.pull_number;
+  return &pull;
+}
+
+void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull) {
+  const RowsReply reply = {.version = static_cast<std::uint64_t>(shards_->version())};
+  parts_.assign(1, PartOf(&reply, sizeof(reply)));
+  for (std::size_t t = 0; pull != nullptr && t < shards_->tables().size(); ++t) {
+    const Table& table = *shards_->tables()[t];
+    if (table.spec().dense && table.num_rows() > 0 && WeightsAreContiguous(table)) {
+      parts_.push_back(
+          PartOf(table.weights(0).data(),
+                 static_cast<std::size_t>(table.num_rows() * table.spec().dim) * sizeof(float)));
+      continue;
+    }
+    std::vector<float>& values = gathered_[t];
+    const std::size_t num_rows =
+        table.spec().dense ? static_cast<std::size_t>(table.num_rows()) : pull->rows[t].size();
+    values.resize(num_rows * static_cast<std::size_t>(table.spec().dim));
+    if (table.spec().dense) {
+      table.CopyOut(/*part=*/0, 0, table.num_rows(), values.data());
+    } else {
+      table.Gather(pull->rows[t], values);
+    }
+    parts_.push_back(PartOf(std::span<const float>(values)));
+  }
+  if (pull != nullptr) pull->version = shards_->version();
+  send_(connection,
+        {.type = static_cast<std::uint8_t>(MessageType::kRows), .request_id = request_id}, parts_);
+}
+
+absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_id,
+                            std::span<const std::byte> payload) {
+  PayloadReader reader(payload);
+  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<ReadRequest>(1));
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  const ReadRequest& request = requests.front();
+  if (request.table >= shards_->tables().size()) {
+    return base::DataLoss("table {} of {} is asked for", request.table, shards_->tables().size());
+  }
+  const Table& table = *shards_->tables()[request.table];
+  const auto num_rows = static_cast<std::uint64_t>(table.num_rows());
+  const auto num_parts = static_cast<std::uint32_t>(1 + ops::NumSlots(table.spec().optimizer.kind));
+  if (request.part >= num_parts || request.first > num_rows ||
+      request.count > num_rows - request.first) {
+    return base::DataLoss("rows {} + {} of part {} of table '{}' are asked for; {} are here",
+                          request.first, request.count, request.part, table.spec().name, num_rows);
+  }
+  std::vector<float>& values = gathered_[request.table];
+  values.resize(request.count * static_cast<std::size_t>(table.spec().dim));
+  table.CopyOut(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),
+                static_cast<std::int64_t>(request.count), values.data());
+  const RowsReply reply = {.version = static_cast<std::uint64_t>(shards_->version())};
+  parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(std::span<const float>(values))});
+  send_(connection,
+        {.type = static_cast<std::uint8_t>(MessageType::kRows), .request_id = request_id}, parts_);
+  return absl::OkStatus();
+}
+
+void Server::OnStatistics(net::ConnectionId connection, std::uint64_t request_id) {
+  statistics_.version = static_cast<std::uint64_t>(shards_->version());
+  parts_.assign({PartOf(&statistics_, sizeof(statistics_)), PartOf(shards_->staleness())});
+  send_(
+      connection,
+      {.type = static_cast<std::uint8_t>(MessageType::kStatisticsReply), .request_id = request_id},
+      parts_);
+}
+
+void Server::SendRefusal(net::ConnectionId connection, std::uint64_t request_id,
+                         const absl::Status& status) {
+  const std::string bytes = EncodeStatus(status);
+  const iovec part = PartOf(bytes.data(), bytes.size());
+  send_(connection,
+        {.type = static_cast<std::uint8_t>(MessageType::kRefused), .request_id = request_id},
+        {&part, 1});
+}
+
+void Server::SendEmpty(net::ConnectionId connection, std::uint64_t request_id, MessageType type) {
+  send_(connection, {.type = static_cast<std::uint8_t>(type), .request_id = request_id}, {});
+}
+
+void Server::AnswerWaiting() {
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    if (!shards_->MayPull(static_cast<int>(waiting.replica),
+                          static_cast<std::int64_t>(waiting.step))) {
+      return false;
+    }
+    if (Pull* const pull = FindPull(waiting.replica, waiting.pull_number)) {
+      SendRows(waiting.connection, waiting.request_id, pull);
+    }
+    return true;
+  });
+}
+
+}  // namespace dime::ps

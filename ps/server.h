@@ -1,0 +1,90 @@
+// ps/server.h - a parameter server: answers what workers send, from the rows that it holds.
+//
+// One thread does it all, from the socket to the row and back. Frames in, frames out: it knows
+// connections as numbers only, and can be driven without a network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ps/shards.h"
+#include "ps/wire.h"
+#include "runtime/base/status.h"
+#include "runtime/net/frame_server.h"
+
+namespace dime::ps {
+
+class Server final : public net::FrameHandler {
+ public:
+  using Send =
+      std::function<void(net::ConnectionId, const net::FrameHeader&, std::span<const iovec>)>;
+
+  // `stop`: called when a peer says that the job is over. Peers may push if their index, as the
+  // handshake has it, is that of one of `num_replicas`.
+  Server(std::unique_ptr<Shards> shards, int num_replicas, Send send, std::function<void()> stop);
+
+  void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override;
+  absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
+                       std::span<const std::byte> payload) override;
+  void OnClosed(net::ConnectionId connection) override;
+  void OnTick() override {}
+
+  [[nodiscard]] Shards& shards() { return *shards_; }
+
+ private:
+  // How many of a replica's pulls are kept: a push may be for the last but one.
+  static constexpr std::size_t kKeptPulls = 4;
+
+  // Which rows a pull asked for, by table.
+  struct Pull {
+    std::uint64_t number = 0;
+    std::int64_t version = 0;  // Of the rows that were sent.
+    std::vector<std::vector<std::int64_t>> rows;
+  };
+  struct Replica {
+    std::uint64_t last_push = 0;
+    std::vector<Pull> pulls;
+  };
+  // A pull that has to wait for pushes of others.
+  struct Waiting {
+    net::ConnectionId connection = 0;
+    std::uint64_t request_id = 0;
+    std::uint64_t step = 0;
+    std::uint32_t replica = 0;
+    std::uint64_t pull_number = 0;
+  };
+
+  absl::Status OnExchange(net::ConnectionId connection, std::uint64_t request_id,
+                          std::span<const std::byte> payload);
+  absl::Status Push(const ExchangeRequest& request, PayloadReader& reader);
+  absl::StatusOr<Pull*> ReadPull(const ExchangeRequest& request, PayloadReader& reader);
+  absl::Status OnRead(net::ConnectionId connection, std::uint64_t request_id,
+                      std::span<const std::byte> payload);
+  void OnStatistics(net::ConnectionId connection, std::uint64_t request_id);
+
+  void SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull);
+  void SendRefusal(net::ConnectionId connection, std::uint64_t request_id,
+                   const absl::Status& status);
+  void SendEmpty(net::ConnectionId connection, std::uint64_t request_id, MessageType type);
+  void AnswerWaiting();
+  [[nodiscard]] Pull* FindPull(std::uint32_t replica, std::uint64_t number);
+
+  std::unique_ptr<Shards> shards_;
+  Send send_;
+  std::function<void()> stop_;
+  std::map<net::ConnectionId, net::PeerName> peers_;
+  std::vector<Replica> replicas_;
+  std::vector<Waiting> waiting_;
+  StatisticsReply statistics_;
+
+  // Kept for their memory.
+  std::vector<TableGradients> gradients_;
+  std::vector<std::vector<float>> gathered_;
+  std::vector<iovec> parts_;
+};
+
+}  // namespace dime::ps

@@ -1,0 +1,57 @@
+// ps/sharding.h - which server holds which rows.
+//
+// The rows of a table are cut into shards, blocks of equal size (a power of two) that do not depend
+// on the number of servers. Shards are dealt to servers, the largest first, each to the server that
+// has the fewest bytes by then. So any number of servers loads what any other number has written,
+// and a checkpoint's tensors are cut along whole blocks.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/table.h"
+#include "ps/table.h"
+
+namespace dime::ps {
+
+class Sharding {
+ public:
+  // A small table is one shard, a large one has 256 at most.
+  static constexpr std::int64_t kMaxShards = 256;
+  static constexpr std::int64_t kMinShardRows = 64;
+
+  Sharding(std::span<const ops::TableSpec> specs, int num_servers);
+
+  [[nodiscard]] int num_servers() const { return num_servers_; }
+  [[nodiscard]] std::size_t num_tables() const { return tables_.size(); }
+
+  [[nodiscard]] int ServerOf(std::size_t table, std::int64_t id) const {
+    return tables_[table].servers[ShardOf(table, id)];
+  }
+  // The row's number among those of the table that its server holds.
+  [[nodiscard]] std::int64_t LocalRow(std::size_t table, std::int64_t id) const {
+    const TableShards& shards = tables_[table];
+    return shards.local_starts[ShardOf(table, id)] + (id & shards.row_mask);
+  }
+  // What a server holds of a table, in ascending order.
+  [[nodiscard]] std::vector<RowBlock> BlocksOf(int server, std::size_t table) const;
+
+ private:
+  struct TableShards {
+    std::int64_t num_rows = 0;
+    int row_bits = 0;
+    std::int64_t row_mask = 0;
+    std::vector<int> servers;                // By shard.
+    std::vector<std::int64_t> local_starts;  // By shard: the local row of its first one.
+  };
+
+  [[nodiscard]] std::size_t ShardOf(std::size_t table, std::int64_t id) const {
+    return static_cast<std::size_t>(id >> tables_[table].row_bits);
+  }
+
+  int num_servers_;
+  std::vector<TableShards> tables_;
+};
+
+}  // namespace dime::ps

@@ -1,0 +1,113 @@
+// ps/shards.h - the rows that one process keeps of all tables, and when gradients reach them.
+//
+// A server has its part of the rows, BASIC has all of them: the same code. Rows are numbered as
+// they lie here. Threads: one at a time.
+//
+// Consistency:
+//   async    each push is an update of its own, as it comes
+//   bounded  the same; but no replica pulls more than `bound` pushes ahead of the slowest one
+//   sync     the pushes of a step's micro-batches are summed in the micro-batches' order, and one
+//            update is made of the sum: the same bytes whoever pushed, and in whatever order
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/sparse.h"
+#include "ops/table.h"
+#include "ps/sharding.h"
+#include "ps/table.h"
+#include "runtime/base/status.h"
+
+namespace dime::ps {
+
+enum class Consistency { kAsync, kBounded, kSync };
+
+struct ConsistencyOptions {
+  Consistency mode = Consistency::kAsync;
+  int num_replicas = 1;    // Those that push.
+  std::int64_t bound = 0;  // kBounded.
+  int micro_batches = 1;   // kSync: pushes that make up a step.
+  bool average = true;     // kSync: gradients are averaged over the micro-batches, or summed.
+};
+
+// One table's gradients for some of its rows here, distinct ones. Dense tables: all rows.
+struct TableGradients {
+  std::span<const std::int64_t> rows;
+  std::span<const float> values;
+};
+
+struct PushedGradients {
+  int replica = 0;
+  std::int64_t step = 0;            // kSync: of which step, from 1.
+  int micro_batch = 0;              // kSync: of which of its batches.
+  std::int64_t pulled_version = 0;  // Of the rows that the gradients were computed with.
+  std::span<const TableGradients> tables;
+};
+
+class Shards {
+ public:
+  // The part of one server. kResourceExhausted as in Table.
+  static absl::StatusOr<std::unique_ptr<Shards>> Create(std::span<const ops::TableSpec> specs,
+                                                        const Sharding& sharding, int server,
+                                                        std::uint64_t seed,
+                                                        const ConsistencyOptions& options);
+
+  // How many updates the rows hold: in sync, steps.
+  [[nodiscard]] std::int64_t version() const { return version_; }
+  void set_version(std::int64_t version) { version_ = version; }  // Of a restored checkpoint.
+
+  // kFailedPrecondition when the push is not of the step that is being summed up, or its
+  // micro-batch was pushed before; nothing has changed then.
+  absl::Status Push(const PushedGradients& push);
+
+  // Whether `replica` may have rows now. In sync it asks for those of step `step`: with all steps
+  // before it, that is.
+  [[nodiscard]] bool MayPull(int replica, std::int64_t step) const;
+  // A replica that pushes no more holds nobody up.
+  void Leave(int replica);
+
+  [[nodiscard]] const std::vector<std::unique_ptr<Table>>& tables() const { return tables_; }
+
+  // staleness()[s]: how many pushes came s updates after their rows were pulled; the last one
+  // counts all beyond.
+  [[nodiscard]] std::span<const std::int64_t> staleness() const { return staleness_; }
+
+ private:
+  // A micro-batch that came before those in front of it.
+  struct Early {
+    bool is_there = false;
+    std::vector<std::vector<std::int64_t>> rows;
+    std::vector<std::vector<float>> values;
+  };
+  // What a step's micro-batches have summed up to.
+  struct Sum {
+    ops::Deduplicator deduplicator;
+    std::vector<std::int64_t> rows;
+    std::vector<float> values;
+  };
+
+  explicit Shards(const ConsistencyOptions& options);
+
+  absl::Status PushInOrder(const PushedGradients& push);
+  void Update(std::span<const TableGradients> tables);
+  void AddUp(std::span<const TableGradients> tables);
+  void AddRows(std::size_t table, const TableGradients& gradients);
+  void UpdateWithSums();
+  void CountStaleness(std::int64_t pulled_version);
+
+  ConsistencyOptions options_;
+  std::vector<std::unique_ptr<Table>> tables_;
+  std::int64_t version_ = 0;
+
+  std::vector<std::int64_t> clocks_;  // By replica: pushes; those that left are far ahead.
+  std::vector<std::int64_t> staleness_;
+
+  int num_summed_ = 0;  // Micro-batches of the step.
+  std::vector<Sum> sums_;
+  std::vector<Early> early_;
+};
+
+}  // namespace dime::ps

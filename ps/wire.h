@@ -1,0 +1,91 @@
+// ps/wire.h - what workers and parameter servers say to each other. WIRE.md has the bytes.
+//
+// Structs go over the wire as they lie in memory: fixed sizes, little-endian, no padding.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "runtime/base/status.h"
+#include "runtime/net/handshake.h"
+
+namespace dime::ps {
+
+enum class MessageType : std::uint8_t {
+  kExchange = net::kFirstFreeType,  // ExchangeRequest, gradients, counts, rows.
+  kRows,                            // RowsReply, values.
+  kRefused,                         // RefusedReply, a text.
+  kLeave,                           // Nothing: this replica pushes no more. Answered by kDone.
+  kRead,                            // ReadRequest. Answered by kRows.
+  kStop,                            // Nothing: the job is over. Answered by kDone.
+  kStatistics,                      // Nothing. Answered by kStatisticsReply.
+  kStatisticsReply,                 // StatisticsReply, counts of staleness.
+  kDone,                            // Nothing.
+};
+
+// A push, a pull, or both.
+struct ExchangeRequest {
+  std::uint64_t push_number = 0;  // From 1, by replica; 0: no push. A number is applied once only.
+  std::uint64_t push_step = 0;    // sync: of which step the gradients are.
+  std::uint64_t pushed_pull = 0;  // The number of the pull that said the gradients' rows.
+  std::uint64_t pull_number = 0;  // From 1, by replica; 0: no pull.
+  std::uint64_t pull_step = 0;    // sync: for which step the rows are; 0: as they are now.
+  std::uint32_t push_micro_batch = 0;
+  std::uint32_t replica = 0;
+};
+static_assert(sizeof(ExchangeRequest) == 48);
+
+struct RowsReply {
+  std::uint64_t version = 0;  // How many updates the rows hold.
+  std::uint64_t reserved = 0;
+};
+static_assert(sizeof(RowsReply) == 16);
+
+// The values of rows [first, first + count) of those that the server holds of a table.
+struct ReadRequest {
+  std::uint32_t table = 0;
+  std::uint32_t part = 0;  // 0: the weights; else slot part - 1.
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+static_assert(sizeof(ReadRequest) == 24);
+
+struct StatisticsReply {
+  std::uint64_t version = 0;
+  std::uint64_t num_requests = 0;
+  std::uint64_t num_rows_pulled = 0;
+  std::uint64_t num_rows_pushed = 0;
+};
+static_assert(sizeof(StatisticsReply) == 32);
+
+// What a refusal holds, and back.
+[[nodiscard]] std::string EncodeStatus(const absl::Status& status);
+[[nodiscard]] absl::Status DecodeStatus(std::string_view bytes);
+
+// Takes values off the front of a payload.
+class PayloadReader {
+ public:
+  explicit PayloadReader(std::span<const std::byte> payload) : left_(payload) {}
+
+  // kDataLoss when there are fewer bytes than that.
+  template <typename T>
+  absl::StatusOr<std::span<const T>> Take(std::uint64_t count) {
+    if (count > left_.size() / sizeof(T)) {
+      return base::DataLoss("a message ends before its {} values of {} bytes", count, sizeof(T));
+    }
+    const std::span<const T> values(reinterpret_cast<const T*>(left_.data()),
+                                    static_cast<std::size_t>(count));
+    left_ = left_.subspan(values.size_bytes());
+    return values;
+  }
+  // kDataLoss when bytes are left.
+  [[nodiscard]] absl::Status ExpectEnd() const;
+
+ private:
+  std::span<const std::byte> left_;
+};
+
+}  // namespace dime::ps

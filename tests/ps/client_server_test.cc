@@ -1,0 +1,376 @@
+// Clients and servers together, over real sockets.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "ps/client.h"
+#include "ps/server.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace dime::ps {
+namespace {
+
+using ::testing::HasSubstr;
+
+const ops::OptimizerSpec kAdagrad = {.kind = ops::OptimizerKind::kAdagrad, .learning_rate = 0.5f};
+
+std::vector<ops::TableSpec> Specs() {
+  return {{.name = "kernel",
+           .shape = {40, 5},
+           .num_rows = 1,
+           .dim = 200,
+           .dense = true,
+           .initializer = {ops::InitializerKind::kUniform, 0.5f},
+           .optimizer = kAdagrad},
+          {.name = "embedding",
+           .shape = {5000, 3},
+           .num_rows = 5000,
+           .dim = 3,
+           .initializer = {ops::InitializerKind::kTruncatedNormal, 0.5f},
+           .optimizer = kAdagrad},
+          {.name = "bias", .shape = {2}, .num_rows = 1, .dim = 2, .dense = true},
+          {.name = "weights", .shape = {30, 1}, .num_rows = 30, .dim = 1, .optimizer = kAdagrad}};
+}
+
+// Servers in threads of this process.
+class Cluster {
+ public:
+  Cluster(int num_servers, const ConsistencyOptions& consistency,
+          net::Address::Kind kind = net::Address::Kind::kUnix)
+      : sharding(specs, num_servers) {
+    for (int s = 0; s < num_servers; ++s) {
+      auto& server = servers_.emplace_back(std::make_unique<Replica>());
+      const net::Address address =
+          kind == net::Address::Kind::kUnix
+              ? net::Address{.kind = kind, .host = dir_.File("ps-" + std::to_string(s))}
+              : net::Address{.host = "127.0.0.1"};
+      auto frames = net::FrameServer::Open({&address, 1}, "token", {});
+      EXPECT_OK(frames);
+      server->frames = *std::move(frames);
+      addresses.push_back(server->frames->addresses());
+      auto shards = Shards::Create(specs, sharding, s, 7, consistency);
+      EXPECT_OK(shards);
+      net::FrameServer* const to = server->frames.get();
+      server->server = std::make_unique<Server>(
+          *std::move(shards), consistency.num_replicas,
+          [to](auto connection, const auto& header, auto parts) {
+            to->Send(connection, header, parts);
+          },
+          [to] { to->Stop(); });
+      server->thread = std::jthread([&server = *server](std::stop_token stop) {
+        EXPECT_OK(server.frames->Run(*server.server, stop));
+      });
+    }
+  }
+
+  std::unique_ptr<Client> Connect(std::uint32_t replica) {
+    auto client =
+        Client::Connect(specs, sharding, addresses, {.token = "token", .self = {.index = replica}});
+    EXPECT_OK(client);
+    return *std::move(client);
+  }
+
+  const std::vector<ops::TableSpec> specs = Specs();
+  const Sharding sharding;
+  std::vector<std::vector<net::Address>> addresses;
+
+ private:
+  struct Replica {
+    std::unique_ptr<net::FrameServer> frames;
+    std::unique_ptr<Server> server;
+    std::jthread thread;
+  };
+  dime::testing::TempDir dir_;
+  std::vector<std::unique_ptr<Replica>> servers_;
+};
+
+ops::Lookups RandomLookups(unsigned seed) {
+  std::mt19937 random(seed);
+  ops::Lookups lookups;
+  lookups.tables.resize(4);
+  for (const auto& [table, num_rows, count] : {std::tuple{1, 5000, 100}, {3, 30, 8}}) {
+    std::vector<std::int64_t>& ids = lookups.tables[static_cast<std::size_t>(table)].ids;
+    while (std::ssize(ids) < count) {
+      const std::int64_t id = random() % static_cast<unsigned>(num_rows);
+      if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+    }
+  }
+  return lookups;
+}
+
+// A function of the rows, so that a wrong row would show.
+ops::Gradients GradientsOf(const ops::Rows& rows, float scale) {
+  ops::Gradients gradients;
+  for (const std::span<const float> values : rows.tables) {
+    auto& table = gradients.tables.emplace_back();
+    for (const float value : values) table.push_back(scale * (value + 0.25f));
+  }
+  return gradients;
+}
+
+// Trains `num_steps` steps of one replica; what the specification does with plain tables.
+std::vector<std::vector<float>> TrainPlainly(int num_steps) {
+  const std::vector<ops::TableSpec> specs = Specs();
+  std::vector<std::unique_ptr<Table>> tables;
+  for (const ops::TableSpec& spec : specs) tables.push_back(*Table::Create(spec, 7));
+  for (int step = 1; step <= num_steps; ++step) {
+    const ops::Lookups lookups = RandomLookups(static_cast<unsigned>(step));
+    std::vector<std::vector<float>> values(specs.size());
+    ops::Rows rows;
+    for (std::size_t t = 0; t < specs.size(); ++t) {
+      const auto& ids = lookups.tables[t].ids;
+      const std::int64_t count = specs[t].dense ? 1 : std::ssize(ids);
+      values[t].resize(static_cast<std::size_t>(count * specs[t].dim));
+      if (specs[t].dense) {
+        tables[t]->CopyOut(0, 0, 1, values[t].data());
+      } else {
+        tables[t]->Gather(ids, values[t]);
+      }
+      rows.tables.emplace_back(values[t]);
+    }
+    const ops::Gradients gradients = GradientsOf(rows, 0.01f);
+    for (std::size_t t = 0; t < specs.size(); ++t) {
+      if (specs[t].dense) {
+        tables[t]->UpdateAll(step, gradients.tables[t]);
+      } else {
+        tables[t]->Update(step, lookups.tables[t].ids, gradients.tables[t]);
+      }
+    }
+  }
+  std::vector<std::vector<float>> all;
+  for (const auto& table : tables) {
+    auto& values =
+        all.emplace_back(static_cast<std::size_t>(table->num_rows() * table->spec().dim));
+    table->CopyOut(0, 0, table->num_rows(), values.data());
+  }
+  return all;
+}
+
+void Train(Client& client, int num_steps) {
+  ops::Gradients gradients;
+  Client::Push push;
+  for (int step = 1; step <= num_steps; ++step) {
+    const ops::Lookups lookups = RandomLookups(static_cast<unsigned>(step));
+    const Client::Pull pull = {.lookups = &lookups, .step = step};
+    ASSERT_OK(client.StartExchange(step > 1 ? &push : nullptr, &pull));
+    const auto rows = client.FinishExchange();
+    ASSERT_OK(rows);
+    gradients = GradientsOf(*rows, 0.01f);
+    push = {.gradients = &gradients, .pull = client.PullNumber(), .step = step};
+  }
+  ASSERT_OK(client.StartExchange(&push, nullptr));
+  ASSERT_OK(client.FinishExchange());
+}
+
+std::vector<std::vector<float>> ReadAll(Client& client, const std::vector<ops::TableSpec>& specs) {
+  std::vector<std::vector<float>> all;
+  for (std::size_t t = 0; t < specs.size(); ++t) {
+    auto& values = all.emplace_back(static_cast<std::size_t>(specs[t].num_rows * specs[t].dim));
+    EXPECT_OK(client.ReadRows(t, 0, 0, specs[t].num_rows, values));
+  }
+  return all;
+}
+
+class ClientServerTest
+    : public ::testing::TestWithParam<std::tuple<int, net::Address::Kind, Consistency>> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ClientServerTest,
+    ::testing::Combine(::testing::Values(1, 2, 5),
+                       ::testing::Values(net::Address::Kind::kUnix, net::Address::Kind::kTcp),
+                       ::testing::Values(Consistency::kAsync, Consistency::kBounded,
+                                         Consistency::kSync)));
+
+TEST_P(ClientServerTest, OneReplicaTrainsAsPlainTablesDo) {
+  const auto [num_servers, kind, mode] = GetParam();
+  Cluster cluster(num_servers, {.mode = mode}, kind);
+  const auto client = cluster.Connect(0);
+  Train(*client, 20);
+  EXPECT_EQ(ReadAll(*client, cluster.specs), TrainPlainly(20));
+  EXPECT_EQ(client->Version(), 20);
+}
+
+// Gradients of four micro-batches, from three replicas that start at different times.
+std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas) {
+  constexpr int kMicroBatches = 4;
+  constexpr int kSteps = 10;
+  Cluster cluster(
+      num_servers,
+      {.mode = Consistency::kSync, .num_replicas = num_replicas, .micro_batches = kMicroBatches});
+  {
+    std::vector<std::jthread> threads;
+    for (int replica = 0; replica < num_replicas; ++replica) {
+      threads.emplace_back([&cluster, replica, num_replicas] {
+        const auto client = cluster.Connect(static_cast<std::uint32_t>(replica));
+        ops::Gradients gradients;
+        Client::Push push;
+        bool has_push = false;
+        for (int step = 1; step <= kSteps; ++step) {
+          for (int m = replica; m < kMicroBatches; m += num_replicas) {
+            const ops::Lookups lookups =
+                RandomLookups(static_cast<unsigned>(step * kMicroBatches + m));
+            const Client::Pull pull = {.lookups = &lookups, .step = step};
+            ASSERT_OK(client->StartExchange(has_push ? &push : nullptr, &pull));
+            const auto rows = client->FinishExchange();
+            ASSERT_OK(rows);
+            gradients = GradientsOf(*rows, 0.01f * static_cast<float>(m + 1));
+            push = {.gradients = &gradients,
+                    .pull = client->PullNumber(),
+                    .step = step,
+                    .micro_batch = m};
+            has_push = true;
+          }
+        }
+        ASSERT_OK(client->StartExchange(&push, nullptr));
+        ASSERT_OK(client->FinishExchange());
+      });
+    }
+  }
+  return ReadAll(*cluster.Connect(0), cluster.specs);
+}
+
+TEST(SyncTest, AnyNumberOfServersAndReplicasGivesTheSameBytes) {
+  const auto expected = TrainInSync(1, 1);
+  for (const auto& [num_servers, num_replicas] : {std::pair{1, 2}, {3, 2}, {1, 4}, {7, 3}}) {
+    EXPECT_EQ(TrainInSync(num_servers, num_replicas), expected)
+        << num_servers << " servers, " << num_replicas << " replicas";
+  }
+}
+
+TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
+  Cluster cluster(2, {});
+  const auto client = cluster.Connect(0);
+  const ops::Lookups lookups[] = {RandomLookups(1), RandomLookups(2), RandomLookups(3)};
+  const Client::Pull pulls[] = {{&lookups[0]}, {&lookups[1]}, {&lookups[2]}};
+  ASSERT_OK(client->StartExchange(nullptr, &pulls[0]));
+  const auto first = client->FinishExchange();
+  ASSERT_OK(first);
+  const std::uint64_t first_pull = client->PullNumber();
+  ASSERT_OK(client->StartExchange(nullptr, &pulls[1]));
+  const ops::Gradients gradients = GradientsOf(*first, 0.1f);  // While they are on their way.
+  ASSERT_OK(client->FinishExchange());
+  const Client::Push push = {.gradients = &gradients, .pull = first_pull};
+  ASSERT_OK(client->StartExchange(&push, &pulls[2]));
+  ASSERT_OK(client->FinishExchange());
+  const auto statistics = client->ReadStatistics();
+  ASSERT_OK(statistics);
+  EXPECT_EQ(statistics->front().version, 1);
+  EXPECT_EQ(statistics->front().staleness[0], 1);
+}
+
+TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
+  Cluster cluster(1, {.mode = Consistency::kSync, .num_replicas = 2, .micro_batches = 2});
+  auto client = Client::Connect(
+      cluster.specs, cluster.sharding, cluster.addresses,
+      {.token = "token", .self = {.index = 0}, .answer_time = std::chrono::milliseconds(50)});
+  ASSERT_OK(client);
+  const ops::Lookups lookups = RandomLookups(1);
+  const Client::Pull pull = {.lookups = &lookups, .step = 2};
+  ASSERT_OK((*client)->StartExchange(nullptr, &pull));
+  const absl::Status status = (*client)->FinishExchange().status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status));
+  EXPECT_THAT(std::string(base::MessageOf(status)), HasSubstr("ps-0 at unix:"));
+}
+
+TEST(ClientTest, AServerThatIsGoneIsNamed) {
+  auto cluster = std::make_unique<Cluster>(2, ConsistencyOptions{});
+  const auto client = cluster->Connect(0);
+  ASSERT_OK(client->Stop());
+  const ops::Lookups lookups = RandomLookups(1);
+  const Client::Pull pull = {.lookups = &lookups};
+  absl::Status status = client->StartExchange(nullptr, &pull);
+  if (status.ok()) status = client->FinishExchange().status();
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(base::MessageOf(status)), HasSubstr("ps-"));
+}
+
+// A server, driven by hand with frames.
+class ServerTest : public ::testing::Test {
+ protected:
+  ServerTest()
+      : server_(
+            *Shards::Create(specs_, Sharding(specs_, 1), 0, 7, {.num_replicas = 2}), 2,
+            [this](auto, const net::FrameHeader& header, auto) { answers_.push_back(header); },
+            [] {}) {
+    server_.OnConnected(1, {.index = 0});
+  }
+
+  absl::Status Send(MessageType type, const std::vector<std::uint32_t>& words) {
+    return server_.OnFrame(1, {.type = static_cast<std::uint8_t>(type)},
+                           std::as_bytes(std::span(words)));
+  }
+  // An exchange's words: numbers of 64 bits, then micro-batch and replica, then the rest.
+  static std::vector<std::uint32_t> Exchange(const std::vector<std::uint64_t>& numbers,
+                                             std::uint32_t replica,
+                                             const std::vector<std::uint32_t>& rest) {
+    std::vector<std::uint32_t> words;
+    for (const std::uint64_t n : numbers) {
+      words.push_back(static_cast<std::uint32_t>(n));
+      words.push_back(static_cast<std::uint32_t>(n >> 32));
+    }
+    words.push_back(0);
+    words.push_back(replica);
+    words.insert(words.end(), rest.begin(), rest.end());
+    return words;
+  }
+
+  const std::vector<ops::TableSpec> specs_ = Specs();
+  std::vector<net::FrameHeader> answers_;
+  Server server_;
+};
+
+TEST_F(ServerTest, AWholePullIsAnswered) {
+  EXPECT_OK(Send(MessageType::kExchange, Exchange({0, 0, 0, 1, 0}, 0, {0, 2, 0, 1, 4999, 0, 29})));
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].type, static_cast<std::uint8_t>(MessageType::kRows));
+}
+
+TEST_F(ServerTest, WhatIsNoMessageIsRefused) {
+  const std::vector<std::vector<std::uint32_t>> bad = {
+      {},
+      {1, 2, 3},
+      Exchange({0, 0, 0, 1, 0}, 0, {}),                         // No counts.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 2, 0, 0, 1}),            // A row is missing.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 1, 0, 0, 1, 7}),         // One too many.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 1, 0, 0, 5000}),         // No such row.
+      Exchange({0, 0, 0, 1, 0}, 0, {1, 0, 0, 0, 0}),            // Rows of a dense table.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 0xffffffffu, 0, 0, 1}),  // More than memory has.
+      Exchange({0, 0, 0, 1, 0}, 1, {0, 0, 0, 0}),               // For another replica.
+      Exchange({0, 0, 0, 1, 0}, 2, {0, 0, 0, 0}),               // For one that is not there.
+  };
+  for (const auto& words : bad) {
+    EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kExchange, words)));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {0, 0, 0, 0, 2, 0})));  // Two rows of one.
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {4, 0, 0, 0, 0, 0})));
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {0, 2, 0, 0, 0, 0})));
+  EXPECT_TRUE(absl::IsDataLoss(Send(static_cast<MessageType>(200), {})));
+  EXPECT_TRUE(answers_.empty());
+}
+
+TEST_F(ServerTest, APushWithoutItsPullIsRefusedAndNothingChanges) {
+  EXPECT_OK(Send(MessageType::kExchange, Exchange({1, 0, 5, 0, 0}, 0, {})));
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].type, static_cast<std::uint8_t>(MessageType::kRefused));
+  EXPECT_EQ(server_.shards().version(), 0);
+}
+
+TEST_F(ServerTest, APushThatComesTwiceIsAppliedOnce) {
+  ASSERT_OK(Send(MessageType::kExchange, Exchange({0, 0, 0, 1, 0}, 0, {0, 0, 0, 0})));
+  const std::vector<std::uint32_t> gradients(202, 0x3f800000);  // 1.0f for each dense weight.
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_OK(Send(MessageType::kExchange, Exchange({1, 0, 1, 0, 0}, 0, gradients)));
+  }
+  EXPECT_EQ(server_.shards().version(), 1);
+  EXPECT_OK(Send(MessageType::kExchange, Exchange({2, 0, 1, 0, 0}, 0, gradients)));
+  EXPECT_EQ(server_.shards().version(), 2);
+  EXPECT_EQ(answers_.size(), 5u);
+}
+
+}  // namespace
+}  // namespace dime::ps
