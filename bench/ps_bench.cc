@@ -1,0 +1,204 @@
+// A worker and a parameter server, each on a thread of its own, over a Unix socket and over TCP:
+// the dense variables of the census net pushed and pulled in one message, an exchange of next to
+// nothing, and rows of 8 floats by the 100,000.
+//
+// Floors: bytes through the same kind of socket (BM_Stream), and rows gathered and updated in
+// place.
+#include <benchmark/benchmark.h>
+#include <stdlib.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ops/table.h"
+#include "ps/client.h"
+#include "ps/server.h"
+#include "runtime/base/check.h"
+
+namespace dime {
+namespace {
+
+constexpr std::int64_t kKeys = 400'000;
+
+const ops::OptimizerSpec kAdagrad = {.kind = ops::OptimizerKind::kAdagrad};
+
+ops::TableSpec Dense(const std::string& name, std::int64_t size) {
+  return {.name = name,
+          .shape = {size},
+          .num_rows = 1,
+          .dim = size,
+          .dense = true,
+          .optimizer = kAdagrad};
+}
+
+// The kernels and biases of 66-100-70-48-34-1.
+std::vector<ops::TableSpec> CensusNet() {
+  std::vector<ops::TableSpec> specs;
+  const std::int64_t sizes[] = {66, 100, 70, 48, 34, 1};
+  for (int i = 0; i < 5; ++i) {
+    specs.push_back(Dense("kernel" + std::to_string(i), sizes[i] * sizes[i + 1]));
+    specs.push_back(Dense("bias" + std::to_string(i), sizes[i + 1]));
+  }
+  return specs;
+}
+
+std::vector<ops::TableSpec> SparseRows() {
+  return {{.name = "embedding",
+           .shape = {4 * kKeys, 8},
+           .num_rows = 4 * kKeys,
+           .dim = 8,
+           .optimizer = kAdagrad}};
+}
+
+class Pair {
+ public:
+  Pair(std::vector<ops::TableSpec> specs, net::Address::Kind kind)
+      : specs_(std::move(specs)), sharding_(specs_, 1) {
+    std::string directory = "/tmp/dime-bench-XXXXXX";
+    DIME_CHECK(mkdtemp(directory.data()) != nullptr);
+    const net::Address address =
+        kind == net::Address::Kind::kUnix
+            ? net::Address{.kind = kind, .host = directory + "/ps-0", .port = 0}
+            : net::Address{.kind = kind, .host = "127.0.0.1", .port = 0};
+    frames_ = *net::FrameServer::Open({&address, 1}, "token", {});
+    server_ = std::make_unique<ps::Server>(
+        *ps::Shards::Create(specs_, sharding_, 0, 1, {}), 1,
+        [this](auto connection, const auto& header, auto parts) {
+          frames_->Send(connection, header, parts);
+        },
+        [] {});
+    thread_ = std::jthread(
+        [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
+    const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};
+    client_ = *ps::Client::Connect(specs_, sharding_, addresses, {.token = "token", .self = {}});
+    lookups_.tables.resize(specs_.size());
+    gradients_.tables.resize(specs_.size());
+    for (std::size_t t = 0; t < specs_.size(); ++t) {
+      std::int64_t num_rows = specs_[t].num_rows;
+      if (!specs_[t].dense) {
+        num_rows = kKeys;
+        for (std::int64_t i = 0; i < kKeys; ++i) {  // Scattered, and each once.
+          lookups_.tables[t].ids.push_back(i * 7919 % specs_[t].num_rows);
+        }
+      }
+      gradients_.tables[t].assign(static_cast<std::size_t>(num_rows * specs_[t].dim), 1e-3f);
+    }
+    rmdir(directory.c_str());
+  }
+
+  void Exchange(bool push, bool pull) {
+    const ps::Client::Push pushed = {.gradients = &gradients_, .pull = client_->PullNumber()};
+    const ps::Client::Pull pulled = {.lookups = &lookups_};
+    DIME_CHECK(client_->StartExchange(push ? &pushed : nullptr, pull ? &pulled : nullptr).ok());
+    DIME_CHECK(client_->FinishExchange().ok());
+  }
+
+ private:
+  const std::vector<ops::TableSpec> specs_;
+  const ps::Sharding sharding_;
+  std::unique_ptr<net::FrameServer> frames_;
+  std::unique_ptr<ps::Server> server_;
+  std::jthread thread_;
+  std::unique_ptr<ps::Client> client_;
+  ops::Lookups lookups_;
+  ops::Gradients gradients_;
+};
+
+net::Address::Kind KindOf(const benchmark::State& state) {
+  return state.range(0) == 0 ? net::Address::Kind::kUnix : net::Address::Kind::kTcp;
+}
+
+void BM_PushAndPullOfTheCensusNet(benchmark::State& state) {
+  Pair pair(CensusNet(), KindOf(state));
+  pair.Exchange(false, true);
+  for (auto _ : state) pair.Exchange(true, true);
+}
+
+void BM_RoundTrip(benchmark::State& state) {
+  Pair pair({Dense("bias", 2)}, KindOf(state));
+  pair.Exchange(false, true);
+  for (auto _ : state) pair.Exchange(true, true);
+}
+
+void BM_SparsePull(benchmark::State& state) {
+  Pair pair(SparseRows(), KindOf(state));
+  for (auto _ : state) pair.Exchange(false, true);
+  state.SetItemsProcessed(state.iterations() * kKeys);
+}
+
+void BM_SparsePush(benchmark::State& state) {
+  Pair pair(SparseRows(), KindOf(state));
+  pair.Exchange(false, true);
+  for (auto _ : state) pair.Exchange(true, false);
+  state.SetItemsProcessed(state.iterations() * kKeys);
+}
+
+void BM_10MiB(benchmark::State& state) {
+  constexpr std::int64_t kFloats = (10 << 20) / 4;
+  Pair pair({Dense("kernel", kFloats)}, KindOf(state));
+  pair.Exchange(false, true);
+  for (auto _ : state) pair.Exchange(false, true);
+  state.SetBytesProcessed(state.iterations() * kFloats * 4);
+}
+
+// The same bytes, with nothing done to them.
+void BM_Stream(benchmark::State& state) {
+  constexpr std::size_t kBytes = 10 << 20;
+  net::Address address{.host = "127.0.0.1"};
+  if (KindOf(state) == net::Address::Kind::kUnix) {
+    address = {.kind = KindOf(state),
+               .host = "/tmp/dime-bench-stream-" + std::to_string(getpid()),
+               .port = 0};
+  }
+  auto listener = *net::Listener::Open(address);
+  const auto deadline = net::Clock::now() + std::chrono::seconds(60);
+  auto to = *net::Socket::Connect(listener.address(), deadline);
+  net::Socket from;
+  while (!from.is_open()) from = *listener.Accept();
+  std::jthread reader([&](std::stop_token stop) {
+    std::vector<std::byte> bytes(kBytes);
+    while (!stop.stop_requested()) {
+      std::size_t received = 0;
+      while (received < kBytes) {
+        const iovec part = {bytes.data() + received, kBytes - received};
+        const auto count = from.Receive({&part, 1});
+        if (!count.ok()) return;
+        if (*count == 0 && !from.AwaitReadable(deadline).ok()) return;
+        received += *count;
+      }
+      const iovec answer = {bytes.data(), 1};
+      if (!from.Send({&answer, 1}).ok()) return;
+    }
+  });
+  std::vector<std::byte> bytes(kBytes);
+  for (auto _ : state) {
+    std::size_t sent = 0;
+    while (sent < kBytes) {
+      const iovec part = {bytes.data() + sent, kBytes - sent};
+      const std::size_t count = *to.Send({&part, 1});
+      if (count == 0) DIME_CHECK(to.AwaitWritable(deadline).ok());
+      sent += count;
+    }
+    std::byte answer;
+    const iovec part = {&answer, 1};
+    while (*to.Receive({&part, 1}) == 0) DIME_CHECK(to.AwaitReadable(deadline).ok());
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kBytes));
+  to = net::Socket();
+}
+
+#define DIME_BOTH_SOCKETS(bm, unit) \
+  BENCHMARK(bm)->ArgName("tcp")->Arg(0)->Arg(1)->Unit(benchmark::unit)->UseRealTime()
+DIME_BOTH_SOCKETS(BM_PushAndPullOfTheCensusNet, kMicrosecond);
+DIME_BOTH_SOCKETS(BM_RoundTrip, kMicrosecond);
+DIME_BOTH_SOCKETS(BM_SparsePull, kMillisecond);
+DIME_BOTH_SOCKETS(BM_SparsePush, kMillisecond);
+DIME_BOTH_SOCKETS(BM_10MiB, kMillisecond);
+DIME_BOTH_SOCKETS(BM_Stream, kMillisecond);
+
+}  // namespace
+}  // namespace dime
+
+BENCHMARK_MAIN();
