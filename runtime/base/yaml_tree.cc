@@ -1,25 +1,21 @@
-#include "models/internal/yaml_tree.h"
+#include "runtime/base/yaml_tree.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <map>
 #include <sstream>
 
-#include "models/internal/text.h"
-#include "runtime/base/suggest.h"
+#include "runtime/base/text.h"
 
-namespace dime::models::internal {
+namespace dime::base {
 namespace {
 
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxPathBytes = std::size_t{64} << 20;  // All nodes' together.
 constexpr std::size_t kMaxKeyBytes = 256;  // Every node below carries it in its path.
-constexpr std::size_t kMaxListedNames = 40;
 
 // What the builder throws through yaml-cpp's parser, to be caught in ParseYaml().
 struct Refused {
@@ -208,12 +204,12 @@ class TreeBuilder : public YAML::EventHandler {
 // yaml-cpp would replace damaged UTF-8, and takes 0x04 for the end of the file.
 absl::Status CheckText(std::string_view text, const std::string& file_name) {
   if (text.size() > kMaxYamlBytes) {
-    return base::InvalidArgument("{}: is {} bytes long; at most {} are allowed", file_name,
-                                 text.size(), kMaxYamlBytes);
+    return InvalidArgument("{}: is {} bytes long; at most {} are allowed", file_name, text.size(),
+                           kMaxYamlBytes);
   }
   const std::size_t bad = FindUnprintable(text);
   if (bad == std::string_view::npos) return absl::OkStatus();
-  return base::InvalidArgument(
+  return InvalidArgument(
       "{}:{}: byte {:#04x} is no text; a UTF-8 file without control characters is expected",
       file_name,
       1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'),
@@ -277,20 +273,6 @@ void FormatBlock(const YamlNode& map, int indent, std::string* out) {
   }
 }
 
-std::string_view KindName(YamlNode::Kind kind) {
-  switch (kind) {
-    case YamlNode::Kind::kNull:
-      return "nothing";
-    case YamlNode::Kind::kText:
-      return "a single value";
-    case YamlNode::Kind::kList:
-      return "a list";
-    case YamlNode::Kind::kMap:
-      return "a mapping";
-  }
-  return "";
-}
-
 int LineOf(const YAML::Exception& error) { return std::max(error.mark.line, 0) + 1; }
 
 // The line, at `last_line` or before, that is indented with a tab; 0: there is none.
@@ -302,12 +284,6 @@ int FindTabIndent(std::string_view text, int last_line) {
     text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
   }
   return 0;
-}
-
-template <typename T>
-bool ParseWhole(std::string_view text, T* out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -363,8 +339,8 @@ const YamlNode* YamlNode::Find(std::string_view child_key) const {
 
 absl::Status YamlNode::ErrorText(std::string_view what) const {
   const std::string_view name = file == nullptr ? std::string_view() : std::string_view(*file);
-  if (path.empty()) return base::InvalidArgument("{}:{}: {}", name, line, what);
-  return base::InvalidArgument("{}:{}: {}: {}", name, line, Printable(path, path.size()), what);
+  if (path.empty()) return InvalidArgument("{}:{}: {}", name, line, what);
+  return InvalidArgument("{}:{}: {}: {}", name, line, Printable(path, path.size()), what);
 }
 
 absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& file_name) {
@@ -380,11 +356,11 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& fil
     return refused.status;
   } catch (const YAML::Exception& error) {
     if (const int line = FindTabIndent(text, LineOf(error)); line > 0) {
-      return base::InvalidArgument("{}:{}: is indented with a tab; YAML takes blanks only",
-                                   file_name, line);
+      return InvalidArgument("{}:{}: is indented with a tab; YAML takes blanks only", file_name,
+                             line);
     }
-    return base::InvalidArgument("{}:{}: is not YAML: {}{}", file_name, LineOf(error), error.msg,
-                                 builder.HintOnUnclosed());
+    return InvalidArgument("{}:{}: is not YAML: {}{}", file_name, LineOf(error), error.msg,
+                           builder.HintOnUnclosed());
   }
 }
 
@@ -407,93 +383,4 @@ std::string FormatYamlLine(const YamlNode& node) {
   return out + (is_map ? "}" : "]");
 }
 
-absl::Status CheckKeys(const YamlNode& node, const std::vector<std::string_view>& required,
-                       const std::vector<std::string_view>& optional) {
-  std::vector<std::string> allowed(required.begin(), required.end());
-  allowed.insert(allowed.end(), optional.begin(), optional.end());
-  if (node.kind != YamlNode::Kind::kMap) {
-    return node.Error("is {}; a mapping with the keys {} is expected", KindName(node.kind),
-                      Listed(allowed));
-  }
-  for (const YamlNode& child : node.children) {
-    if (std::find(allowed.begin(), allowed.end(), child.key) == allowed.end()) {
-      return child.Error("is no key of this mapping; allowed are {}{}", Listed(allowed),
-                         base::DidYouMean(child.key, allowed));
-    }
-  }
-  for (const std::string_view key : required) {
-    if (node.Find(key) == nullptr) {
-      return node.Error("the key '{}' is missing; allowed are {}", key, Listed(allowed));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadText(const YamlNode* node, std::string* out) {
-  if (node == nullptr) return absl::OkStatus();
-  if (node->kind != YamlNode::Kind::kText) {
-    return node->Error("is {}; a text is expected (put an empty one, or the word null, in quotes)",
-                       KindName(node->kind));
-  }
-  *out = node->text;
-  return absl::OkStatus();
-}
-
-absl::Status ReadTexts(const YamlNode* node, std::vector<std::string>* out) {
-  if (node == nullptr) return absl::OkStatus();
-  if (node->kind != YamlNode::Kind::kList) {
-    return node->Error("is {}; a list of texts is expected: [a, b]", KindName(node->kind));
-  }
-  out->clear();
-  for (const YamlNode& item : node->children) {
-    DIME_RETURN_IF_ERROR(ReadText(&item, &out->emplace_back()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadBool(const YamlNode* node, bool* out) {
-  constexpr Choice<bool> kWords[] = {{"true", true}, {"false", false}};
-  return ReadChoice(node, kWords, out);
-}
-
-absl::Status ReadInteger(const YamlNode* node, std::int64_t min, std::int64_t max,
-                         std::int64_t* out) {
-  if (node == nullptr) return absl::OkStatus();
-  std::int64_t value = 0;
-  if (!ParseWhole(node->text, &value) || value < min || value > max) {
-    return node->Error("{} is not a whole number from {} to {}", Quoted(node->text), min, max);
-  }
-  *out = value;
-  return absl::OkStatus();
-}
-
-absl::Status ReadUnsigned(const YamlNode* node, std::uint64_t* out) {
-  if (node == nullptr) return absl::OkStatus();
-  if (!ParseWhole(node->text, out)) {
-    return node->Error("{} is not a whole number from 0 to 2^64 - 1", Quoted(node->text));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadFloat(const YamlNode* node, float* out) {
-  if (node == nullptr) return absl::OkStatus();
-  if (!ParseFloat(node->text, out) || !std::isfinite(*out)) {
-    return node->Error("{} is not a finite number", Quoted(node->text));
-  }
-  return absl::OkStatus();
-}
-
-std::string Listed(std::span<const std::string> names) {
-  const std::size_t shown = std::min(names.size(), kMaxListedNames);
-  std::string list = fmt::format("{}", fmt::join(names.first(shown), ", "));
-  if (shown < names.size()) list += fmt::format(" and {} more", names.size() - shown);
-  return list;
-}
-
-absl::Status UnknownName(const YamlNode& node, std::string_view what, std::string_view name,
-                         std::span<const std::string> known) {
-  return node.Error("there is no {} {}; there are {}{}", what, Quoted(name),
-                    known.empty() ? "none" : Listed(known), base::DidYouMean(name, known));
-}
-
-}  // namespace dime::models::internal
+}  // namespace dime::base

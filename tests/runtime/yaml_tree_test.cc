@@ -1,4 +1,4 @@
-#include "models/internal/yaml_tree.h"
+#include "runtime/base/yaml_tree.h"
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace dime::models::internal {
+namespace dime::base {
 namespace {
 
 using ::dime::testing::StatusIs;
@@ -31,13 +31,13 @@ TEST(YamlTreeTest, EveryNodeKnowsItsLineAndPath) {
   EXPECT_EQ(a.children[1].path, "a[1]");
   EXPECT_EQ(page.Find("c")->kind, YamlNode::Kind::kNull);
   EXPECT_EQ(page.Find("d"), nullptr);
-  EXPECT_EQ(base::MessageOf(b.Error("is {}", 7)), "f:2: a[0].b: is 7");
+  EXPECT_EQ(MessageOf(b.Error("is {}", 7)), "f:2: a[0].b: is 7");
 }
 
 TEST(YamlTreeTest, AnEmptyPageIsNothing) {
   ASSERT_OK_AND_ASSIGN(const YamlNode page, ParseYaml("", "f"));
   EXPECT_EQ(page.kind, YamlNode::Kind::kNull);
-  EXPECT_EQ(base::MessageOf(page.Error("is empty")), "f:1: is empty");
+  EXPECT_EQ(MessageOf(page.Error("is empty")), "f:1: is empty");
   EXPECT_OK(ParseYaml("# only a comment\n", "f"));
 }
 
@@ -177,10 +177,10 @@ TEST(YamlTreeTest, EveryTextIsWrittenSoThatItIsReadBack) {
 
 TEST(YamlTreeTest, MessagesHaveNoControlCharacters) {
   ASSERT_OK_AND_ASSIGN(const YamlNode page, ParseYaml("\"a\\e[1m\": 1\n", "f"));
-  EXPECT_EQ(base::MessageOf(page.children[0].Error("is bad")), "f:1: a\\x1b[1m: is bad");
+  EXPECT_EQ(MessageOf(page.children[0].Error("is bad")), "f:1: a\\x1b[1m: is bad");
   EXPECT_THAT(CheckKeys(page, {}, {"b"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("allowed are b")));
 }
 
 }  // namespace
-}  // namespace dime::models::internal
+}  // namespace dime::base
