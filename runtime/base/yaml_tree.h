@@ -74,6 +74,7 @@ absl::Status ReadInteger(const YamlNode* node, std::int64_t min, std::int64_t ma
                          std::int64_t* out);
 absl::Status ReadUnsigned(const YamlNode* node, std::uint64_t* out);
 absl::Status ReadFloat(const YamlNode* node, float* out);  // Finite.
+absl::Status ReadNumber(const YamlNode* node, double min, double max, double* out);
 
 // One of the words that a key takes, and what it stands for.
 template <typename T>

@@ -111,6 +111,17 @@ absl::Status ReadFloat(const YamlNode* node, float* out) {
   return absl::OkStatus();
 }
 
+absl::Status ReadNumber(const YamlNode* node, double min, double max, double* out) {
+  if (node == nullptr) return absl::OkStatus();
+  double value = 0;
+  const bool is_number = ParseWhole(node->text, &value) && std::isfinite(value);
+  if (!is_number || value < min || value > max) {
+    return node->Error("{} is not a number from {} to {}", Quoted(node->text), min, max);
+  }
+  *out = value;
+  return absl::OkStatus();
+}
+
 std::string Listed(std::span<const std::string> names) {
   const std::size_t shown = std::min(names.size(), kMaxListedNames);
   std::string list = fmt::format("{}", fmt::join(names.first(shown), ", "));
