@@ -15,17 +15,6 @@ std::string Counted(std::int64_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-absl::StatusOr<Role> ParseRole(std::string_view name) {
-  if (name == "chief") return Role::kMaster;
-  std::vector<std::string> names;
-  for (const Role role : kRoles) {
-    if (RoleName(role) == name) return role;
-    names.emplace_back(RoleName(role));
-  }
-  return base::InvalidArgument("there is no role {}; there are {}{}", base::Quoted(name),
-                               fmt::join(names, ", "), base::DidYouMean(name, names));
-}
-
 }  // namespace
 
 std::string_view RoleName(Role role) {
@@ -40,6 +29,17 @@ std::string_view RoleName(Role role) {
       return "evaluator";
   }
   return "";
+}
+
+absl::StatusOr<Role> ParseRole(std::string_view name) {
+  if (name == "chief") return Role::kMaster;
+  std::vector<std::string> names;
+  for (const Role role : kRoles) {
+    if (RoleName(role) == name) return role;
+    names.emplace_back(RoleName(role));
+  }
+  return base::InvalidArgument("there is no role {}; there are {}{}", base::Quoted(name),
+                               fmt::join(names, ", "), base::DidYouMean(name, names));
 }
 
 std::string FormatReplica(const ReplicaId& replica) {

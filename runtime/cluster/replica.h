@@ -21,6 +21,8 @@ inline constexpr std::int64_t kMaxReplicas = 10'000;
 
 // "master", "worker", "ps", "evaluator": as TF_CONFIG has them.
 [[nodiscard]] std::string_view RoleName(Role role);
+// The opposite; "chief" is the master. kInvalidArgument, with the nearest name, for others.
+absl::StatusOr<Role> ParseRole(std::string_view name);
 
 // One process of a job.
 struct ReplicaId {
@@ -32,7 +34,7 @@ struct ReplicaId {
 
 // "worker-3".
 [[nodiscard]] std::string FormatReplica(const ReplicaId& replica);
-// The opposite; "chief-0" is master-0. kInvalidArgument says what is wrong with `text`.
+// The opposite. kInvalidArgument says what is wrong with `text`.
 absl::StatusOr<ReplicaId> ParseReplica(std::string_view text);
 
 // How many replicas of each role a cluster has.

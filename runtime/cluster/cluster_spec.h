@@ -1,0 +1,45 @@
+// runtime/cluster/cluster_spec.h - where the replicas of a job listen.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/status.h"
+#include "runtime/cluster/replica.h"
+
+namespace dime::cluster {
+
+struct Address {
+  std::string host;  // A name, an IPv4 address, or an IPv6 address without its brackets.
+  std::uint16_t port = 0;
+};
+
+// "host:port", "[::1]:port"; kInvalidArgument says what is wrong with another text.
+absl::StatusOr<Address> ParseAddress(std::string_view text);
+
+// Addresses, each as "host:port". An evaluator listens nowhere and is no part of it.
+struct ClusterSpec {
+  std::string master;  // "" in the spec of a job that is one process.
+  std::vector<std::string> workers;
+  std::vector<std::string> parameter_servers;
+
+  // None for an evaluator.
+  [[nodiscard]] std::span<const std::string> AddressesOf(Role role) const;
+  // "" for a replica that is not in it.
+  [[nodiscard]] std::string_view AddressOf(const ReplicaId& replica) const;
+  [[nodiscard]] RoleCounts Counts() const;
+  [[nodiscard]] bool empty() const {
+    return master.empty() && workers.empty() && parameter_servers.empty();
+  }
+
+  bool operator==(const ClusterSpec&) const = default;
+};
+
+// A spec that is not empty has a master, at most kMaxReplicas addresses, and none twice.
+// kInvalidArgument: "worker-3: what is wrong".
+absl::Status CheckClusterSpec(const ClusterSpec& spec);
+
+}  // namespace dime::cluster

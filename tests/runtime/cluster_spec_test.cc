@@ -1,0 +1,76 @@
+#include "runtime/cluster/cluster_spec.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "tests/support/status_matchers.h"
+
+namespace dime::cluster {
+namespace {
+
+using ::dime::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StrEq;
+
+void ExpectRefused(const ClusterSpec& spec, const std::string& message) {
+  EXPECT_THAT(CheckClusterSpec(spec),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+}
+
+TEST(AddressTest, HostsAreNamesAndAddressesOfBothKinds) {
+  ASSERT_OK_AND_ASSIGN(const Address name, ParseAddress("cmle-training-ps-e118e0f997-0:2222"));
+  EXPECT_EQ(name.host, "cmle-training-ps-e118e0f997-0");
+  EXPECT_EQ(name.port, 2222);
+  ASSERT_OK_AND_ASSIGN(const Address ipv4, ParseAddress("10.0.0.1:65535"));
+  EXPECT_EQ(ipv4.host, "10.0.0.1");
+  ASSERT_OK_AND_ASSIGN(const Address ipv6, ParseAddress("[fe80::1]:1"));
+  EXPECT_EQ(ipv6.host, "fe80::1");
+}
+
+TEST(AddressTest, WhatIsNoAddressIsRefused) {
+  for (const std::string text : {"", "a", ":1", "a:", "a:0", "a:65536", "a:1x", "a:-1", "a b:1",
+                                 "[]:1", "::1:2", "[a", "a/b:1", "tcp://a:1", "[g::1]:1"}) {
+    EXPECT_THAT(ParseAddress(text), StatusIs(absl::StatusCode::kInvalidArgument,
+                                             HasSubstr("is no address such as host:2222")))
+        << text;
+  }
+  EXPECT_THAT(ParseAddress(std::string(254, 'a') + ":1"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("the host")));
+}
+
+TEST(ClusterSpecTest, EachReplicaHasItsAddress) {
+  const ClusterSpec spec = {
+      .master = "m:1", .workers = {"w:1", "w:2"}, .parameter_servers = {"p:1"}};
+  EXPECT_OK(CheckClusterSpec(spec));
+  EXPECT_EQ(spec.AddressOf({Role::kMaster, 0}), "m:1");
+  EXPECT_EQ(spec.AddressOf({Role::kWorker, 1}), "w:2");
+  EXPECT_EQ(spec.AddressOf({Role::kWorker, 2}), "");
+  EXPECT_EQ(spec.AddressOf({Role::kWorker, -1}), "");
+  EXPECT_EQ(spec.AddressOf({Role::kEvaluator, 0}), "");
+  EXPECT_THAT(spec.AddressesOf(Role::kParameterServer), ElementsAre("p:1"));
+  EXPECT_EQ(spec.Counts(), (RoleCounts{.masters = 1, .workers = 2, .parameter_servers = 1}));
+}
+
+TEST(ClusterSpecTest, AnEmptyOneIsAJobOfOneProcess) {
+  EXPECT_OK(CheckClusterSpec({}));
+  EXPECT_TRUE(ClusterSpec().empty());
+  EXPECT_THAT(ClusterSpec().AddressesOf(Role::kMaster), IsEmpty());
+}
+
+TEST(ClusterSpecTest, WhatIsWrongIsSaidOfTheReplica) {
+  ExpectRefused({.master = "", .workers = {"w:1"}, .parameter_servers = {}}, "has no master");
+  ExpectRefused({.master = "m:1", .workers = {"w:1", "w"}, .parameter_servers = {}},
+                "worker-1: 'w' is no address");
+  EXPECT_THAT(CheckClusterSpec({.master = "m:1", .workers = {"w:1"}, .parameter_servers = {"w:1"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       StrEq("ps-0: 'w:1' is the address of worker-0 already")));
+  ClusterSpec large = {.master = "m:1", .workers = {}, .parameter_servers = {}};
+  for (int i = 0; i < kMaxReplicas; ++i) large.workers.push_back(fmt::format("w{}:1", i));
+  ExpectRefused(large, "10001 replicas; at most 10000 are allowed");
+}
+
+}  // namespace
+}  // namespace dime::cluster
