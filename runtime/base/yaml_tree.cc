@@ -337,10 +337,14 @@ const YamlNode* YamlNode::Find(std::string_view child_key) const {
   return nullptr;
 }
 
-absl::Status YamlNode::ErrorText(std::string_view what) const {
+std::string YamlNode::Place() const {
   const std::string_view name = file == nullptr ? std::string_view() : std::string_view(*file);
-  if (path.empty()) return InvalidArgument("{}:{}: {}", name, line, what);
-  return InvalidArgument("{}:{}: {}: {}", name, line, Printable(path, path.size()), what);
+  if (path.empty()) return fmt::format("{}:{}", name, line);
+  return fmt::format("{}:{}: {}", name, line, Printable(path, path.size()));
+}
+
+absl::Status YamlNode::ErrorText(std::string_view what) const {
+  return InvalidArgument("{}: {}", Place(), what);
 }
 
 absl::StatusOr<YamlNode> ParseYaml(std::string_view text, const std::string& file_name) {

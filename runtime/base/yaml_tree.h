@@ -44,6 +44,7 @@ struct YamlNode {
 
   [[nodiscard]] const YamlNode* Find(std::string_view child_key) const;
   [[nodiscard]] std::size_t CountNodes() const;  // This one, and all below.
+  [[nodiscard]] std::string Place() const;       // "file:line: key.path", as errors begin.
 
   template <typename... Args>
   [[nodiscard]] absl::Status Error(fmt::format_string<Args...> format, Args&&... args) const {

@@ -1,0 +1,48 @@
+#include "runtime/cluster/consistency.h"
+
+#include <charconv>
+#include <system_error>
+#include <vector>
+
+#include "runtime/base/suggest.h"
+#include "runtime/base/text.h"
+
+namespace dime::cluster {
+namespace {
+
+constexpr std::int64_t kMaxLead = 1'000'000;
+constexpr std::string_view kBoundedPrefix = "bounded:";
+
+}  // namespace
+
+absl::StatusOr<Consistency> ParseConsistency(std::string_view text) {
+  if (text == "async") return Consistency{Consistency::Kind::kAsync};
+  if (text == "sync") return Consistency{Consistency::Kind::kSync};
+  if (text.starts_with(kBoundedPrefix)) {
+    const std::string_view digits = text.substr(kBoundedPrefix.size());
+    Consistency bounded = {.kind = Consistency::Kind::kBounded};
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), bounded.max_lead);
+    const bool is_number = error == std::errc() && end == digits.data() + digits.size();
+    if (is_number && bounded.max_lead >= 1 && bounded.max_lead <= kMaxLead) return bounded;
+    return base::InvalidArgument("{}: the K of bounded:K is a whole number of steps from 1 to {}",
+                                 base::Quoted(text), kMaxLead);
+  }
+  const std::vector<std::string> known = {"async", "bounded:K", "sync"};
+  return base::InvalidArgument("{} is none of {}{}", base::Quoted(text), fmt::join(known, ", "),
+                               base::DidYouMean(text, known));
+}
+
+std::string FormatConsistency(const Consistency& consistency) {
+  switch (consistency.kind) {
+    case Consistency::Kind::kAsync:
+      return "async";
+    case Consistency::Kind::kBounded:
+      return fmt::format("{}{}", kBoundedPrefix, consistency.max_lead);
+    case Consistency::Kind::kSync:
+      return "sync";
+  }
+  return "";
+}
+
+}  // namespace dime::cluster
