@@ -12,7 +12,8 @@ constexpr ExitCodeMeaning kMeanings[] = {
     {kExitIo, "reading or writing failed: disk full, not a directory, out of memory"},
     {kExitPermission, "not allowed: permissions or credentials"},
     {kExitConfig,
-     "the model description is wrong, the job directory holds another model, or training has "
+     "a model description or a job's page is wrong, the job directory holds another model, or "
+     "training has "
      "diverged"},
     {kExitHungUp, "the terminal went away (SIGHUP); training has written a checkpoint first"},
     {kExitInterrupted, "interrupted (Ctrl-C); training has written a checkpoint first"},

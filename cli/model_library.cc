@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 
+#include "cli/config_directory.h"
 #include "runtime/base/log.h"
 #include "runtime/base/suggest.h"
 #include "runtime/storage/file_system.h"
@@ -40,15 +39,7 @@ absl::Status AddModels(const std::string& path, std::vector<LibraryModel>* model
 
 }  // namespace
 
-std::string ModelDirectory() {
-  namespace files = std::filesystem;
-  if (const char* const configs = std::getenv("DIME_CONFIGS"); configs != nullptr && *configs) {
-    return storage::JoinPath(configs, "models");
-  }
-  std::error_code error;
-  const files::path program = files::read_symlink("/proc/self/exe", error);
-  return (program.parent_path().parent_path() / "share/dime/configs/models").string();
-}
+std::string ModelDirectory() { return storage::JoinPath(ConfigDirectory(), "models"); }
 
 std::string SchemaPath() {
   const std::string path = storage::JoinPath(ModelDirectory(), "schema.json");

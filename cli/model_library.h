@@ -9,8 +9,7 @@
 
 namespace dime::cli {
 
-// The directory of the descriptions: $DIME_CONFIGS/models, or ../share/dime/configs/models beside
-// this program.
+// The directory of the descriptions: models/ in ConfigDirectory().
 [[nodiscard]] std::string ModelDirectory();
 
 // The JSON Schema of descriptions, beside them; an absolute path.

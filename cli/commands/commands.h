@@ -22,6 +22,8 @@ int RunModelsDescribe(Words args);
 int RunModelsInfer(Words args);
 int RunModelsList(Words args);
 int RunModelsSchema(Words args);
+int RunTiersDescribe(Words args);
+int RunTiersList(Words args);
 
 struct Command {
   std::string_view name;     // The words that call it: "local train".

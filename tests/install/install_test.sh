@@ -10,12 +10,14 @@ trap 'rm -rf "$scratch"' EXIT
 mv "$scratch/first" "$scratch/moved"
 cd "$scratch"
 
-for path in bin/dime lib/dime share/dime/configs/models/census.yaml share/dime/configs/models/schema.json; do
+for path in bin/dime lib/dime share/dime/configs/models/census.yaml share/dime/configs/models/schema.json \
+    share/dime/configs/machine_types.yaml share/dime/configs/tiers/standard_1.yaml; do
   [[ -e moved/$path ]] || { echo "not installed: $path"; exit 1; }
 done
 env -i PATH=/usr/bin:/bin moved/bin/dime --version
 env -i PATH=/usr/bin:/bin moved/bin/dime models list | tee models.txt
 grep -q '^census' models.txt
+env -i PATH=/usr/bin:/bin moved/bin/dime tiers list | grep -q '^STANDARD_1'
 # The description has to come from the moved tree, not from the sources it was built from.
 sed -i 's/^  train_steps: 100 .*/  train_steps: 123/' moved/share/dime/configs/models/census.yaml
 env -i PATH=/usr/bin:/bin moved/bin/dime models describe census >census.yaml
