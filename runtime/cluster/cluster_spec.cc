@@ -100,4 +100,22 @@ absl::Status CheckClusterSpec(const ClusterSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<ClusterSpec> LocalClusterSpec(const RoleCounts& counts, std::int64_t start_port) {
+  constexpr std::int64_t kLastPort = 65'535;
+  const std::int64_t num_ports = 1 + counts.parameter_servers + counts.workers;
+  if (start_port < 1 || start_port > kLastPort || num_ports > kLastPort - start_port + 1) {
+    return base::InvalidArgument("{} need {} ports from {} on, and the last port there is is {}",
+                                 FormatCounts(counts), num_ports, start_port, kLastPort);
+  }
+  std::int64_t port = start_port;
+  const auto next = [&port] { return fmt::format("localhost:{}", port++); };
+  ClusterSpec spec;
+  spec.master = next();
+  for (std::int64_t i = 0; i < counts.parameter_servers; ++i) {
+    spec.parameter_servers.push_back(next());
+  }
+  for (std::int64_t i = 0; i < counts.workers; ++i) spec.workers.push_back(next());
+  return spec;
+}
+
 }  // namespace dime::cluster

@@ -42,4 +42,14 @@ struct ClusterSpec {
 // kInvalidArgument: "worker-3: what is wrong".
 absl::Status CheckClusterSpec(const ClusterSpec& spec);
 
+// `dime local train --distributed`: --start-port, --worker-count and --parameter-server-count when
+// they are not given, as gcloud has them.
+inline constexpr std::int64_t kLocalStartPort = 27182;
+inline constexpr std::int64_t kLocalWorkers = 2;
+inline constexpr std::int64_t kLocalParameterServers = 2;
+
+// All replicas on localhost: the master on `start_port`, then the servers, then the workers, one
+// port each. kInvalidArgument when the ports do not suffice.
+absl::StatusOr<ClusterSpec> LocalClusterSpec(const RoleCounts& counts, std::int64_t start_port);
+
 }  // namespace dime::cluster

@@ -72,5 +72,21 @@ TEST(ClusterSpecTest, WhatIsWrongIsSaidOfTheReplica) {
   ExpectRefused(large, "10001 replicas; at most 10000 are allowed");
 }
 
+TEST(ClusterSpecTest, ALocalOneIsGcloudsBlockOfPorts) {
+  const RoleCounts counts = {
+      .masters = 1, .workers = kLocalWorkers, .parameter_servers = kLocalParameterServers};
+  ASSERT_OK_AND_ASSIGN(const ClusterSpec spec, LocalClusterSpec(counts, kLocalStartPort));
+  EXPECT_EQ(spec.master, "localhost:27182");
+  EXPECT_THAT(spec.parameter_servers, ElementsAre("localhost:27183", "localhost:27184"));
+  EXPECT_THAT(spec.workers, ElementsAre("localhost:27185", "localhost:27186"));
+  EXPECT_OK(LocalClusterSpec(counts, 65531));
+  EXPECT_THAT(LocalClusterSpec(counts, 65532),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       StrEq("1 master, 2 workers, 2 parameter servers need 5 ports from "
+                             "65532 on, and the last port there is is 65535")));
+  EXPECT_THAT(LocalClusterSpec(counts, 0),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("from 0 on")));
+}
+
 }  // namespace
 }  // namespace dime::cluster
