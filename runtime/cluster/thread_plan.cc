@@ -12,11 +12,12 @@ bool ThreadPlan::IsOversubscribed() const {
 
 std::string ThreadPlan::Note() const {
   if (wanted <= host_cores) return "";
-  const std::string share = fmt::format("{} replica{} of {} cores in all share{} this host's {}",
-                                        threads.size(), threads.size() == 1 ? "" : "s", wanted,
-                                        threads.size() == 1 ? "s" : "", host_cores);
-  if (!IsOversubscribed()) return share;
-  return share + ": more replicas than cores, so they take turns and none of them spins";
+  const bool is_one = threads.size() == 1;
+  return fmt::format("{} replica{} of {} cores in all share{} this host's {}{}", threads.size(),
+                     is_one ? "" : "s", wanted, is_one ? "s" : "", host_cores,
+                     IsOversubscribed()
+                         ? ": more replicas than cores, so they take turns and none of them spins"
+                         : "");
 }
 
 ThreadPlan PlanThreads(const ClusterShape& shape, std::span<const ReplicaId> replicas,
