@@ -64,7 +64,10 @@ class Pair {
             : net::Address{.kind = kind, .host = "127.0.0.1", .port = 0};
     frames_ = *net::FrameServer::Open({&address, 1}, "token", {});
     server_ = std::make_unique<ps::Server>(
-        *ps::Shards::Create(specs_, sharding_, 0, 1, {}), 1,
+        [this](std::uint64_t seed) {
+          return ps::Shards::Create(specs_, sharding_, /*server=*/0, seed, {});
+        },
+        /*num_replicas=*/1,
         [this](auto connection, const auto& header, auto parts) {
           frames_->Send(connection, header, parts);
         },
@@ -73,6 +76,7 @@ class Pair {
         [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
     const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};
     client_ = *ps::Client::Connect(specs_, sharding_, addresses, {.token = "token", .self = {}});
+    DIME_CHECK(client_->Prepare({.seed = 1}).ok() && client_->Start({.seed = 1}).ok());
     lookups_.tables.resize(specs_.size());
     gradients_.tables.resize(specs_.size());
     for (std::size_t t = 0; t < specs_.size(); ++t) {

@@ -79,7 +79,7 @@ class Fixture {
   ops::Rows Exchange(int i, bool push) {
     const worker::Push gradients{
         .step = i, .lookups = &lookups_[At(i - 1)], .gradients = &gradients_};
-    return *store_->Exchange(push ? &gradients : nullptr, &lookups_[At(i)]);
+    return *store_->Exchange(push ? &gradients : nullptr, {.lookups = &lookups_[At(i)]});
   }
 
   double Compute(int i, const ops::Rows& rows) {

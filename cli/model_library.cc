@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 
 #include "cli/config_directory.h"
 #include "runtime/base/log.h"

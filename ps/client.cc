@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "ps/wire.h"
@@ -17,7 +18,7 @@ using net::Clock;
 using net::Deadline;
 
 constexpr std::size_t kKeptPulls = 3;
-constexpr std::int64_t kReadFloats = 1 << 20;
+constexpr std::int64_t kRunFloats = 1 << 20;  // Of a message that reads or writes rows.
 
 iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
 
@@ -59,13 +60,29 @@ class Client::Impl {
     }
   }
 
-  absl::Status ConnectTo(std::size_t server, std::span<const net::Address> addresses) {
-    const Deadline deadline = Clock::now() + options_.connect_time;
+  // Servers are started at the same time as their clients: who is not there may be so in a moment.
+  absl::Status ConnectTo(std::size_t server, std::span<const net::Address> addresses,
+                         Deadline deadline) {
+    constexpr std::chrono::milliseconds kFirstPause{1};
+    constexpr std::chrono::milliseconds kLongestPause{100};
+    for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+      const absl::Status connected = TryToConnect(server, addresses, deadline);
+      if (!absl::IsUnavailable(connected)) return connected;
+      if (Clock::now() + pause >= deadline) {
+        return base::Annotate(
+            connected, fmt::format("no ps-{} within {} ms", server, options_.connect_time.count()));
+      }
+      std::this_thread::sleep_for(pause);
+    }
+  }
+
+  absl::Status TryToConnect(std::size_t server, std::span<const net::Address> addresses,
+                            Deadline deadline) {
     absl::Status last = base::InvalidArgument("ps-{} has no address", server);
     for (const net::Address& address : addresses) {
       absl::StatusOr<net::Socket> socket = net::Socket::Connect(address, deadline);
       if (!socket.ok()) {
-        last = base::Annotate(socket.status(), fmt::format("ps-{}", server));
+        last = socket.status();
         continue;
       }
       net::Channel channel(*std::move(socket),
@@ -131,17 +148,38 @@ class Client::Impl {
     return rows;
   }
 
-  absl::Status Ask(MessageType type) {
+  absl::Status Ask(MessageType type, std::span<const iovec> payload = {}) {
     ++request_id_;
     const Deadline deadline = Clock::now() + options_.answer_time;
     for (std::size_t s = 0; s < channels_.size(); ++s) {
-      DIME_RETURN_IF_ERROR(channels_[s].Send(Header(s, type), {}, deadline));
+      DIME_RETURN_IF_ERROR(channels_[s].Send(Header(s, type), payload, deadline));
     }
     for (std::size_t s = 0; s < channels_.size(); ++s) {
       DIME_RETURN_IF_ERROR(ReceiveHeader(s, MessageType::kDone, deadline).status());
       DIME_RETURN_IF_ERROR(channels_[s].ReceivePayload(std::span<const iovec>(), deadline));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status Ask(MessageType type, const JobStart& start) {
+    const iovec part = PartOf(&start, sizeof(start));
+    return Ask(type, {&part, 1});
+  }
+
+  absl::StatusOr<JobStart> AwaitStart(std::chrono::milliseconds patience) {
+    ++request_id_;
+    const Deadline deadline = Clock::now() + patience;
+    JobStart start;
+    for (std::size_t s = 0; s < channels_.size(); ++s) {
+      DIME_RETURN_IF_ERROR(channels_[s].Send(Header(s, MessageType::kAwaitStart), {}, deadline));
+      DIME_RETURN_IF_ERROR(ReceiveHeader(s, MessageType::kStarted, deadline).status());
+      DIME_ASSIGN_OR_RETURN(const auto bytes, channels_[s].ReceivePayload(deadline));
+      PayloadReader reader(bytes);
+      DIME_ASSIGN_OR_RETURN(const auto starts, reader.Take<JobStart>(1));
+      DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+      start = starts.front();
+    }
+    return start;
   }
 
   absl::StatusOr<std::vector<Statistics>> ReadStatistics() {
@@ -170,31 +208,26 @@ class Client::Impl {
 
   absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                         std::span<float> out) {
-    const std::int64_t dim = specs_[table].dim;
-    DIME_CHECK(static_cast<std::int64_t>(out.size()) == count * dim);
-    const std::int64_t rows_at_once = std::max<std::int64_t>(1, kReadFloats / dim);
-    while (count > 0) {
-      // Rows that follow each other on one server.
-      const int server = sharding_.ServerOf(table, first);
-      const std::int64_t local = sharding_.LocalRow(table, first);
-      std::int64_t run = 1;
-      while (run < count && run < rows_at_once &&
-             sharding_.ServerOf(table, first + run) == server &&
-             sharding_.LocalRow(table, first + run) == local + run) {
-        ++run;
-      }
-      const std::span<float> to = out.first(static_cast<std::size_t>(run * dim));
-      DIME_RETURN_IF_ERROR(ReadBlock(static_cast<std::size_t>(server),
-                                     {.table = static_cast<std::uint32_t>(table),
-                                      .part = static_cast<std::uint32_t>(part),
-                                      .first = static_cast<std::uint64_t>(local),
-                                      .count = static_cast<std::uint64_t>(run)},
-                                     to));
-      out = out.subspan(to.size());
-      first += run;
-      count -= run;
-    }
-    return absl::OkStatus();
+    DIME_CHECK(static_cast<std::int64_t>(out.size()) == count * specs_[table].dim);
+    return ForEachRun(table, part, first, count, [&](std::size_t server, const ReadRequest& run) {
+      const auto size =
+          static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
+      const std::span<float> to = out.first(size);
+      out = out.subspan(size);
+      return ReadRun(server, run, to);
+    });
+  }
+
+  absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                         std::span<const float> in) {
+    DIME_CHECK(static_cast<std::int64_t>(in.size()) == count * specs_[table].dim);
+    return ForEachRun(table, part, first, count, [&](std::size_t server, const ReadRequest& run) {
+      const auto size =
+          static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
+      const std::span<const float> from = in.first(size);
+      in = in.subspan(size);
+      return WriteRun(server, {run.table, run.part, run.first, run.count}, from);
+    });
   }
 
   [[nodiscard]] std::uint64_t num_pulls() const { return num_pulls_; }
@@ -341,7 +374,32 @@ class Client::Impl {
     }
   }
 
-  absl::Status ReadBlock(std::size_t server, const ReadRequest& request, std::span<float> out) {
+  // f(server, request) for each run of rows that follow each other on one server, of a size that
+  // fits into a message.
+  template <typename F>
+  absl::Status ForEachRun(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                          const F& f) {
+    const std::int64_t most = std::max<std::int64_t>(1, kRunFloats / specs_[table].dim);
+    while (count > 0) {
+      const int server = sharding_.ServerOf(table, first);
+      const std::int64_t local = sharding_.LocalRow(table, first);
+      std::int64_t run = 1;
+      while (run < std::min(count, most) && sharding_.ServerOf(table, first + run) == server &&
+             sharding_.LocalRow(table, first + run) == local + run) {
+        ++run;
+      }
+      DIME_RETURN_IF_ERROR(f(static_cast<std::size_t>(server),
+                             ReadRequest{.table = static_cast<std::uint32_t>(table),
+                                         .part = static_cast<std::uint32_t>(part),
+                                         .first = static_cast<std::uint64_t>(local),
+                                         .count = static_cast<std::uint64_t>(run)}));
+      first += run;
+      count -= run;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadRun(std::size_t server, const ReadRequest& request, std::span<float> out) {
     ++request_id_;
     const Deadline deadline = Clock::now() + options_.answer_time;
     const iovec part = PartOf(&request, sizeof(request));
@@ -350,6 +408,17 @@ class Client::Impl {
     RowsReply reply;
     parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(out.data(), out.size_bytes())});
     return ReceiveInto(server, deadline);
+  }
+
+  absl::Status WriteRun(std::size_t server, const WriteRequest& request,
+                        std::span<const float> in) {
+    ++request_id_;
+    const Deadline deadline = Clock::now() + options_.answer_time;
+    const iovec parts[] = {PartOf(&request, sizeof(request)), PartOf(in.data(), in.size_bytes())};
+    DIME_RETURN_IF_ERROR(
+        channels_[server].Send(Header(server, MessageType::kWrite), parts, deadline));
+    DIME_RETURN_IF_ERROR(ReceiveHeader(server, MessageType::kDone, deadline).status());
+    return channels_[server].ReceivePayload(std::span<const iovec>(), deadline);
   }
 
   const std::span<const ops::TableSpec> specs_;
@@ -382,8 +451,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(
     std::span<const std::vector<net::Address>> servers, const ClientOptions& options) {
   DIME_CHECK(std::ssize(servers) == sharding.num_servers());
   auto impl = std::make_unique<Impl>(specs, sharding, options);
+  const Deadline deadline = Clock::now() + options.connect_time;
   for (std::size_t s = 0; s < servers.size(); ++s) {
-    DIME_RETURN_IF_ERROR(impl->ConnectTo(s, servers[s]));
+    DIME_RETURN_IF_ERROR(impl->ConnectTo(s, servers[s], deadline));
   }
   return std::unique_ptr<Client>(new Client(std::move(impl)));
 }
@@ -394,12 +464,24 @@ absl::Status Client::StartExchange(const Push* push, const Pull* pull) {
 absl::StatusOr<ops::Rows> Client::FinishExchange() { return impl_->FinishExchange(); }
 std::uint64_t Client::PullNumber() const { return impl_->num_pulls(); }
 std::int64_t Client::Version() const { return impl_->version(); }
+absl::Status Client::Prepare(const JobStart& start) {
+  return impl_->Ask(MessageType::kPrepare, start);
+}
+absl::Status Client::Start(const JobStart& start) { return impl_->Ask(MessageType::kStart, start); }
+absl::StatusOr<JobStart> Client::AwaitStart(std::chrono::milliseconds patience) {
+  return impl_->AwaitStart(patience);
+}
 absl::Status Client::Leave() { return impl_->Ask(MessageType::kLeave); }
 absl::Status Client::Stop() { return impl_->Ask(MessageType::kStop); }
 absl::StatusOr<std::vector<Statistics>> Client::ReadStatistics() { return impl_->ReadStatistics(); }
 absl::Status Client::ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                               std::span<float> out) {
   return impl_->ReadRows(table, part, first, count, out);
+}
+
+absl::Status Client::WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                               std::span<const float> in) {
+  return impl_->WriteRows(table, part, first, count, in);
 }
 
 }  // namespace dime::ps

@@ -15,6 +15,7 @@
 
 #include "ops/table.h"
 #include "ps/sharding.h"
+#include "ps/wire.h"
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
 #include "runtime/net/handshake.h"
@@ -23,8 +24,8 @@ namespace dime::ps {
 
 struct ClientOptions {
   std::string token;
-  net::PeerName self;  // `index`: which of the replicas that push.
-  std::chrono::milliseconds connect_time{5000};
+  net::PeerName self;                             // `index`: which of the replicas that push.
+  std::chrono::milliseconds connect_time{5000};   // For a server that is not there yet, too.
   std::chrono::milliseconds answer_time{60'000};  // In sync a server waits for other replicas.
 };
 
@@ -68,6 +69,12 @@ class Client {
   // The fewest updates that any server's rows had in the last answers.
   [[nodiscard]] std::int64_t Version() const;
 
+  // The master's: makes all servers' rows; begins training.
+  absl::Status Prepare(const JobStart& start);
+  absl::Status Start(const JobStart& start);
+  // The others': waits for it, for `patience` at most.
+  absl::StatusOr<JobStart> AwaitStart(std::chrono::milliseconds patience);
+
   // This replica pushes no more.
   absl::Status Leave();
   // Ends the servers.
@@ -79,6 +86,8 @@ class Client {
   // dim floats of the weights (part 0) or of slot part - 1.
   absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                         std::span<float> out);
+  absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                         std::span<const float> in);
 
  private:
   class Impl;

@@ -23,37 +23,44 @@ bool WeightsAreContiguous(const Table& table) {
 
 }  // namespace
 
-Server::Server(std::unique_ptr<Shards> shards, int num_replicas, Send send,
-               std::function<void()> stop)
-    : shards_(std::move(shards)),
+Server::Server(MakeShards make_shards, int num_replicas, Send send, std::function<void()> stop)
+    : make_shards_(std::move(make_shards)),
       send_(std::move(send)),
       stop_(std::move(stop)),
-      replicas_(static_cast<std::size_t>(num_replicas)),
-      gradients_(shards_->tables().size()),
-      gathered_(shards_->tables().size()) {
-  for (Replica& replica : replicas_) {
-    replica.pulls.resize(kKeptPulls);
-    for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
-  }
-}
+      replicas_(static_cast<std::size_t>(num_replicas)) {}
 
 void Server::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
   peers_[connection] = peer;
+  last_heard_ = net::Clock::now();
 }
 
 void Server::OnClosed(net::ConnectionId connection) {
   peers_.erase(connection);
   std::erase_if(waiting_, [&](const Waiting& w) { return w.connection == connection; });
+  std::erase_if(awaiting_start_, [&](const auto& w) { return w.first == connection; });
+  last_heard_ = net::Clock::now();
 }
 
 absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
                              std::span<const std::byte> payload) {
   ++statistics_.num_requests;
+  if (std::optional<absl::Status> handled = OnControl(connection, header, payload)) {
+    return *handled;
+  }
+  if (shards_ == nullptr) {
+    SendRefusal(connection, header.request_id,
+                base::FailedPrecondition("the master has not prepared this server yet"));
+    return absl::OkStatus();
+  }
   switch (static_cast<MessageType>(header.type)) {
     case MessageType::kExchange:
       return OnExchange(connection, header.request_id, payload);
     case MessageType::kRead:
       return OnRead(connection, header.request_id, payload);
+    case MessageType::kWrite:
+      return OnWrite(connection, header.request_id, payload);
+    case MessageType::kStart:
+      return OnStart(connection, header.request_id, payload);
     case MessageType::kLeave:
       if (peers_[connection].index < replicas_.size()) {
         shards_->Leave(static_cast<int>(peers_[connection].index));
@@ -64,13 +71,103 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
     case MessageType::kStatistics:
       OnStatistics(connection, header.request_id);
       return absl::OkStatus();
+    default:
+      return base::DataLoss("a message of the unknown type {}", header.type);
+  }
+}
+
+std::optional<absl::Status> Server::OnControl(net::ConnectionId connection,
+                                              const net::FrameHeader& header,
+                                              std::span<const std::byte> payload) {
+  switch (static_cast<MessageType>(header.type)) {
+    case MessageType::kPrepare:
+      return OnPrepare(connection, header.request_id, payload);
+    case MessageType::kAwaitStart:
+      if (start_) {
+        SendStarted(connection, header.request_id);
+      } else {
+        awaiting_start_.emplace_back(connection, header.request_id);
+      }
+      return absl::OkStatus();
     case MessageType::kStop:
       SendEmpty(connection, header.request_id, MessageType::kDone);
       stop_();
       return absl::OkStatus();
     default:
-      return base::DataLoss("a message of the unknown type {}", header.type);
+      return std::nullopt;
   }
+}
+
+absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
+                               std::span<const std::byte> payload) {
+  PayloadReader reader(payload);
+  DIME_ASSIGN_OR_RETURN(const auto jobs, reader.Take<JobStart>(1));
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  absl::StatusOr<std::unique_ptr<Shards>> shards = make_shards_(jobs.front().seed);
+  if (!shards.ok()) {
+    SendRefusal(connection, request_id, shards.status());
+    return absl::OkStatus();
+  }
+  shards_ = *std::move(shards);
+  start_.reset();
+  waiting_.clear();
+  gradients_.resize(shards_->tables().size());
+  gathered_.resize(shards_->tables().size());
+  for (Replica& replica : replicas_) {
+    replica = {.last_push = 0, .pulls = std::vector<Pull>(kKeptPulls)};
+    for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
+  }
+  SendEmpty(connection, request_id, MessageType::kDone);
+  return absl::OkStatus();
+}
+
+absl::Status Server::OnStart(net::ConnectionId connection, std::uint64_t request_id,
+                             std::span<const std::byte> payload) {
+  PayloadReader reader(payload);
+  DIME_ASSIGN_OR_RETURN(const auto jobs, reader.Take<JobStart>(1));
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  start_ = jobs.front();
+  shards_->set_version(static_cast<std::int64_t>(start_->first_step));
+  SendEmpty(connection, request_id, MessageType::kDone);
+  for (const auto& [waiting, id] : std::exchange(awaiting_start_, {})) SendStarted(waiting, id);
+  return absl::OkStatus();
+}
+
+void Server::SendStarted(net::ConnectionId connection, std::uint64_t request_id) {
+  const iovec part = PartOf(&*start_, sizeof(*start_));
+  send_(connection,
+        {.type = static_cast<std::uint8_t>(MessageType::kStarted), .request_id = request_id},
+        {&part, 1});
+}
+
+absl::Status Server::OnWrite(net::ConnectionId connection, std::uint64_t request_id,
+                             std::span<const std::byte> payload) {
+  PayloadReader reader(payload);
+  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<WriteRequest>(1));
+  const WriteRequest& request = requests.front();
+  DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
+  Table& table = *shards_->tables()[request.table];
+  DIME_ASSIGN_OR_RETURN(
+      const auto values,
+      reader.Take<float>(request.count * static_cast<std::uint64_t>(table.spec().dim)));
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  table.CopyIn(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),
+               static_cast<std::int64_t>(request.count), values.data());
+  SendEmpty(connection, request_id, MessageType::kDone);
+  return absl::OkStatus();
+}
+
+absl::Status Server::CheckRows(std::uint32_t table, std::uint32_t part, std::uint64_t first,
+                               std::uint64_t count) const {
+  if (table >= shards_->tables().size()) {
+    return base::DataLoss("table {} of {} is asked for", table, shards_->tables().size());
+  }
+  const Table& rows = *shards_->tables()[table];
+  const auto num_rows = static_cast<std::uint64_t>(rows.num_rows());
+  const auto num_parts = static_cast<std::uint32_t>(1 + ops::NumSlots(rows.spec().optimizer.kind));
+  if (part < num_parts && first <= num_rows && count <= num_rows - first) return absl::OkStatus();
+  return base::DataLoss("rows {} + {} of part {} of table '{}' are asked for; {} are here", first,
+                        count, part, rows.spec().name, num_rows);
 }
 
 absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t request_id,
@@ -198,17 +295,8 @@ absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_
   DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<ReadRequest>(1));
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
   const ReadRequest& request = requests.front();
-  if (request.table >= shards_->tables().size()) {
-    return base::DataLoss("table {} of {} is asked for", request.table, shards_->tables().size());
-  }
+  DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
   const Table& table = *shards_->tables()[request.table];
-  const auto num_rows = static_cast<std::uint64_t>(table.num_rows());
-  const auto num_parts = static_cast<std::uint32_t>(1 + ops::NumSlots(table.spec().optimizer.kind));
-  if (request.part >= num_parts || request.first > num_rows ||
-      request.count > num_rows - request.first) {
-    return base::DataLoss("rows {} + {} of part {} of table '{}' are asked for; {} are here",
-                          request.first, request.count, request.part, table.spec().name, num_rows);
-  }
   std::vector<float>& values = gathered_[request.table];
   values.resize(request.count * static_cast<std::size_t>(table.spec().dim));
   table.CopyOut(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),

@@ -8,7 +8,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ps/shards.h"
@@ -23,9 +25,13 @@ class Server final : public net::FrameHandler {
   using Send =
       std::function<void(net::ConnectionId, const net::FrameHeader&, std::span<const iovec>)>;
 
-  // `stop`: called when a peer says that the job is over. Peers may push if their index, as the
-  // handshake has it, is that of one of `num_replicas`.
-  Server(std::unique_ptr<Shards> shards, int num_replicas, Send send, std::function<void()> stop);
+  // Makes the rows that this server holds, from a job's seed.
+  using MakeShards = std::function<absl::StatusOr<std::unique_ptr<Shards>>(std::uint64_t seed)>;
+
+  // There are no rows before the master has said kPrepare. `stop`: called when it says that the job
+  // is over. Peers may push if their index, as the handshake has it, is that of one of
+  // `num_replicas`.
+  Server(MakeShards make_shards, int num_replicas, Send send, std::function<void()> stop);
 
   void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override;
   absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
@@ -33,7 +39,9 @@ class Server final : public net::FrameHandler {
   void OnClosed(net::ConnectionId connection) override;
   void OnTick() override {}
 
-  [[nodiscard]] Shards& shards() { return *shards_; }
+  // When a peer was heard last, or came or went.
+  [[nodiscard]] net::Clock::time_point last_heard() const { return last_heard_; }
+  [[nodiscard]] bool has_peers() const { return !peers_.empty(); }
 
  private:
   // How many of a replica's pulls are kept: a push may be for the last but one.
@@ -58,6 +66,20 @@ class Server final : public net::FrameHandler {
     std::uint64_t pull_number = 0;
   };
 
+  // What needs no rows; no value for what does.
+  std::optional<absl::Status> OnControl(net::ConnectionId connection,
+                                        const net::FrameHeader& header,
+                                        std::span<const std::byte> payload);
+  absl::Status OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
+                         std::span<const std::byte> payload);
+  absl::Status OnStart(net::ConnectionId connection, std::uint64_t request_id,
+                       std::span<const std::byte> payload);
+  absl::Status OnWrite(net::ConnectionId connection, std::uint64_t request_id,
+                       std::span<const std::byte> payload);
+  // Whether rows [first, first + count) are here.
+  [[nodiscard]] absl::Status CheckRows(std::uint32_t table, std::uint32_t part, std::uint64_t first,
+                                       std::uint64_t count) const;
+  void SendStarted(net::ConnectionId connection, std::uint64_t request_id);
   absl::Status OnExchange(net::ConnectionId connection, std::uint64_t request_id,
                           std::span<const std::byte> payload);
   absl::Status Push(const ExchangeRequest& request, PayloadReader& reader);
@@ -73,13 +95,17 @@ class Server final : public net::FrameHandler {
   void AnswerWaiting();
   [[nodiscard]] Pull* FindPull(std::uint32_t replica, std::uint64_t number);
 
-  std::unique_ptr<Shards> shards_;
+  MakeShards make_shards_;
+  std::unique_ptr<Shards> shards_;  // Null before kPrepare.
   Send send_;
   std::function<void()> stop_;
   std::map<net::ConnectionId, net::PeerName> peers_;
   std::vector<Replica> replicas_;
   std::vector<Waiting> waiting_;
   StatisticsReply statistics_;
+  std::optional<JobStart> start_;
+  std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
+  net::Clock::time_point last_heard_ = net::Clock::now();
 
   // Kept for their memory.
   std::vector<TableGradients> gradients_;

@@ -16,9 +16,10 @@ struct Shard {
   std::size_t index = 0;
 };
 
-int RowBits(std::int64_t num_rows) {
-  const std::int64_t rows = std::max((num_rows + Sharding::kMaxShards - 1) / Sharding::kMaxShards,
-                                     Sharding::kMinShardRows);
+int RowBits(const ops::TableSpec& spec) {
+  const std::int64_t num_shards = spec.dense ? 1 : Sharding::kMaxShards;
+  const std::int64_t rows =
+      std::max((spec.num_rows + num_shards - 1) / num_shards, Sharding::kMinShardRows);
   return std::bit_width(static_cast<std::uint64_t>(rows - 1));
 }
 
@@ -32,7 +33,7 @@ Sharding::Sharding(std::span<const ops::TableSpec> specs, int num_servers)
     const ops::TableSpec& spec = specs[t];
     TableShards& table = tables_[t];
     table.num_rows = spec.num_rows;
-    table.row_bits = RowBits(spec.num_rows);
+    table.row_bits = RowBits(spec);
     table.row_mask = (std::int64_t{1} << table.row_bits) - 1;
     const std::int64_t row_floats = spec.dim * (1 + ops::NumSlots(spec.optimizer.kind));
     for (std::int64_t first = 0; first < spec.num_rows; first += table.row_mask + 1) {

@@ -17,7 +17,7 @@ namespace dime::ps {
 
 class Sharding {
  public:
-  // A small table is one shard, a large one has 256 at most.
+  // Dense tables and small ones are one shard, large ones have 256 at most.
   static constexpr std::int64_t kMaxShards = 256;
   static constexpr std::int64_t kMinShardRows = 64;
 

@@ -10,7 +10,6 @@
 #include <variant>
 
 #include "ops/optimizer.h"
-#include "runtime/base/check.h"
 
 namespace dime::ps {
 namespace {
@@ -47,18 +46,13 @@ std::string VariableName(const ops::TableSpec& spec, int part) {
                      ops::SlotNames(spec.optimizer.kind)[slot]);
 }
 
-const ops::TableSpec& SpecOf(const ops::TableSpec& spec) { return spec; }
-const ops::TableSpec& SpecOf(const Table* table) { return table->spec(); }
-
-// All variables by name, which is the order in which they are written. `tables`: the tables, or
-// their specs.
-template <typename Tables>
-std::map<std::string, Variable, std::less<>> VariablesOf(const Tables& tables,
+// All variables by name, which is the order in which they are written.
+std::map<std::string, Variable, std::less<>> VariablesOf(std::span<const ops::TableSpec> specs,
                                                          SnapshotParts parts) {
   std::map<std::string, Variable, std::less<>> variables;
   variables[std::string(kGlobalStep)] = {{DataType::kInt64, {}}, GlobalStep{}};
-  for (std::size_t t = 0; t < tables.size(); ++t) {
-    const ops::TableSpec& spec = SpecOf(tables[t]);
+  for (std::size_t t = 0; t < specs.size(); ++t) {
+    const ops::TableSpec& spec = specs[t];
     const ops::OptimizerSpec& optimizer = spec.optimizer;
     const bool with_slots = parts == SnapshotParts::kWeightsAndSlots;
     const int num_parts = with_slots ? 1 + ops::NumSlots(optimizer.kind) : 1;
@@ -72,23 +66,16 @@ std::map<std::string, Variable, std::less<>> VariablesOf(const Tables& tables,
   return variables;
 }
 
-absl::Status WriteTablePart(const Table& table, int part, const std::string& name,
+absl::Status WriteTablePart(RowAccess& rows, TablePart part, const std::string& name,
                             std::vector<float>& block, BundleWriter& writer) {
-  const ops::TableSpec& spec = table.spec();
+  const ops::TableSpec& spec = rows.specs()[part.table];
   DIME_RETURN_IF_ERROR(writer.BeginFloats(name, spec.shape));
-  const std::int64_t rows_per_block = kBlockFloats / spec.dim;
-  if (rows_per_block < 2) {  // Long rows go out as they lie.
-    for (std::int64_t row = 0; row < spec.num_rows; ++row) {
-      DIME_RETURN_IF_ERROR(
-          writer.AppendFloats(part == 0 ? table.weights(row) : table.slot(row, part - 1)));
-    }
-    return writer.EndTensor();
-  }
+  const std::int64_t rows_per_block = std::max<std::int64_t>(1, kBlockFloats / spec.dim);
   for (std::int64_t first = 0; first < spec.num_rows; first += rows_per_block) {
     const std::int64_t count = std::min(rows_per_block, spec.num_rows - first);
-    table.CopyOut(part, first, count, block.data());
-    DIME_RETURN_IF_ERROR(
-        writer.AppendFloats({block.data(), static_cast<std::size_t>(count * spec.dim)}));
+    block.resize(static_cast<std::size_t>(count * spec.dim));
+    DIME_RETURN_IF_ERROR(rows.ReadRows(part.table, part.part, first, count, block));
+    DIME_RETURN_IF_ERROR(writer.AppendFloats(block));
   }
   return writer.EndTensor();
 }
@@ -99,12 +86,12 @@ std::string Describe(const TensorInfo& info) {
 
 }  // namespace
 
-absl::Status WriteSnapshot(std::span<const Table* const> tables, std::int64_t global_step,
-                           SnapshotParts parts, BundleWriter& writer) {
-  std::vector<float> block(kBlockFloats);
-  for (const auto& [name, variable] : VariablesOf(tables, parts)) {
+absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotParts parts,
+                           BundleWriter& writer) {
+  std::vector<float> block;
+  for (const auto& [name, variable] : VariablesOf(rows.specs(), parts)) {
     if (const auto* const part = std::get_if<TablePart>(&variable.content)) {
-      DIME_RETURN_IF_ERROR(WriteTablePart(*tables[part->table], part->part, name, block, writer));
+      DIME_RETURN_IF_ERROR(WriteTablePart(rows, *part, name, block, writer));
     } else if (const auto* const power = std::get_if<BetaPower>(&variable.content)) {
       const auto value =
           static_cast<float>(std::pow(double{power->beta}, static_cast<double>(global_step + 1)));
@@ -119,13 +106,12 @@ absl::Status WriteSnapshot(std::span<const Table* const> tables, std::int64_t gl
 }
 
 absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts parts,
-                                          std::span<Table* const> tables) {
+                                          RowAccess& rows) {
   std::vector<float> values;
-  for (const auto& [name, variable] : VariablesOf(tables, parts)) {
+  for (const auto& [name, variable] : VariablesOf(rows.specs(), parts)) {
     const auto* const part = std::get_if<TablePart>(&variable.content);
     if (part == nullptr) continue;
-    Table& table = *tables[part->table];
-    const ops::TableSpec& spec = table.spec();
+    const ops::TableSpec& spec = rows.specs()[part->table];
     const auto found = reader.tensors().find(name);
     if (found == reader.tensors().end() || found->second != variable.info) {
       return base::FailedPrecondition("{}: no variable '{}' of shape [{}]", reader.prefix(), name,
@@ -133,7 +119,7 @@ absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts pa
     }
     values.resize(static_cast<std::size_t>(spec.num_rows * spec.dim));
     DIME_RETURN_IF_ERROR(reader.ReadFloats(name, values));
-    table.CopyIn(part->part, 0, spec.num_rows, values.data());
+    DIME_RETURN_IF_ERROR(rows.WriteRows(part->table, part->part, 0, spec.num_rows, values));
   }
   return reader.ReadInt64(kGlobalStep);
 }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "ops/table.h"
-#include "ps/table.h"
+#include "ps/row_access.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/bundle.h"
 
@@ -20,13 +20,13 @@ namespace dime::ps {
 // Which parts of the tables a bundle holds: a training checkpoint has slots, an export has none.
 enum class SnapshotParts { kWeightsAndSlots, kWeights };
 
-absl::Status WriteSnapshot(std::span<const Table* const> tables, std::int64_t global_step,
-                           SnapshotParts parts, checkpoint::BundleWriter& writer);
+absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotParts parts,
+                           checkpoint::BundleWriter& writer);
 
 // Fills the tables and returns the global step. kDataLoss for damage; call DescribeMismatch() first
 // for names and shapes.
 absl::StatusOr<std::int64_t> ReadSnapshot(checkpoint::BundleReader& reader, SnapshotParts parts,
-                                          std::span<Table* const> tables);
+                                          RowAccess& rows);
 
 // One line for every variable of `specs` that the bundle lacks or has in another shape or type, and
 // for every variable that only the bundle has. Empty: they fit.

@@ -24,6 +24,11 @@ enum class MessageType : std::uint8_t {
   kStatistics,                      // Nothing. Answered by kStatisticsReply.
   kStatisticsReply,                 // StatisticsReply, counts of staleness.
   kDone,                            // Nothing.
+  kPrepare,                         // JobStart: make the rows. Answered by kDone.
+  kWrite,                           // WriteRequest, values. Answered by kDone.
+  kStart,                           // JobStart: training begins. Answered by kDone.
+  kAwaitStart,                      // Nothing. Answered by kStarted once kStart has come.
+  kStarted,                         // JobStart.
 };
 
 // A push, a pull, or both.
@@ -52,6 +57,26 @@ struct ReadRequest {
   std::uint64_t count = 0;
 };
 static_assert(sizeof(ReadRequest) == 24);
+
+// Like ReadRequest.
+struct WriteRequest {
+  std::uint32_t table = 0;
+  std::uint32_t part = 0;
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+static_assert(sizeof(WriteRequest) == 24);
+
+// What the master decides for all replicas before training begins.
+struct JobStart {
+  std::uint64_t seed = 0;
+  std::uint64_t first_step = 0;  // How many steps the rows hold.
+  std::uint64_t last_step = 0;   // 0: training has no end of its own.
+  // How batches are made; the workers' business alone.
+  std::uint64_t order = 0;
+  std::uint64_t input_memory = 0;
+};
+static_assert(sizeof(JobStart) == 40);
 
 struct StatisticsReply {
   std::uint64_t version = 0;

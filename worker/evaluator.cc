@@ -25,7 +25,7 @@ absl::StatusOr<Scores> Score(const models::Model& model, const models::Batch& ba
                              models::Workspace& workspace) {
   ops::Lookups lookups;
   model.MakeLookups(batch, &workspace, &lookups);
-  DIME_ASSIGN_OR_RETURN(const ops::Rows rows, store.Exchange(nullptr, &lookups));
+  DIME_ASSIGN_OR_RETURN(const ops::Rows rows, store.Exchange(nullptr, {.lookups = &lookups}));
   const models::Head& head = model.head();
   std::vector<float> logits(static_cast<std::size_t>(batch.num_examples * head.logit_dim()));
   model.Forward(batch, lookups, rows, &pool, &workspace, logits);

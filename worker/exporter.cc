@@ -64,8 +64,8 @@ absl::Status DeleteUnfinished(storage::FileSystem& fs, const std::string& base) 
 }
 
 absl::Status WriteFiles(storage::FileSystem& fs, const std::string& directory,
-                        const models::Model& model, const InProcessStore& store,
-                        std::int64_t global_step, models::ExportFormat format) {
+                        const models::Model& model, ParameterStore& store, std::int64_t global_step,
+                        models::ExportFormat format) {
   const std::string description = JoinPath(directory, models::kExportDescriptionFile);
   const std::string variables = JoinPath(directory, "variables");
   const std::string own_files(storage::DirName(description));
@@ -81,16 +81,17 @@ absl::Status WriteFiles(storage::FileSystem& fs, const std::string& directory,
   DIME_ASSIGN_OR_RETURN(const auto writer,
                         checkpoint::BundleWriter::Create(fs, JoinPath(variables, "variables")));
   DIME_RETURN_IF_ERROR(
-      ps::WriteSnapshot(store.tables(), global_step, ps::SnapshotParts::kWeights, *writer));
+      ps::WriteSnapshot(store.rows(), global_step, ps::SnapshotParts::kWeights, *writer));
   return writer->Finish();
 }
 
-absl::StatusOr<std::vector<float>> ScoreWithStore(const models::Model& model, InProcessStore& store,
+absl::StatusOr<std::vector<float>> ScoreWithStore(const models::Model& model, ParameterStore& store,
                                                   const models::Batch& sample) {
   models::Workspace workspace;
   ops::Lookups lookups;
   model.MakeLookups(sample, &workspace, &lookups);
-  DIME_ASSIGN_OR_RETURN(const ops::Rows rows, store.Exchange(/*push=*/nullptr, &lookups));
+  DIME_ASSIGN_OR_RETURN(const ops::Rows rows,
+                        store.Exchange(/*push=*/nullptr, {.lookups = &lookups}));
   std::vector<float> logits(
       static_cast<std::size_t>(sample.num_examples * model.head().logit_dim()));
   base::ThreadPool pool(1);
@@ -100,7 +101,7 @@ absl::StatusOr<std::vector<float>> ScoreWithStore(const models::Model& model, In
 
 // Whether the files say what the store says.
 absl::Status CheckScores(storage::FileSystem& fs, const std::string& directory,
-                         const models::Model& model, InProcessStore& store,
+                         const models::Model& model, ParameterStore& store,
                          const models::Batch& sample) {
   DIME_ASSIGN_OR_RETURN(const std::vector<float> expected, ScoreWithStore(model, store, sample));
   DIME_ASSIGN_OR_RETURN(const auto predictor, models::Predictor::Load(fs, directory));
@@ -131,7 +132,7 @@ absl::StatusOr<std::string> Publish(storage::FileSystem& fs, const std::string& 
 }
 
 absl::StatusOr<std::string> WriteCheckAndPublish(storage::FileSystem& fs, const std::string& base,
-                                                 const models::Model& model, InProcessStore& store,
+                                                 const models::Model& model, ParameterStore& store,
                                                  std::int64_t global_step,
                                                  models::ExportFormat format,
                                                  const models::Batch& sample) {
@@ -148,7 +149,7 @@ absl::StatusOr<std::string> WriteCheckAndPublish(storage::FileSystem& fs, const 
 }  // namespace
 
 absl::StatusOr<std::string> Export(storage::FileSystem& fs, const std::string& base,
-                                   const models::Model& model, InProcessStore& store,
+                                   const models::Model& model, ParameterStore& store,
                                    std::int64_t global_step, models::ExportFormat format,
                                    const models::Batch& sample) {
   absl::StatusOr<std::string> path =

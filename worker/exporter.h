@@ -9,7 +9,7 @@
 #include "models/model.h"
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
-#include "worker/in_process_store.h"
+#include "worker/parameter_store.h"
 
 namespace dime::worker {
 
@@ -17,7 +17,7 @@ namespace dime::worker {
 // written files are loaded again and `sample` (encoded examples, some are enough) is scored with
 // them and with the store: kInternal when the two differ. A number that is taken is counted up.
 absl::StatusOr<std::string> Export(storage::FileSystem& fs, const std::string& base,
-                                   const models::Model& model, InProcessStore& store,
+                                   const models::Model& model, ParameterStore& store,
                                    std::int64_t global_step, models::ExportFormat format,
                                    const models::Batch& sample);
 

@@ -22,44 +22,46 @@ std::span<const float> ViewAllWeights(const ps::Table& table) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<InProcessStore>> InProcessStore::Create(
-    const std::vector<ops::TableSpec>& specs, std::uint64_t seed) {
+    const std::vector<ops::TableSpec>& specs, std::uint64_t seed,
+    const ps::ConsistencyOptions& options) {
   auto store = std::make_unique<InProcessStore>();
-  for (const ops::TableSpec& spec : specs) {
-    DIME_ASSIGN_OR_RETURN(auto table, ps::Table::Create(spec, seed));
-    store->tables_.push_back(std::move(table));
-  }
+  // One server has every row, under its own number.
+  const ps::Sharding sharding(specs, /*num_servers=*/1);
+  DIME_ASSIGN_OR_RETURN(store->shards_,
+                        ps::Shards::Create(specs, sharding, /*server=*/0, seed, options));
+  store->rows_ = std::make_unique<ps::LocalRows>(store->mutable_tables());
+  store->gradients_.resize(specs.size());
   store->gathered_.resize(specs.size());
   return store;
 }
 
-absl::StatusOr<ops::Rows> InProcessStore::Exchange(const Push* push, const ops::Lookups* next) {
-  if (push != nullptr) Apply(*push);
+absl::StatusOr<ops::Rows> InProcessStore::Exchange(const Push* push, const Pull& pull) {
+  if (push != nullptr) DIME_RETURN_IF_ERROR(Apply(*push));
   ops::Rows rows;
-  if (next == nullptr) return rows;
-  DIME_CHECK(next->tables.size() == tables_.size());
-  rows.tables.reserve(tables_.size());
-  for (std::size_t t = 0; t < tables_.size(); ++t) {
-    rows.tables.push_back(Pull(t, next->tables[t]));
+  if (pull.lookups == nullptr) return rows;
+  DIME_CHECK(pull.lookups->tables.size() == gathered_.size());
+  rows.tables.reserve(gathered_.size());
+  for (std::size_t t = 0; t < gathered_.size(); ++t) {
+    rows.tables.push_back(Values(t, pull.lookups->tables[t]));
   }
   return rows;
 }
 
-void InProcessStore::Apply(const Push& push) {
-  DIME_CHECK(push.lookups->tables.size() == tables_.size());
-  DIME_CHECK(push.gradients->tables.size() == tables_.size());
-  for (std::size_t t = 0; t < tables_.size(); ++t) {
-    ps::Table& table = *tables_[t];
-    const std::vector<float>& gradients = push.gradients->tables[t];
-    if (table.spec().dense) {
-      table.UpdateAll(push.step, gradients);
-    } else {
-      table.Update(push.step, push.lookups->tables[t].ids, gradients);
-    }
+absl::Status InProcessStore::Apply(const Push& push) {
+  DIME_CHECK(push.lookups->tables.size() == gradients_.size());
+  DIME_CHECK(push.gradients->tables.size() == gradients_.size());
+  for (std::size_t t = 0; t < gradients_.size(); ++t) {
+    gradients_[t] = {push.lookups->tables[t].ids, push.gradients->tables[t]};
   }
+  return shards_->Push({.replica = 0,
+                        .step = push.step,
+                        .micro_batch = push.micro_batch,
+                        .pulled_version = shards_->version(),
+                        .tables = gradients_});
 }
 
-std::span<const float> InProcessStore::Pull(std::size_t t, const ops::TableLookup& lookup) {
-  const ps::Table& table = *tables_[t];
+std::span<const float> InProcessStore::Values(std::size_t t, const ops::TableLookup& lookup) {
+  const ps::Table& table = *shards_->tables()[t];
   const ops::TableSpec& spec = table.spec();
   if (spec.dense && WeightsAreContiguous(table)) return ViewAllWeights(table);
   std::vector<float>& values = gathered_[t];
@@ -75,13 +77,13 @@ std::span<const float> InProcessStore::Pull(std::size_t t, const ops::TableLooku
 
 std::vector<const ps::Table*> InProcessStore::tables() const {
   std::vector<const ps::Table*> tables;
-  for (const auto& table : tables_) tables.push_back(table.get());
+  for (const auto& table : shards_->tables()) tables.push_back(table.get());
   return tables;
 }
 
 std::vector<ps::Table*> InProcessStore::mutable_tables() {
   std::vector<ps::Table*> tables;
-  for (const auto& table : tables_) tables.push_back(table.get());
+  for (const auto& table : shards_->tables()) tables.push_back(table.get());
   return tables;
 }
 

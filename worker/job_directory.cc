@@ -305,11 +305,11 @@ absl::Status JobDirectory::DeleteHalfBundles() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(InProcessStore& store) {
+absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::RowAccess& rows) {
   absl::Status first_damage;
   while (!checkpoints_.empty()) {
     const std::string prefix = JoinPath(path_, checkpoints_.back());
-    const absl::StatusOr<std::int64_t> step = ReadBundle(prefix, store);
+    const absl::StatusOr<std::int64_t> step = ReadBundle(prefix, rows);
     if (step.ok()) {
       newest_step_ = *step;
       return newest_step_;
@@ -328,20 +328,19 @@ absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(InProcessStore
 }
 
 absl::StatusOr<std::int64_t> JobDirectory::ReadBundle(const std::string& prefix,
-                                                      InProcessStore& store) const {
+                                                      ps::RowAccess& rows) const {
   constexpr auto kParts = ps::SnapshotParts::kWeightsAndSlots;
   DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleReader> bundle,
                         BundleReader::Open(*fs_, prefix));
   const std::vector<std::string> differences =
       ps::DescribeMismatch(model_->tables(), kParts, *bundle);
   if (!differences.empty()) return AnotherModel(path_, prefix, differences);
-  const std::vector<ps::Table*> tables = store.mutable_tables();
-  DIME_ASSIGN_OR_RETURN(const std::int64_t step, ps::ReadSnapshot(*bundle, kParts, tables));
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, ps::ReadSnapshot(*bundle, kParts, rows));
   if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
   return step;
 }
 
-absl::Status JobDirectory::Save(const InProcessStore& store, std::int64_t step) {
+absl::Status JobDirectory::Save(ps::RowAccess& rows, std::int64_t step) {
   if (newest_step_ == step) return absl::OkStatus();
   const std::string name = CheckpointName(step);
   checkpoint::CheckpointState state{.all_prefixes = checkpoints_};
@@ -350,7 +349,7 @@ absl::Status JobDirectory::Save(const InProcessStore& store, std::int64_t step) 
   names.push_back(name);
   // From here on this process may be killed anywhere, and the next one finds everything by this.
   DIME_RETURN_IF_ERROR(WriteOwnCheckpoints(*fs_, path_, names));
-  DIME_RETURN_IF_ERROR(WriteBundle(JoinPath(path_, name), store, step));
+  DIME_RETURN_IF_ERROR(WriteBundle(JoinPath(path_, name), rows, step));
 
   const std::size_t num_kept = static_cast<std::size_t>(std::max(1, options_.max_to_keep));
   const std::size_t num_dropped = names.size() > num_kept ? names.size() - num_kept : 0;
@@ -364,12 +363,11 @@ absl::Status JobDirectory::Save(const InProcessStore& store, std::int64_t step) 
   return absl::OkStatus();
 }
 
-absl::Status JobDirectory::WriteBundle(const std::string& prefix, const InProcessStore& store,
+absl::Status JobDirectory::WriteBundle(const std::string& prefix, ps::RowAccess& rows,
                                        std::int64_t step) const {
   DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleWriter> writer,
                         BundleWriter::Create(*fs_, prefix));
-  DIME_RETURN_IF_ERROR(
-      ps::WriteSnapshot(store.tables(), step, ps::SnapshotParts::kWeightsAndSlots, *writer));
+  DIME_RETURN_IF_ERROR(ps::WriteSnapshot(rows, step, ps::SnapshotParts::kWeightsAndSlots, *writer));
   return writer->Finish();
 }
 

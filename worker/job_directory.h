@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "models/model.h"
+#include "ps/row_access.h"
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
-#include "worker/in_process_store.h"
 #include "worker/input/batch_schedule.h"
 
 namespace dime::worker {
@@ -68,9 +68,9 @@ class JobDirectory {
   [[nodiscard]] storage::FileSystem& file_system() const { return *fs_; }
   [[nodiscard]] std::string CheckpointPrefix(std::int64_t step) const;  // PATH/model.ckpt-STEP
 
-  // Loads the newest sound checkpoint into the store and returns its step; no value when there is
+  // Loads the newest sound checkpoint into the tables and returns its step; no value when there is
   // none yet. kDataLoss when there are some and none is sound.
-  absl::StatusOr<std::optional<std::int64_t>> Restore(InProcessStore& store);
+  absl::StatusOr<std::optional<std::int64_t>> Restore(ps::RowAccess& rows);
 
   // Records what is trained with from here on. Other data than before are logged, not refused: more
   // of them are a good reason to go on.
@@ -79,7 +79,7 @@ class JobDirectory {
   // Writes and publishes a checkpoint, then deletes those beyond max_to_keep, those that a killed
   // run left first. Saving the newest step again does nothing. On an error the checkpoints from
   // before are as they were.
-  absl::Status Save(const InProcessStore& store, std::int64_t step);
+  absl::Status Save(ps::RowAccess& rows, std::int64_t step);
 
   // Prefix of the checkpoint that was restored or saved last; "" when there is none.
   [[nodiscard]] std::string newest_checkpoint() const;
@@ -98,9 +98,8 @@ class JobDirectory {
   absl::Status WriteIfChanged(const std::string& name, const std::string& contents) const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::Status DeleteHalfBundles() const;
-  absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, InProcessStore& store) const;
-  absl::Status WriteBundle(const std::string& prefix, const InProcessStore& store,
-                           std::int64_t step) const;
+  absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, ps::RowAccess& rows) const;
+  absl::Status WriteBundle(const std::string& prefix, ps::RowAccess& rows, std::int64_t step) const;
   void DeleteCheckpoint(const std::string& name) const;
 
   std::string path_;

@@ -1,29 +1,46 @@
 // worker/parameter_store.h - where a training step gets its rows from and sends its gradients to.
 //
-// One call a step. Fillings: tables in this process (worker/in_process_store.h); parameter servers;
-// all-reduce. Threads: one at a time.
+// One call a batch. Fillings: tables in this process (worker/in_process_store.h); parameter servers
+// (worker/server_store.h). Threads: one at a time.
 #pragma once
 
 #include <cstdint>
 
 #include "ops/table.h"
+#include "ps/row_access.h"
 #include "runtime/base/status.h"
 
 namespace dime::worker {
 
+// The gradients of one batch.
 struct Push {
-  std::int64_t step = 0;                  // How many steps the store holds with it.
-  const ops::Lookups* lookups = nullptr;  // Which rows the gradients are for.
+  std::int64_t step = 0;                  // Of which step they are, from 1.
+  int micro_batch = 0;                    // Of which of its batches.
+  const ops::Lookups* lookups = nullptr;  // Which rows they are for.
   const ops::Gradients* gradients = nullptr;
+};
+
+// The rows for one batch.
+struct Pull {
+  const ops::Lookups* lookups = nullptr;  // Null: none.
+  // For which step: the rows hold all the steps before it, where steps are taken in common. 0: as
+  // they are.
+  std::int64_t step = 0;
 };
 
 class ParameterStore {
  public:
   virtual ~ParameterStore() = default;
 
-  // Applies `push` (may be null: nothing to push), then returns the rows that `next` asks for (may
-  // be null: none). The rows stay valid until the next call.
-  virtual absl::StatusOr<ops::Rows> Exchange(const Push* push, const ops::Lookups* next) = 0;
+  // Applies `push` (may be null: nothing to push), then returns the rows that `pull` asks for. The
+  // rows stay valid until the next call. `push` is for the rows of the call before.
+  virtual absl::StatusOr<ops::Rows> Exchange(const Push* push, const Pull& pull) = 0;
+
+  // How many updates the rows had in the last answer.
+  [[nodiscard]] virtual std::int64_t version() const = 0;
+
+  // All rows, for checkpoints and exports.
+  [[nodiscard]] virtual ps::RowAccess& rows() = 0;
 };
 
 }  // namespace dime::worker

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,15 +19,26 @@
 
 namespace dime::worker {
 
+// Which batches of a step this replica takes: first, first + stride, ... below micro_batches.
+struct StepPlan {
+  int micro_batches = 1;
+  int first = 0;
+  int stride = 1;
+  // A step is one update of all replicas' gradients. If not, each batch is an update of its own,
+  // and steps are counted by the store.
+  bool in_common = true;
+};
+
 class TrainLoop {
  public:
-  // All of them outlive this object. The next batch of `batches` is that of step `first_step` + 1.
+  // All of them outlive this object. The next batch of `batches` is the first one of step
+  // `first_step` + 1 that is this replica's.
   TrainLoop(const models::Model& model, ParameterStore& store, Prefetcher& batches,
-            base::ThreadPool& pool, std::int64_t first_step);
+            base::ThreadPool& pool, std::int64_t first_step, const StepPlan& plan = {});
 
-  // Takes one step. False, and nothing has changed, when there are no more batches.
-  // An error of the input is returned as it is.
-  // kFailedPrecondition names the step whose loss is no finite number; its gradients are dropped.
+  // Takes one step, or this replica's part of it. False, and nothing has changed, when there are no
+  // more batches. An error of the input is returned as it is. kFailedPrecondition names the step
+  // whose loss is no finite number; its gradients are dropped.
   absl::StatusOr<bool> Step();
 
   // Pushes the newest step's gradients: the store then holds `step()` whole steps.
@@ -35,13 +47,15 @@ class TrainLoop {
   [[nodiscard]] std::int64_t step() const { return step_; }  // How many were taken since step 0.
 
   // About the newest step, until the next Step() or Flush().
-  [[nodiscard]] double loss() const { return loss_; }
-  [[nodiscard]] std::int64_t num_examples() const { return batch_->batch.num_examples; }
+  [[nodiscard]] double loss() const { return loss_; }  // The mean of this replica's batches.
+  [[nodiscard]] std::int64_t num_examples() const { return num_examples_; }  // Of this replica.
   [[nodiscard]] std::vector<models::LayerActivations> Activations() const;
   // A dense table's values, as the step saw them.
   [[nodiscard]] std::span<const float> DenseValues(int table) const { return rows_.tables[table]; }
 
  private:
+  absl::StatusOr<bool> TakeBatch(std::int64_t step, int micro_batch);
+
   const models::Model& model_;
   ParameterStore& store_;
   Prefetcher& batches_;
@@ -50,10 +64,12 @@ class TrainLoop {
   models::Workspace workspace_;
   ops::Rows rows_;
   ops::Gradients gradients_;
-  const PreparedBatch* batch_ = nullptr;  // The newest step's.
-  bool gradients_wait_ = false;           // The newest step's are not pushed yet.
+  const PreparedBatch* batch_ = nullptr;  // The newest.
+  std::optional<Push> push_;              // Its gradients, if they are not pushed yet.
+  const StepPlan plan_;
   std::int64_t step_ = 0;
   double loss_ = 0;
+  std::int64_t num_examples_ = 0;
 };
 
 }  // namespace dime::worker

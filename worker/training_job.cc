@@ -66,16 +66,16 @@ absl::Status CheckFilesExist(const std::vector<std::string>& patterns) {
   return absl::OkStatus();
 }
 
-absl::Status CheckWeightsAreFinite(const InProcessStore& store, std::int64_t step) {
+absl::Status CheckWeightsAreFinite(ps::RowAccess& rows, std::int64_t step) {
   constexpr std::int64_t kFloatsAtOnce = 1 << 14;
   std::vector<float> values;
-  for (const ps::Table* const table : store.tables()) {
-    const ops::TableSpec& spec = table->spec();
+  for (std::size_t t = 0; t < rows.specs().size(); ++t) {
+    const ops::TableSpec& spec = rows.specs()[t];
     const std::int64_t rows_at_once = std::max<std::int64_t>(1, kFloatsAtOnce / spec.dim);
     for (std::int64_t first = 0; first < spec.num_rows; first += rows_at_once) {
       const std::int64_t num_rows = std::min(rows_at_once, spec.num_rows - first);
       values.resize(static_cast<std::size_t>(num_rows * spec.dim));
-      table->CopyOut(/*part=*/0, first, num_rows, values.data());
+      DIME_RETURN_IF_ERROR(rows.ReadRows(t, /*part=*/0, first, num_rows, values));
       if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) continue;
       return base::FailedPrecondition(
           "training has diverged: after step {} '{}' holds values that are no finite numbers; "
@@ -251,8 +251,10 @@ void TrainingJob::ReportInput(const std::string& which, const Dataset& dataset) 
 absl::Status TrainingJob::Restore() {
   clock_.Enter("restore");
   DIME_ASSIGN_OR_RETURN(store_, InProcessStore::Create(model_.tables(), directory_->seed()));
-  DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> restored, directory_->Restore(*store_));
+  DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> restored,
+                        directory_->Restore(store_->rows()));
   step_ = restored.value_or(0);
+  store_->set_version(step_);
   result_.first_step = step_;
   return absl::OkStatus();
 }
@@ -314,7 +316,7 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
 
 absl::Status TrainingJob::PushAndCheck(TrainLoop& loop) {
   DIME_RETURN_IF_ERROR(loop.Flush());
-  return CheckWeightsAreFinite(*store_, step_);
+  return CheckWeightsAreFinite(store_->rows(), step_);
 }
 
 absl::Status TrainingJob::SaveAndPerhapsEvaluate(TrainLoop& loop) {
@@ -349,7 +351,7 @@ absl::Status TrainingJob::Save() {
   clock_.Enter("checkpoint");
   last_save_ = Clock::now();
   const std::string before = directory_->newest_checkpoint();
-  DIME_RETURN_IF_ERROR(directory_->Save(*store_, step_));
+  DIME_RETURN_IF_ERROR(directory_->Save(store_->rows(), step_));
   const std::string prefix = directory_->newest_checkpoint();
   if (prefix == before) return absl::OkStatus();
   train_summaries_->AfterCheckpoint(step_, prefix);

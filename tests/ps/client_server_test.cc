@@ -53,11 +53,12 @@ class Cluster {
       EXPECT_OK(frames);
       server->frames = *std::move(frames);
       addresses.push_back(server->frames->addresses());
-      auto shards = Shards::Create(specs, sharding, s, 7, consistency);
-      EXPECT_OK(shards);
       net::FrameServer* const to = server->frames.get();
       server->server = std::make_unique<Server>(
-          *std::move(shards), consistency.num_replicas,
+          [this, s, consistency](std::uint64_t seed) {
+            return Shards::Create(specs, sharding, s, seed, consistency);
+          },
+          consistency.num_replicas,
           [to](auto connection, const auto& header, auto parts) {
             to->Send(connection, header, parts);
           },
@@ -66,6 +67,14 @@ class Cluster {
         EXPECT_OK(server.frames->Run(*server.server, stop));
       });
     }
+  }
+
+  // What the master does.
+  std::unique_ptr<Client> ConnectAndStart(std::uint32_t replica) {
+    auto client = Connect(replica);
+    EXPECT_OK(client->Prepare({.seed = 7}));
+    EXPECT_OK(client->Start({.seed = 7}));
+    return client;
   }
 
   std::unique_ptr<Client> Connect(std::uint32_t replica) {
@@ -189,7 +198,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(ClientServerTest, OneReplicaTrainsAsPlainTablesDo) {
   const auto [num_servers, kind, mode] = GetParam();
   Cluster cluster(num_servers, {.mode = mode}, kind);
-  const auto client = cluster.Connect(0);
+  const auto client = cluster.ConnectAndStart(0);
   Train(*client, 20);
   EXPECT_EQ(ReadAll(*client, cluster.specs), TrainPlainly(20));
   EXPECT_EQ(client->Version(), 20);
@@ -203,10 +212,12 @@ std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas) {
       num_servers,
       {.mode = Consistency::kSync, .num_replicas = num_replicas, .micro_batches = kMicroBatches});
   {
+    const auto master = cluster.ConnectAndStart(0);
     std::vector<std::jthread> threads;
     for (int replica = 0; replica < num_replicas; ++replica) {
       threads.emplace_back([&cluster, replica, num_replicas] {
         const auto client = cluster.Connect(static_cast<std::uint32_t>(replica));
+        ASSERT_OK(client->AwaitStart(std::chrono::seconds(10)));
         ops::Gradients gradients;
         Client::Push push;
         bool has_push = false;
@@ -231,7 +242,8 @@ std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas) {
       });
     }
   }
-  return ReadAll(*cluster.Connect(0), cluster.specs);
+  const auto reader = cluster.Connect(0);
+  return ReadAll(*reader, cluster.specs);
 }
 
 TEST(SyncTest, AnyNumberOfServersAndReplicasGivesTheSameBytes) {
@@ -244,7 +256,7 @@ TEST(SyncTest, AnyNumberOfServersAndReplicasGivesTheSameBytes) {
 
 TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
   Cluster cluster(2, {});
-  const auto client = cluster.Connect(0);
+  const auto client = cluster.ConnectAndStart(0);
   const ops::Lookups lookups[] = {RandomLookups(1), RandomLookups(2), RandomLookups(3)};
   const Client::Pull pulls[] = {{&lookups[0]}, {&lookups[1]}, {&lookups[2]}};
   ASSERT_OK(client->StartExchange(nullptr, &pulls[0]));
@@ -265,6 +277,7 @@ TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
 
 TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
   Cluster cluster(1, {.mode = Consistency::kSync, .num_replicas = 2, .micro_batches = 2});
+  const auto master = cluster.ConnectAndStart(1);
   auto client = Client::Connect(
       cluster.specs, cluster.sharding, cluster.addresses,
       {.token = "token", .self = {.index = 0}, .answer_time = std::chrono::milliseconds(50)});
@@ -275,6 +288,46 @@ TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
   const absl::Status status = (*client)->FinishExchange().status();
   EXPECT_TRUE(absl::IsDeadlineExceeded(status));
   EXPECT_THAT(std::string(base::MessageOf(status)), HasSubstr("ps-0 at unix:"));
+}
+
+TEST(ClientTest, TheStartIsAwaitedAndToldToAll) {
+  Cluster cluster(3, {.num_replicas = 2});
+  const auto worker = cluster.Connect(1);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(worker->AwaitStart(std::chrono::milliseconds(20)).status()));
+  const auto other = cluster.Connect(1);
+  std::jthread waiting([&other] {
+    const auto start = other->AwaitStart(std::chrono::seconds(10));
+    ASSERT_OK(start);
+    EXPECT_EQ(start->first_step, 5u);
+    EXPECT_EQ(start->last_step, 9u);
+  });
+  const auto master = cluster.Connect(0);
+  ASSERT_OK(master->Prepare({.seed = 3}));
+  ASSERT_OK(master->Start({.seed = 3, .first_step = 5, .last_step = 9}));
+}
+
+TEST(ClientTest, RowsThatAreWrittenAreRead) {
+  Cluster cluster(3, {});
+  const auto master = cluster.Connect(0);
+  ASSERT_OK(master->Prepare({.seed = 7}));
+  for (const int part : {0, 1}) {
+    std::vector<float> values(5000 * 3);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i + part);
+    ASSERT_OK(master->WriteRows(1, part, 0, 5000, values));
+    std::vector<float> read(100 * 3);
+    ASSERT_OK(master->ReadRows(1, part, 700, 100, read));
+    EXPECT_TRUE(std::ranges::equal(read, std::span(values).subspan(700 * 3, 100 * 3)));
+  }
+}
+
+TEST(ClientTest, AServerThatIsNotPreparedSaysSo) {
+  Cluster cluster(1, {});
+  const auto client = cluster.Connect(0);
+  const ops::Lookups lookups = RandomLookups(1);
+  const Client::Pull pull = {.lookups = &lookups};
+  ASSERT_OK(client->StartExchange(nullptr, &pull));
+  EXPECT_TRUE(absl::IsFailedPrecondition(client->FinishExchange().status()));
+  ASSERT_OK(client->Prepare({.seed = 7}));  // The connection is still good.
 }
 
 TEST(ClientTest, AServerThatIsGoneIsNamed) {
@@ -294,10 +347,17 @@ class ServerTest : public ::testing::Test {
  protected:
   ServerTest()
       : server_(
-            *Shards::Create(specs_, Sharding(specs_, 1), 0, 7, {.num_replicas = 2}), 2,
-            [this](auto, const net::FrameHeader& header, auto) { answers_.push_back(header); },
+            [this](std::uint64_t seed) {
+              auto shards =
+                  Shards::Create(specs_, Sharding(specs_, 1), 0, seed, {.num_replicas = 2});
+              if (shards.ok()) shards_ = shards->get();
+              return shards;
+            },
+            2, [this](auto, const net::FrameHeader& header, auto) { answers_.push_back(header); },
             [] {}) {
     server_.OnConnected(1, {.index = 0});
+    EXPECT_OK(Send(MessageType::kPrepare, {7, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+    answers_.clear();
   }
 
   absl::Status Send(MessageType type, const std::vector<std::uint32_t>& words) {
@@ -321,6 +381,7 @@ class ServerTest : public ::testing::Test {
 
   const std::vector<ops::TableSpec> specs_ = Specs();
   std::vector<net::FrameHeader> answers_;
+  const Shards* shards_ = nullptr;  // The server's.
   Server server_;
 };
 
@@ -349,6 +410,8 @@ TEST_F(ServerTest, WhatIsNoMessageIsRefused) {
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {0, 0, 0, 0, 2, 0})));  // Two rows of one.
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {4, 0, 0, 0, 0, 0})));
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {0, 2, 0, 0, 0, 0})));
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kWrite, {1, 0, 0, 0, 0, 0, 1, 0, 0, 0})));
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kPrepare, {1})));
   EXPECT_TRUE(absl::IsDataLoss(Send(static_cast<MessageType>(200), {})));
   EXPECT_TRUE(answers_.empty());
 }
@@ -357,7 +420,7 @@ TEST_F(ServerTest, APushWithoutItsPullIsRefusedAndNothingChanges) {
   EXPECT_OK(Send(MessageType::kExchange, Exchange({1, 0, 5, 0, 0}, 0, {})));
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(answers_[0].type, static_cast<std::uint8_t>(MessageType::kRefused));
-  EXPECT_EQ(server_.shards().version(), 0);
+  EXPECT_EQ(shards_->version(), 0);
 }
 
 TEST_F(ServerTest, APushThatComesTwiceIsAppliedOnce) {
@@ -366,9 +429,9 @@ TEST_F(ServerTest, APushThatComesTwiceIsAppliedOnce) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_OK(Send(MessageType::kExchange, Exchange({1, 0, 1, 0, 0}, 0, gradients)));
   }
-  EXPECT_EQ(server_.shards().version(), 1);
+  EXPECT_EQ(shards_->version(), 1);
   EXPECT_OK(Send(MessageType::kExchange, Exchange({2, 0, 1, 0, 0}, 0, gradients)));
-  EXPECT_EQ(server_.shards().version(), 2);
+  EXPECT_EQ(shards_->version(), 2);
   EXPECT_EQ(answers_.size(), 5u);
 }
 

@@ -88,7 +88,8 @@ class SnapshotTest : public ::testing::Test {
 
   void Write(SnapshotParts parts, std::int64_t step = kStep) {
     ASSERT_OK_AND_ASSIGN(auto writer, BundleWriter::Create(storage::LocalFileSystem(), prefix_));
-    ASSERT_OK(WriteSnapshot(views_, step, parts, *writer));
+    LocalRows rows(views_);
+    ASSERT_OK(WriteSnapshot(rows, step, parts, *writer));
     ASSERT_OK(writer->Finish());
   }
 
@@ -102,14 +103,23 @@ class SnapshotTest : public ::testing::Test {
   std::string prefix_ = dir_.File("model.ckpt-1");
   std::vector<ops::TableSpec> specs_ = Specs();
   std::vector<std::unique_ptr<Table>> tables_ = NewTables(specs_, 1);
-  std::vector<const Table*> views_;
+  std::vector<Table*> views_;
 };
 
-std::vector<Table*> Pointers(const std::vector<std::unique_ptr<Table>>& tables) {
-  std::vector<Table*> pointers;
-  for (const auto& table : tables) pointers.push_back(table.get());
-  return pointers;
-}
+// Where a snapshot is read into.
+class Restored {
+ public:
+  explicit Restored(const std::vector<std::unique_ptr<Table>>& tables) : rows_(Pointers(tables)) {}
+  [[nodiscard]] RowAccess& rows() { return rows_; }
+
+ private:
+  static std::vector<Table*> Pointers(const std::vector<std::unique_ptr<Table>>& tables) {
+    std::vector<Table*> pointers;
+    for (const auto& table : tables) pointers.push_back(table.get());
+    return pointers;
+  }
+  LocalRows rows_;
+};
 
 TEST_F(SnapshotTest, VariablesHaveTensorFlowsNamesAndShapes) {
   Write(SnapshotParts::kWeightsAndSlots);
@@ -128,8 +138,9 @@ TEST_F(SnapshotTest, ReadsBackWeightsSlotsAndStep) {
   const auto restored = NewTables(specs_, 2);
   const auto reader = Open();
   EXPECT_THAT(DescribeMismatch(specs_, SnapshotParts::kWeightsAndSlots, *reader), IsEmpty());
-  ASSERT_OK_AND_ASSIGN(const std::int64_t step,
-                       ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Pointers(restored)));
+  ASSERT_OK_AND_ASSIGN(
+      const std::int64_t step,
+      ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Restored(restored).rows()));
   EXPECT_EQ(step, kStep);
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     for (int part = 0; part <= ops::NumSlots(specs_[t].optimizer.kind); ++part) {
@@ -165,7 +176,7 @@ TEST_F(SnapshotTest, AnExportHasNoSlots) {
                                              Key("linear/wide/weights"), Key("zeta")));
   const auto restored = NewTables(specs_, 2);
   ASSERT_OK_AND_ASSIGN(const std::int64_t step,
-                       ReadSnapshot(*reader, SnapshotParts::kWeights, Pointers(restored)));
+                       ReadSnapshot(*reader, SnapshotParts::kWeights, Restored(restored).rows()));
   EXPECT_EQ(step, kStep);
   EXPECT_TRUE(Part(*restored[0], 0) == Part(*tables_[0], 0));
   EXPECT_EQ(restored[0]->slot(5, 0)[0], 0.1f);
@@ -188,7 +199,7 @@ TEST_F(SnapshotTest, MismatchesAreNamed) {
                   "linear/wide/weights: is float32 [100001, 1], should be float32 [100002, 1]",
                   "zeta: unknown to the model, is float32 [10, 3]"));
   const auto restored = NewTables(other, 2);
-  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeights, Pointers(restored)),
+  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeights, Restored(restored).rows()),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("'eta'")));
 }
 
@@ -202,7 +213,7 @@ TEST_F(SnapshotTest, DamageIsDataLoss) {
   }
   const auto reader = Open();
   const auto restored = NewTables(specs_, 2);
-  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Pointers(restored)),
+  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Restored(restored).rows()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dnn/kernel")));
 }
 
@@ -210,7 +221,8 @@ TEST_F(SnapshotTest, AModelWithoutTablesIsAStep) {
   views_.clear();
   Write(SnapshotParts::kWeightsAndSlots);
   const auto reader = Open();
-  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, {}), ::dime::testing::IsOk());
+  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Restored({}).rows()),
+              ::dime::testing::IsOk());
   EXPECT_THAT(reader->tensors(), ElementsAre(Key("global_step")));
 }
 

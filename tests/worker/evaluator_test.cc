@@ -31,13 +31,15 @@ class ReadOnlyStore final : public ParameterStore {
   explicit ReadOnlyStore(const models::Model& model)
       : store_(*InProcessStore::Create(model.tables(), /*seed=*/7)) {}
 
-  absl::StatusOr<ops::Rows> Exchange(const Push* push, const ops::Lookups* next) override {
+  absl::StatusOr<ops::Rows> Exchange(const Push* push, const Pull& pull) override {
     EXPECT_EQ(push, nullptr) << "an evaluation has nothing to push";
     ++num_exchanges;
     if (num_exchanges == fails_at) return base::Unavailable("ps-1 did not answer");
     if (num_exchanges == stops_at) stop.request_stop();
-    return store_->Exchange(push, next);
+    return store_->Exchange(push, pull);
   }
+  [[nodiscard]] std::int64_t version() const override { return store_->version(); }
+  [[nodiscard]] ps::RowAccess& rows() override { return store_->rows(); }
 
   int num_exchanges = 0;
   int fails_at = 0;
@@ -67,7 +69,7 @@ std::vector<double> LogitsOneByOne(const models::Model& model, const models::Bat
   for (std::int64_t e = 0; e < count; ++e) {
     models::GatherExamples(examples, std::span(&e, 1), &one);
     model.MakeLookups(one, &workspace, &lookups);
-    const auto rows = store.Exchange(nullptr, &lookups);
+    const auto rows = store.Exchange(nullptr, {.lookups = &lookups});
     EXPECT_OK(rows);
     float logit = 0;
     model.Forward(one, lookups, *rows, &pool, &workspace, std::span(&logit, 1));

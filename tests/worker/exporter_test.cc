@@ -15,6 +15,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/worker/small_census.h"
 #include "tests/worker/small_dataset.h"
+#include "worker/in_process_store.h"
 
 namespace dime::worker {
 namespace {

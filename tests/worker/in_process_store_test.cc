@@ -39,7 +39,7 @@ std::unique_ptr<InProcessStore> NewStore(const std::vector<ops::TableSpec>& spec
 }
 
 ops::Rows Pull(InProcessStore& store, const ops::Lookups& lookups) {
-  auto rows = store.Exchange(nullptr, &lookups);
+  auto rows = store.Exchange(nullptr, {.lookups = &lookups});
   EXPECT_OK(rows);
   return *std::move(rows);
 }
@@ -84,7 +84,7 @@ TEST(InProcessStoreTest, APushIsAppliedBeforeTheRowsAreRead) {
   const ops::Gradients gradients = {.tables = {{10, 20}, {30}}};
   const ops::Lookups next = {.tables = {{}, {.ids = {5, 3}}}, .uses = {}};
   const Push push = {.lookups = &pushed, .gradients = &gradients};
-  ASSERT_OK_AND_ASSIGN(const ops::Rows rows, store->Exchange(&push, &next));
+  ASSERT_OK_AND_ASSIGN(const ops::Rows rows, store->Exchange(&push, {.lookups = &next}));
   EXPECT_THAT(rows.tables[0], ElementsAre(kernel[0] - 10, kernel[1] - 20));
   EXPECT_THAT(rows.tables[1], ElementsAre(fifth, third - 30));
 }
@@ -94,7 +94,7 @@ TEST(InProcessStoreTest, TheLastPushAsksForNothing) {
   const ops::Lookups lookups = {.tables = {{}}, .uses = {}};
   const ops::Gradients gradients = {.tables = {{1, 1}}};
   const Push push = {.lookups = &lookups, .gradients = &gradients};
-  ASSERT_OK_AND_ASSIGN(const ops::Rows rows, store->Exchange(&push, nullptr));
+  ASSERT_OK_AND_ASSIGN(const ops::Rows rows, store->Exchange(&push, {}));
   EXPECT_THAT(rows.tables, IsEmpty());
 }
 

@@ -14,6 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/worker/small_census.h"
+#include "worker/in_process_store.h"
 
 namespace dime::worker {
 namespace {
@@ -61,7 +62,7 @@ class JobDirectoryTest : public ::testing::Test {
                  int max_to_keep = 5) {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, seed, max_to_keep));
     for (const int step : steps) {
-      ASSERT_OK(directory->Save(*StoreOf(static_cast<float>(step)), step));
+      ASSERT_OK(directory->Save(StoreOf(static_cast<float>(step))->rows(), step));
     }
   }
 
@@ -106,7 +107,7 @@ TEST_F(JobDirectoryTest, ANewDirectoryHasNoCheckpoint) {
   EXPECT_TRUE(fs::is_regular_file(File("dime/job.yaml")));
   EXPECT_EQ(directory->newest_checkpoint(), "");
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
   EXPECT_EQ(step, std::nullopt);
 }
 
@@ -114,7 +115,7 @@ TEST_F(JobDirectoryTest, RestoreGivesBackWhatWasSaved) {
   SaveSteps({0, 20, 100});
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
   EXPECT_THAT(step, Optional(100));
   EXPECT_EQ(directory->newest_checkpoint(), File("model.ckpt-100"));
   for (const ps::Table* const table : store->tables()) {
@@ -128,15 +129,15 @@ TEST_F(JobDirectoryTest, RestoreGivesBackWhatWasSaved) {
 
 TEST_F(JobDirectoryTest, SavingTheNewestStepAgainDoesNothing) {
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  ASSERT_OK(directory->Save(*StoreOf(7), 7));
+  ASSERT_OK(directory->Save(StoreOf(7)->rows(), 7));
   const std::string before = Read(File("model.ckpt-7.data-00000-of-00001"));
-  ASSERT_OK(directory->Save(*StoreOf(8), 7));
+  ASSERT_OK(directory->Save(StoreOf(8)->rows(), 7));
   EXPECT_EQ(Read(File("model.ckpt-7.data-00000-of-00001")), before);
 }
 
 TEST_F(JobDirectoryTest, OnlyTheNewestCheckpointsAreKept) {
   ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/2));
-  for (const int step : {1, 2, 3, 4}) ASSERT_OK(directory->Save(*StoreOf(1), step));
+  for (const int step : {1, 2, 3, 4}) ASSERT_OK(directory->Save(StoreOf(1)->rows(), step));
   EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-3.index", "model.ckpt-4.index"));
   EXPECT_FALSE(fs::exists(File("model.ckpt-2.data-00000-of-00001")));
   const std::string state = Read(File("checkpoint"));
@@ -148,7 +149,7 @@ TEST_F(JobDirectoryTest, TheGraphOfADeletedTensorFlowCheckpointGoesToo) {
   SaveSteps({1});
   Write(File("model.ckpt-1.meta"), "graph");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/1));
-  ASSERT_OK(directory->Save(*StoreOf(2), 2));
+  ASSERT_OK(directory->Save(StoreOf(2)->rows(), 2));
   EXPECT_FALSE(fs::exists(File("model.ckpt-1.meta")));
 }
 
@@ -156,9 +157,9 @@ TEST_F(JobDirectoryTest, AFailedSaveLeavesTheCheckpointsFromBefore) {
   SaveSteps({1});
   fs::create_directory(File("model.ckpt-2.data-00000-of-00001"));
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  EXPECT_FALSE(directory->Save(*StoreOf(2), 2).ok());
+  EXPECT_FALSE(directory->Save(StoreOf(2)->rows(), 2).ok());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
   EXPECT_THAT(step, Optional(1));
   EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-1.index"));
 }
@@ -232,7 +233,7 @@ TEST_F(JobDirectoryTest, OtherTrainingDataAreLoggedOnce) {
   const auto set_data = [&](const DataFacts& data) {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
     ASSERT_OK(directory->SetTrainData(data));
-    ASSERT_OK(directory->Save(*StoreOf(1), 1));
+    ASSERT_OK(directory->Save(StoreOf(1)->rows(), 1));
   };
   const auto warning_for = [&](const DataFacts& data) {
     ::testing::internal::CaptureStderr();
@@ -294,7 +295,7 @@ TEST_F(JobDirectoryTest, EveryKindOfDamageIsPassedOver) {
     damages[i]();
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
     const auto store = NewStore();
-    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
     EXPECT_THAT(step, Optional(1));
     EXPECT_EQ(FirstWeight(*store), 1.0f);
     EXPECT_EQ(directory->newest_checkpoint(), File("model.ckpt-1"));
@@ -306,12 +307,12 @@ TEST_F(JobDirectoryTest, ADamagedCheckpointIsReplacedWhenItsStepIsSavedAgain) {
   fs::resize_file(File("model.ckpt-2.data-00000-of-00001"), 10);
   {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-    ASSERT_OK(directory->Restore(*NewStore()));
-    ASSERT_OK(directory->Save(*StoreOf(22), 2));
+    ASSERT_OK(directory->Restore(NewStore()->rows()));
+    ASSERT_OK(directory->Save(StoreOf(22)->rows(), 2));
   }
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
   EXPECT_THAT(step, Optional(2));
   EXPECT_EQ(FirstWeight(*store), 22.0f);
 }
@@ -322,7 +323,7 @@ TEST_F(JobDirectoryTest, WithoutASoundCheckpointTheNewestDamageIsReported) {
     fs::resize_file(File(std::string("model.ckpt-") + step + ".data-00000-of-00001"), 10);
   }
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  EXPECT_THAT(directory->Restore(*NewStore()),
+  EXPECT_THAT(directory->Restore(NewStore()->rows()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("model.ckpt-2")));
 }
 
@@ -332,7 +333,7 @@ TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsDamaged) {
   Write(File("model.ckpt-5000.index-copy"), "");
   Write(File("checkpoint"), "model_checkpoint_path: \"model.ck");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
   EXPECT_THAT(step, Optional(100));
 }
 
@@ -342,7 +343,7 @@ TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsGoneOrName
     fs::remove(File("checkpoint"));
     if (*state != '\0') Write(File("checkpoint"), state);
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
     EXPECT_THAT(step, Optional(100));
   }
 }
@@ -369,7 +370,7 @@ TEST_F(JobDirectoryTest, AMovedDirectoryWithAbsolutePrefixesIsFound) {
         "model_checkpoint_path: \"/elsewhere/model.ckpt-1\"\n"
         "all_model_checkpoint_paths: \"/elsewhere/model.ckpt-1\"\n");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
   EXPECT_THAT(step, Optional(1));
 }
 
@@ -385,7 +386,7 @@ TEST_F(JobDirectoryTest, RetentionDeletesNothingOutsideTheDirectory) {
         "model_checkpoint_path: \"../other/model.ckpt-1\"\n"
         "all_model_checkpoint_paths: \"../other/model.ckpt-1\"\n");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/1));
-  ASSERT_OK(directory->Save(*StoreOf(2), 2));
+  ASSERT_OK(directory->Save(StoreOf(2)->rows(), 2));
   EXPECT_TRUE(fs::exists(parent_.File("other/model.ckpt-1.index")));
 }
 
@@ -417,7 +418,7 @@ TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetStandsBehindTheNamedOnes) {
   Undo("checkpoint", [&] { SaveSteps({3}); });
   {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*NewStore()));
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
     EXPECT_THAT(step, Optional(2));
   }
   for (const char* const step : {"1", "2"}) {
@@ -425,7 +426,7 @@ TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetStandsBehindTheNamedOnes) {
   }
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(*store));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
   EXPECT_THAT(step, Optional(3));
   EXPECT_EQ(FirstWeight(*store), 3.0f);
 }
@@ -435,8 +436,8 @@ TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetIsTheFirstToGo) {
   Undo("checkpoint", [&] { SaveSteps({3}); });
   {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/3));
-    ASSERT_OK(directory->Restore(*NewStore()));
-    ASSERT_OK(directory->Save(*StoreOf(4), 4));
+    ASSERT_OK(directory->Restore(NewStore()->rows()));
+    ASSERT_OK(directory->Save(StoreOf(4)->rows(), 4));
   }
   EXPECT_THAT(IndexFiles(),
               ElementsAre("model.ckpt-1.index", "model.ckpt-2.index", "model.ckpt-4.index"));
@@ -490,7 +491,7 @@ TEST_F(JobDirectoryTest, InputMemoryIsTheJobsOwnUnlessGiven) {
   const auto open = [&](std::optional<std::uint64_t> input_memory) {
     auto directory = JobDirectory::Open(Path(), model_, {}, {.input_memory = input_memory});
     EXPECT_OK(directory);
-    EXPECT_OK((*directory)->Save(*StoreOf(1), 1));
+    EXPECT_OK((*directory)->Save(StoreOf(1)->rows(), 1));
     return (*directory)->input_memory();
   };
   EXPECT_EQ(open({}), std::uint64_t{1} << 30);

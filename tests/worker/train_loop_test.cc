@@ -24,19 +24,21 @@ class RecordingStore final : public ParameterStore {
   explicit RecordingStore(const models::Model& model)
       : store_(*InProcessStore::Create(model.tables(), /*seed=*/1)) {}
 
-  absl::StatusOr<ops::Rows> Exchange(const Push* push, const ops::Lookups* next) override {
+  absl::StatusOr<ops::Rows> Exchange(const Push* push, const Pull& pull) override {
     std::string call;
     if (push != nullptr) {
       EXPECT_EQ(push->lookups, looked_up_) << "gradients of other rows than the last ones";
       call += "push";
     }
-    if (next != nullptr) {
+    if (pull.lookups != nullptr) {
       call += call.empty() ? "pull" : "+pull";
-      looked_up_ = next;
+      looked_up_ = pull.lookups;
     }
     calls.push_back(call);
-    return store_->Exchange(push, next);
+    return store_->Exchange(push, pull);
   }
+  [[nodiscard]] std::int64_t version() const override { return store_->version(); }
+  [[nodiscard]] ps::RowAccess& rows() override { return store_->rows(); }
 
   InProcessStore& behind() { return *store_; }
 

@@ -469,7 +469,7 @@ TEST_F(TrainingJobTest, DivergenceStopsTrainingAndIsNotSaved) {
   ASSERT_OK_AND_ASSIGN(const auto job_directory,
                        JobDirectory::Open(options.job_dir, model, {}, {}));
   ASSERT_OK_AND_ASSIGN(const auto store, InProcessStore::Create(model.tables(), /*seed=*/1));
-  ASSERT_OK(job_directory->Restore(*store));
+  ASSERT_OK(job_directory->Restore(store->rows()));
   for (const ps::Table* const table : store->tables()) {
     for (std::int64_t row = 0; row < table->spec().num_rows; ++row) {
       for (const float weight : table->weights(row)) ASSERT_TRUE(std::isfinite(weight));

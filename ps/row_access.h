@@ -1,0 +1,47 @@
+// ps/row_access.h - the whole rows of all tables, wherever they are: how checkpoints and exports
+// get at them.
+//
+// A row's parts: 0 are its weights, 1 and above its optimizer's slots. Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/table.h"
+#include "ps/table.h"
+#include "runtime/base/status.h"
+
+namespace dime::ps {
+
+class RowAccess {
+ public:
+  virtual ~RowAccess() = default;
+
+  [[nodiscard]] virtual std::span<const ops::TableSpec> specs() const = 0;
+
+  // Rows [first, first + count) of a part of a table: count * dim floats.
+  virtual absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                                std::span<float> out) = 0;
+  virtual absl::Status WriteRows(std::size_t table, int part, std::int64_t first,
+                                 std::int64_t count, std::span<const float> in) = 0;
+};
+
+// Tables of this process, which hold all their rows.
+class LocalRows final : public RowAccess {
+ public:
+  explicit LocalRows(std::span<Table* const> tables);
+
+  [[nodiscard]] std::span<const ops::TableSpec> specs() const override { return specs_; }
+  absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                        std::span<float> out) override;
+  absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
+                         std::span<const float> in) override;
+
+ private:
+  std::vector<Table*> tables_;
+  std::vector<ops::TableSpec> specs_;
+};
+
+}  // namespace dime::ps

@@ -1,0 +1,45 @@
+#include "worker/server_store.h"
+
+#include <utility>
+
+namespace dime::worker {
+
+ServerStore::ServerStore(std::vector<ops::TableSpec> specs, int num_servers)
+    : specs_(std::move(specs)), sharding_(specs_, num_servers) {}
+
+absl::StatusOr<std::unique_ptr<ServerStore>> ServerStore::Connect(
+    const std::vector<ops::TableSpec>& specs, std::span<const std::vector<net::Address>> servers,
+    const ps::ClientOptions& options) {
+  std::unique_ptr<ServerStore> store(new ServerStore(specs, static_cast<int>(servers.size())));
+  DIME_ASSIGN_OR_RETURN(store->client_,
+                        ps::Client::Connect(store->specs_, store->sharding_, servers, options));
+  return store;
+}
+
+absl::StatusOr<ops::Rows> ServerStore::Exchange(const Push* push, const Pull& pull) {
+  ps::Client::Push pushed;
+  if (push != nullptr) {
+    pushed = {.gradients = push->gradients,
+              .pull = pushed_pull_,
+              .step = push->step,
+              .micro_batch = push->micro_batch};
+  }
+  const ps::Client::Pull pulled = {.lookups = pull.lookups, .step = pull.step};
+  DIME_RETURN_IF_ERROR(client_->StartExchange(push != nullptr ? &pushed : nullptr,
+                                              pull.lookups != nullptr ? &pulled : nullptr));
+  absl::StatusOr<ops::Rows> rows = client_->FinishExchange();
+  if (pull.lookups != nullptr) pushed_pull_ = client_->PullNumber();
+  return rows;
+}
+
+absl::Status ServerStore::Rows::ReadRows(std::size_t table, int part, std::int64_t first,
+                                         std::int64_t count, std::span<float> out) {
+  return store_.client_->ReadRows(table, part, first, count, out);
+}
+
+absl::Status ServerStore::Rows::WriteRows(std::size_t table, int part, std::int64_t first,
+                                          std::int64_t count, std::span<const float> in) {
+  return store_.client_->WriteRows(table, part, first, count, in);
+}
+
+}  // namespace dime::worker
