@@ -89,7 +89,14 @@ class Pair {
       }
       gradients_.tables[t].assign(static_cast<std::size_t>(num_rows * specs_[t].dim), 1e-3f);
     }
-    rmdir(directory.c_str());
+    directory_ = directory;
+  }
+
+  ~Pair() {
+    client_.reset();
+    thread_ = std::jthread();
+    frames_.reset();  // Deletes its socket.
+    rmdir(directory_.c_str());
   }
 
   void Exchange(bool push, bool pull) {
@@ -102,6 +109,7 @@ class Pair {
  private:
   const std::vector<ops::TableSpec> specs_;
   const ps::Sharding sharding_;
+  std::string directory_;
   std::unique_ptr<net::FrameServer> frames_;
   std::unique_ptr<ps::Server> server_;
   std::jthread thread_;

@@ -145,6 +145,7 @@ void Shards::UpdateWithSums() {
 }
 
 bool Shards::MayPull(int replica, std::int64_t step) const {
+  if (step == 0) return true;
   switch (options_.mode) {
     case Consistency::kAsync:
       return true;

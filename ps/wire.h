@@ -37,7 +37,7 @@ struct ExchangeRequest {
   std::uint64_t push_step = 0;    // sync: of which step the gradients are.
   std::uint64_t pushed_pull = 0;  // The number of the pull that said the gradients' rows.
   std::uint64_t pull_number = 0;  // From 1, by replica; 0: no pull.
-  std::uint64_t pull_step = 0;    // sync: for which step the rows are; 0: as they are now.
+  std::uint64_t pull_step = 0;    // For which step the rows are; 0: not to train, as they are.
   std::uint32_t push_micro_batch = 0;
   std::uint32_t replica = 0;
 };

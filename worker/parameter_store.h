@@ -23,8 +23,8 @@ struct Push {
 // The rows for one batch.
 struct Pull {
   const ops::Lookups* lookups = nullptr;  // Null: none.
-  // For which step: the rows hold all the steps before it, where steps are taken in common. 0: as
-  // they are.
+  // For which step of training, from 1: the rows hold all the steps before it, where steps are
+  // taken in common. 0: for another use, as they are.
   std::int64_t step = 0;
 };
 

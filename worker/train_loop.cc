@@ -35,7 +35,7 @@ absl::StatusOr<bool> TrainLoop::TakeBatch(std::int64_t step, int micro_batch) {
     DIME_RETURN_IF_ERROR(batches_.status());
     return false;
   }
-  const Pull pull = {.lookups = &next->lookups, .step = plan_.in_common ? step : 0};
+  const Pull pull = {.lookups = &next->lookups, .step = step};
   DIME_ASSIGN_OR_RETURN(rows_, store_.Exchange(push_ ? &*push_ : nullptr, pull));
   push_.reset();
   batch_ = next;

@@ -14,11 +14,12 @@
 #include "worker/background_dataset.h"
 #include "worker/evaluator.h"
 #include "worker/exporter.h"
-#include "worker/in_process_store.h"
 #include "worker/input/batch_source.h"
 #include "worker/input/dataset.h"
 #include "worker/input/prefetcher.h"
+#include "worker/input/replica_batches.h"
 #include "worker/job_directory.h"
+#include "worker/job_store.h"
 #include "worker/phase_clock.h"
 #include "worker/summaries.h"
 #include "worker/train_loop.h"
@@ -130,6 +131,7 @@ class TrainingJob {
   absl::Status ExportModel();
 
   absl::Status TakeSteps(TrainLoop& loop);
+  absl::Status AwaitOthers(TrainLoop& loop);
   absl::Status PushAndCheck(TrainLoop& loop);
   absl::Status SaveAndPerhapsEvaluate(TrainLoop& loop);
   absl::Status Save();
@@ -153,7 +155,8 @@ class TrainingJob {
   PhaseClock clock_;
   TrainingResult result_;
   std::unique_ptr<JobDirectory> directory_;
-  std::unique_ptr<InProcessStore> store_;
+  std::unique_ptr<JobStore> job_store_;
+  ParameterStore* store_ = nullptr;  // The same.
   Dataset train_data_;
   std::optional<BackgroundDataset> eval_data_;  // None: no evaluation.
   bool eval_data_reported_ = false;
@@ -184,6 +187,7 @@ absl::StatusOr<TrainingResult> TrainingJob::Run() {
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Train());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Evaluate());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(ExportModel());
+  if (job_store_ != nullptr) DIME_RETURN_IF_ERROR(job_store_->Stop());
   clock_.Enter("");
 
   result_.global_step = step_;
@@ -250,11 +254,15 @@ void TrainingJob::ReportInput(const std::string& which, const Dataset& dataset) 
 
 absl::Status TrainingJob::Restore() {
   clock_.Enter("restore");
-  DIME_ASSIGN_OR_RETURN(store_, InProcessStore::Create(model_.tables(), directory_->seed()));
+  DIME_ASSIGN_OR_RETURN(job_store_,
+                        JobStore::Open(model_, options_.cluster,
+                                       {.seed = directory_->seed(),
+                                        .order = static_cast<std::uint64_t>(directory_->order()),
+                                        .input_memory = directory_->input_memory()}));
+  store_ = &job_store_->store();
   DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> restored,
                         directory_->Restore(store_->rows()));
   step_ = restored.value_or(0);
-  store_->set_version(step_);
   result_.first_step = step_;
   return absl::OkStatus();
 }
@@ -262,7 +270,9 @@ absl::Status TrainingJob::Restore() {
 void TrainingJob::SetLastStep(const BatchSource& source) {
   last_step_ = options_.train_steps;
   if (const std::optional<std::int64_t> num_batches = source.num_batches()) {
-    last_step_ = last_step_ > 0 ? std::min(last_step_, *num_batches) : *num_batches;
+    const std::int64_t num_steps =
+        *num_batches / (options_.cluster.in_common() ? options_.cluster.micro_batches : 1);
+    last_step_ = last_step_ > 0 ? std::min(last_step_, num_steps) : num_steps;
   }
 }
 
@@ -278,11 +288,17 @@ absl::Status TrainingJob::Train() {
 
   DIME_RETURN_IF_ERROR(directory_->SetTrainData(
       {.num_records = train_data_.examples.size(), .size_bytes = train_data_.size_bytes}));
-  Prefetcher batches(model_, std::move(source), step_, kPrefetchDepth);
-  TrainLoop loop(model_, *store_, batches, pool_, step_);
+  const ClusterOptions& cluster = options_.cluster;
+  Prefetcher batches(model_,
+                     std::make_unique<ReplicaBatches>(std::move(source), cluster.Share(),
+                                                      cluster.FirstBatch(step_)),
+                     /*first_batch=*/0, kPrefetchDepth);
+  TrainLoop loop(model_, *store_, batches, pool_, step_, cluster.Plan());
   DIME_RETURN_IF_ERROR(Save());  // A new job's initial weights.
+  DIME_RETURN_IF_ERROR(job_store_->Start(step_, last_step_));
   absl::Status trained = TakeSteps(loop);
-  if (trained.ok()) trained = PushAndCheck(loop);
+  if (trained.ok()) trained = AwaitOthers(loop);
+  if (trained.ok()) trained = CheckWeightsAreFinite(store_->rows(), step_);
   if (!trained.ok()) return WithLastCheckpoint(trained);
   if (step_ > result_.first_step) result_.final_loss = loop.loss();
   result_.interrupted = stop_.stop_requested() && !IsAtEnd();
@@ -296,10 +312,20 @@ absl::Status TrainingJob::WithLastCheckpoint(const absl::Status& status) const {
                                   directory_->newest_checkpoint()));
 }
 
+// The master has taken its last step: what the others owe is awaited.
+absl::Status TrainingJob::AwaitOthers(TrainLoop& loop) {
+  DIME_RETURN_IF_ERROR(loop.Flush());
+  const bool in_common = options_.cluster.in_common();
+  if (!in_common && (MustStop() || last_step_ == 0)) return absl::OkStatus();
+  DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(in_common ? step_ : last_step_, {}));
+  return absl::OkStatus();
+}
+
 absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
   ProgressMeter progress(step_, last_step_);
   clock_.Enter("train");
-  while (!IsAtEnd() && !MustStop()) {
+  std::int64_t left = last_step_ > 0 ? options_.cluster.OwnSteps(step_, last_step_) : -1;
+  for (; left != 0 && !MustStop(); --left) {
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
     if (!taken) break;
     step_ = loop.step();
@@ -307,7 +333,7 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
     const Clock::time_point now = Clock::now();
     if (const Progress* const news = progress.AfterStep(loop, now)) observer_.OnProgress(*news);
     // What is due after the last step is done when training is over.
-    if (IsAtEnd() || !IsCheckpointDue(now)) continue;
+    if (left == 1 || !IsCheckpointDue(now)) continue;
     DIME_RETURN_IF_ERROR(SaveAndPerhapsEvaluate(loop));
     clock_.Enter("train");
   }
@@ -316,6 +342,8 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
 
 absl::Status TrainingJob::PushAndCheck(TrainLoop& loop) {
   DIME_RETURN_IF_ERROR(loop.Flush());
+  // In common no other replica takes the next step before this one does: the rows stand still.
+  if (options_.cluster.in_common()) DIME_RETURN_IF_ERROR(job_store_->Await(step_, {}).status());
   return CheckWeightsAreFinite(store_->rows(), step_);
 }
 

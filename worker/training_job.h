@@ -1,5 +1,5 @@
-// worker/training_job.h - a whole training job in this process: read, train, checkpoint, evaluate,
-// export.
+// worker/training_job.h - a whole training job as its master runs it: read, train, checkpoint,
+// evaluate, export.
 //
 // The caller watches through a TrainingObserver and stops it through a stop token; a stopped job
 // checkpoints first and returns with `interrupted` set.
@@ -17,6 +17,7 @@
 #include "models/export/saved_model.h"
 #include "models/metrics.h"
 #include "runtime/base/status.h"
+#include "worker/cluster_options.h"
 #include "worker/input/batch_schedule.h"
 
 namespace dime::worker {
@@ -37,6 +38,7 @@ struct TrainingOptions {
   std::optional<std::uint64_t> input_memory;  // None: the job directory's, or 1 GiB for a new one.
   std::optional<Order> order;  // None: the job directory's, or shuffled for a new one.
   int num_threads = 0;         // 0: one a processor.
+  ClusterOptions cluster;      // Alone in the world, unless it says otherwise.
 
   std::chrono::seconds checkpoint_interval{600};
   std::int64_t checkpoint_steps = 0;  // > 0: also after every so many steps.

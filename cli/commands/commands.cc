@@ -22,6 +22,7 @@ constexpr Command kCommands[] = {
     {"models infer", "Write a first description of a model from data", RunModelsInfer},
     {"models list", "List the models that can be trained", RunModelsList},
     {"models schema", "Print the JSON Schema of model descriptions", RunModelsSchema},
+    {"replica", "Run one process of a job (started by the others)", RunReplica},
     {"tiers describe", "Show the machines and the price of a scale tier", RunTiersDescribe},
     {"tiers list", "List the scale tiers that a job can have", RunTiersList},
     {"jobs", "Submit, watch and cancel jobs on a cluster", nullptr},

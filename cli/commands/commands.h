@@ -22,6 +22,7 @@ int RunModelsDescribe(Words args);
 int RunModelsInfer(Words args);
 int RunModelsList(Words args);
 int RunModelsSchema(Words args);
+int RunReplica(Words args);
 int RunTiersDescribe(Words args);
 int RunTiersList(Words args);
 

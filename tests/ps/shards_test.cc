@@ -81,18 +81,19 @@ TEST(ShardsTest, BoundedLetsNobodyRunAhead) {
   const auto shards =
       NewShards(Specs(kSgd), {.mode = Consistency::kBounded, .num_replicas = 2, .bound = 1});
   const Gradients gradients = {{}, {}, {1, 0, 0}};
-  EXPECT_TRUE(shards->MayPull(0, 0));
+  EXPECT_TRUE(shards->MayPull(0, 1));
   ASSERT_OK(Push(*shards, gradients, 0, 0, 0));
-  EXPECT_TRUE(shards->MayPull(0, 0));
+  EXPECT_TRUE(shards->MayPull(0, 1));
   ASSERT_OK(Push(*shards, gradients, 0, 0, 0));
-  EXPECT_FALSE(shards->MayPull(0, 0));
-  EXPECT_TRUE(shards->MayPull(1, 0));
+  EXPECT_FALSE(shards->MayPull(0, 1));
+  EXPECT_TRUE(shards->MayPull(0, 0));  // To evaluate, say.
+  EXPECT_TRUE(shards->MayPull(1, 1));
   ASSERT_OK(Push(*shards, gradients, 1, 0, 0));
-  EXPECT_TRUE(shards->MayPull(0, 0));
+  EXPECT_TRUE(shards->MayPull(0, 1));
   ASSERT_OK(Push(*shards, gradients, 0, 0, 0));
-  EXPECT_FALSE(shards->MayPull(0, 0));
+  EXPECT_FALSE(shards->MayPull(0, 1));
   shards->Leave(1);
-  EXPECT_TRUE(shards->MayPull(0, 0));
+  EXPECT_TRUE(shards->MayPull(0, 1));
 }
 
 // Three micro-batches with values whose sum depends on the order of additions.

@@ -1,0 +1,65 @@
+// cli/training_request.h - what the command line of a training job says, for all that run one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/cluster_flags.h"
+#include "cli/commands/commands.h"
+#include "cli/gcloud_flags.h"
+#include "cli/trainer_flags.h"
+#include "models/description.h"
+#include "runtime/base/log.h"
+#include "runtime/base/status.h"
+#include "worker/training_job.h"
+
+namespace dime::cli {
+
+// What stands before the `--`.
+struct OwnFlags {
+  std::optional<std::string> job_dir;
+  std::optional<std::string> package_path;
+  std::optional<std::string> module_name;
+  std::string model = "census";
+  std::optional<std::string> runtime_version;
+  std::optional<std::int64_t> seed;
+  std::int64_t threads = 0;
+  std::optional<std::string> order;
+  std::int64_t max_bad_records = 0;
+  std::optional<std::uint64_t> input_memory;
+  std::int64_t max_checkpoints = 5;
+  std::int64_t checkpoint_secs = 600;
+  std::int64_t checkpoint_steps = 0;
+  std::int64_t summary_steps = 100;
+  std::optional<std::string> export_name;
+  std::string format = "text";
+  GcloudFlags gcloud;
+  std::vector<std::string> ignored_options;  // Those without effect that were given.
+  ClusterFlags cluster;
+  bool distributed = false;                // A cluster of gcloud's default size.
+  std::optional<std::int64_t> start_port;  // Without effect: replicas of one host need no ports.
+};
+
+// Everything the command line says.
+struct TrainingRequest {
+  OwnFlags own;
+  TrainerFlags trainer;
+  std::string job_dir;
+};
+
+// Nothing when help was wanted, and has been printed. kInvalidArgument says what is wrong.
+absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* name, Words args);
+
+[[nodiscard]] base::Severity LeastSeverity(const TrainingRequest& request);
+
+// Changes the model as the flags say. kInvalidArgument for flags that do not fit it.
+absl::Status ApplyModelFlags(const TrainerFlags& trainer, models::ModelDescription* description);
+// All but the cluster.
+absl::StatusOr<worker::TrainingOptions> OptionsOf(const TrainingRequest& request,
+                                                  const models::TrainingDefaults& defaults);
+
+}  // namespace dime::cli

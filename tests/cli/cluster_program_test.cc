@@ -1,0 +1,181 @@
+// Jobs of several processes, as users start them: what they compute, and how they end.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/census_rows.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace dime::cli {
+namespace {
+
+using ::dime::testing::Ended;
+using ::dime::testing::Process;
+using ::dime::testing::ReadText;
+using ::dime::testing::TempDir;
+using ::dime::testing::WriteCensusRows;
+using ::testing::HasSubstr;
+
+constexpr auto kLongest = std::chrono::seconds(60);
+
+// Whether `condition` comes true in time. It is looked at often: nothing signals these events.
+template <typename Condition>
+bool Eventually(const Condition& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    poll(nullptr, 0, 5);
+  }
+  return true;
+}
+
+// The processes that were started as a replica of the job in `job_dir`.
+std::vector<pid_t> ReplicasOf(const std::string& job_dir, const std::string& replica) {
+  std::vector<pid_t> pids;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string words = ReadText(entry.path() / "cmdline");
+    const std::string environment = ReadText(entry.path() / "environ");
+    if (words.find(job_dir) == std::string::npos) continue;
+    if (environment.find("DIME_REPLICA=" + replica) == std::string::npos) continue;
+    pids.push_back(std::stoi(name));
+  }
+  return pids;
+}
+
+class ClusterProgramTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> Train(const std::string& job, const std::vector<std::string>& own,
+                                 int num_steps) {
+    std::vector<std::string> words = {
+        "local",    "train", "--job-dir",      JobDir(job),
+        "--format", "json",  "--export-name=", "--max-checkpoints=100"};
+    words.insert(words.end(), own.begin(), own.end());
+    words.insert(words.end(),
+                 {"--", "--train-files", rows_, "--eval-files", rows_, "--embedding-size=2",
+                  "--first-layer-size=8", "--train-steps", std::to_string(num_steps)});
+    return words;
+  }
+  nlohmann::json Dime(const std::vector<std::string>& words) {
+    const Ended ended = Process(dir_, words).Wait();
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return nlohmann::json::parse(ended.out, nullptr, /*allow_exceptions=*/false);
+  }
+  [[nodiscard]] std::string JobDir(const std::string& job) const { return dir_.File(job); }
+  [[nodiscard]] std::string Variables(const std::string& job, int step) const {
+    return ReadText(fmt::format("{}/model.ckpt-{}.data-00000-of-00001", JobDir(job), step));
+  }
+
+  const TempDir dir_;
+  const std::string rows_ = WriteCensusRows(dir_.File("rows.csv"), 700);
+};
+
+const std::vector<std::string> kStandard = {"--scale-tier", "STANDARD_1",      "--consistency",
+                                            "sync",         "--micro-batches", "5"};
+
+TEST_F(ClusterProgramTest, SyncWritesTheSameBytesOnEveryCluster) {
+  const std::vector<std::vector<std::string>> clusters = {
+      {"--micro-batches", "5"},
+      kStandard,
+      {"--distributed", "--worker-count", "2", "--parameter-server-count", "1", "--consistency",
+       "sync", "--micro-batches", "5"},
+      {"--distributed", "--worker-count", "1", "--parameter-server-count", "11", "--consistency",
+       "sync", "--micro-batches", "5"},
+  };
+  std::vector<nlohmann::json> results;
+  for (std::size_t c = 0; c < clusters.size(); ++c) {
+    const std::string job = std::to_string(c);
+    std::vector<std::string> own = clusters[c];
+    own.insert(own.end(), {"--checkpoint-steps", "17"});
+    results.push_back(Dime(Train(job, own, 40)));
+    EXPECT_EQ(results.back()["global_step"], 40);
+    EXPECT_EQ(results.back()["metrics"], results.front()["metrics"]) << c;
+    for (const int step : {0, 17, 34, 40}) {
+      ASSERT_FALSE(Variables(job, step).empty()) << c << ", step " << step;
+      EXPECT_TRUE(Variables(job, step) == Variables("0", step)) << c << ", step " << step;
+    }
+  }
+}
+
+TEST_F(ClusterProgramTest, AJobGoesOnWithAnotherCluster) {
+  Dime(Train("whole", {"--micro-batches", "5"}, 30));
+  Dime(Train("parts", kStandard, 13));
+  Dime(Train("parts", {"--micro-batches", "5"}, 21));
+  EXPECT_EQ(Dime(Train("parts", kStandard, 30))["first_step"], 21);
+  EXPECT_TRUE(Variables("parts", 30) == Variables("whole", 30));
+}
+
+TEST_F(ClusterProgramTest, AsyncAndBoundedTakeEveryStepThatWasAskedFor) {
+  for (const char* const consistency : {"async", "bounded:1", "bounded:2"}) {
+    const auto result =
+        Dime(Train(consistency, {"--scale-tier", "STANDARD_1", "--consistency", consistency}, 203));
+    EXPECT_EQ(result["global_step"], 203) << consistency;
+    EXPECT_GT(result["metrics"]["auc"], 0.4) << consistency;
+  }
+}
+
+TEST_F(ClusterProgramTest, CtrlCSavesEndsAllAndTheJobGoesOnExactly) {
+  Process stopped(dir_, Train("stopped", kStandard, 1'000'000));
+  const std::string job_dir = JobDir("stopped");
+  ASSERT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").size() == 7; }));
+  ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(job_dir + "/model.ckpt-0.index"); }));
+  stopped.Signal(SIGINT);
+  const Ended ended = stopped.Wait();
+  EXPECT_EQ(ended.exit_code, 130) << ended.err;
+  EXPECT_TRUE(ReplicasOf(job_dir, "").empty());
+  const auto result = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(result["interrupted"], true);
+  const int step = result["global_step"];
+  Dime(Train("stopped", {"--micro-batches", "5"}, step + 10));
+  Dime(Train("whole", {"--micro-batches", "5"}, step + 10));
+  EXPECT_TRUE(Variables("stopped", step + 10) == Variables("whole", step + 10));
+}
+
+class KilledReplicaTest : public ClusterProgramTest,
+                          public ::testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Roles, KilledReplicaTest, ::testing::Values("worker-1", "ps-0"));
+
+TEST_P(KilledReplicaTest, TheJobEndsWithItsNameAndNothingIsLeft) {
+  Process process(dir_, Train("job", kStandard, 1'000'000));
+  const std::string job_dir = JobDir("job");
+  ASSERT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").size() == 7; }));
+  ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(job_dir + "/model.ckpt-0.index"); }));
+  for (const pid_t pid : ReplicasOf(job_dir, GetParam())) kill(pid, SIGKILL);
+  ASSERT_TRUE(Eventually([&] { return process.HasEnded(); }));
+  const Ended ended = process.Wait();
+  EXPECT_EQ(ended.exit_code, 69) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr(std::string(GetParam()) + " was ended by signal 9"));
+  EXPECT_TRUE(ReplicasOf(job_dir, "").empty());
+}
+
+TEST_F(ClusterProgramTest, NobodyOutlivesTheMaster) {
+  const std::string job_dir = JobDir("job");
+  {
+    const Process process(dir_, Train("job", kStandard, 1'000'000));
+    ASSERT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").size() == 7; }));
+  }  // SIGKILL.
+  EXPECT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").empty(); }));
+}
+
+TEST_F(ClusterProgramTest, AReplicaThatCannotReadItsDataIsNamed) {
+  std::ofstream(rows_, std::ios::app) << "not, a, record\n";
+  const Ended ended = Process(dir_, Train("job", kStandard, 10)).Wait();
+  EXPECT_EQ(ended.exit_code, 65) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("rows.csv:701"));
+  EXPECT_TRUE(ReplicasOf(JobDir("job"), "").empty());
+}
+
+}  // namespace
+}  // namespace dime::cli

@@ -1,0 +1,54 @@
+// worker/cluster_options.h - a training replica's place among the others of its job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/description.h"
+#include "ps/shards.h"
+#include "runtime/net/address.h"
+#include "worker/input/replica_batches.h"
+#include "worker/train_loop.h"
+
+namespace dime::worker {
+
+struct ClusterOptions {
+  int replica = 0;  // The master is 0, worker i is i + 1.
+  int num_replicas = 1;
+  int micro_batches = 1;  // Of a step that replicas take in common.
+  ps::Consistency consistency = ps::Consistency::kSync;
+  std::int64_t bound = 0;  // kBounded.
+  // Where each parameter server listens. None: the rows are in this process, which is the only one.
+  std::vector<std::vector<net::Address>> servers;
+  std::string token;  // Of the job.
+
+  [[nodiscard]] bool in_common() const { return consistency == ps::Consistency::kSync; }
+
+  // Batches that make up a round of all replicas: a step in common, or one batch of each.
+  [[nodiscard]] int BatchesPerRound() const { return in_common() ? micro_batches : num_replicas; }
+  [[nodiscard]] StepPlan Plan() const {
+    if (!in_common()) return {.in_common = false};
+    return {.micro_batches = micro_batches, .first = replica, .stride = num_replicas};
+  }
+  [[nodiscard]] ReplicaShare Share() const {
+    return {.micro_batches = BatchesPerRound(), .replica = replica, .num_replicas = num_replicas};
+  }
+  // Which batch comes after `step` steps of all.
+  [[nodiscard]] std::int64_t FirstBatch(std::int64_t step) const {
+    return in_common() ? step * micro_batches : step;
+  }
+  // How many of the steps from `first_step` to `last_step` are this replica's to take, in whole or
+  // in part.
+  [[nodiscard]] std::int64_t OwnSteps(std::int64_t first_step, std::int64_t last_step) const {
+    const std::int64_t steps = last_step - first_step;
+    return in_common() ? steps : (steps - replica + num_replicas - 1) / num_replicas;
+  }
+};
+
+// How pushes become updates. The gradients of a step's micro-batches are averaged or summed, as
+// those of one large batch would be.
+[[nodiscard]] ps::ConsistencyOptions ConsistencyOf(const ClusterOptions& options,
+                                                   const models::Estimator& estimator);
+
+}  // namespace dime::worker

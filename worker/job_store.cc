@@ -1,0 +1,77 @@
+#include "worker/job_store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace dime::worker {
+namespace {
+
+constexpr std::chrono::seconds kConnectTime{30};
+constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::milliseconds kBetweenLooks{1};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& model,
+                                                         const ClusterOptions& cluster,
+                                                         const ps::JobStart& job) {
+  auto result = std::make_unique<JobStore>();
+  result->job_ = job;
+  if (cluster.servers.empty()) {
+    DIME_ASSIGN_OR_RETURN(
+        auto store, InProcessStore::Create(model.tables(), job.seed,
+                                           ConsistencyOf(cluster, model.description().estimator)));
+    result->in_process_ = store.get();
+    result->store_ = std::move(store);
+    return result;
+  }
+  DIME_ASSIGN_OR_RETURN(
+      auto store,
+      ServerStore::Connect(model.tables(), cluster.servers,
+                           {.token = cluster.token,
+                            .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
+                            .connect_time = kConnectTime}));
+  result->on_servers_ = store.get();
+  result->store_ = std::move(store);
+  DIME_RETURN_IF_ERROR(result->on_servers_->client().Prepare(job));
+  return result;
+}
+
+absl::Status JobStore::Start(std::int64_t first_step, std::int64_t last_step) {
+  if (in_process_ != nullptr) {
+    in_process_->set_version(first_step);
+    return absl::OkStatus();
+  }
+  job_.first_step = static_cast<std::uint64_t>(first_step);
+  job_.last_step = static_cast<std::uint64_t>(last_step);
+  return on_servers_->client().Start(job_);
+}
+
+absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_token& stop) {
+  if (in_process_ != nullptr) return step;
+  std::int64_t version = -1;
+  auto deadline = net::Clock::now() + kPatience;
+  while (true) {
+    DIME_ASSIGN_OR_RETURN(const auto statistics, on_servers_->client().ReadStatistics());
+    const std::int64_t now =
+        std::ranges::min_element(statistics, {}, &ps::Statistics::version)->version;
+    if (now >= step) return now;
+    if (now > version) deadline = net::Clock::now() + kPatience;
+    version = now;
+    if (stop.stop_requested()) return base::Cancelled("stopped while waiting for step {}", step);
+    if (net::Clock::now() >= deadline) {
+      return base::DeadlineExceeded(
+          "the servers have been at step {} of {} for {} s: the other replicas push no more",
+          version, step, kPatience.count());
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+absl::Status JobStore::Stop() {
+  return in_process_ != nullptr ? absl::OkStatus() : on_servers_->client().Stop();
+}
+
+}  // namespace dime::worker

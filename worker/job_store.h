@@ -1,0 +1,47 @@
+// worker/job_store.h - a job's parameter store as its master sees it: in this process, or on the
+// parameter servers that it rules.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+
+#include "models/model.h"
+#include "ps/wire.h"
+#include "runtime/base/status.h"
+#include "worker/cluster_options.h"
+#include "worker/in_process_store.h"
+#include "worker/parameter_store.h"
+#include "worker/server_store.h"
+
+namespace dime::worker {
+
+class JobStore {
+ public:
+  // Makes the rows, from job.seed. `model` outlives the result. kUnavailable names a server that
+  // does not come.
+  static absl::StatusOr<std::unique_ptr<JobStore>> Open(const models::Model& model,
+                                                        const ClusterOptions& cluster,
+                                                        const ps::JobStart& job);
+
+  [[nodiscard]] ParameterStore& store() { return *store_; }
+
+  // The rows hold `first_step` steps; all replicas begin.
+  absl::Status Start(std::int64_t first_step, std::int64_t last_step);
+
+  // Waits until the rows hold `step` steps of all replicas, and returns how many they hold by then.
+  // kDeadlineExceeded when nothing has moved for a minute; kCancelled when asked to stop.
+  absl::StatusOr<std::int64_t> Await(std::int64_t step, const std::stop_token& stop);
+
+  // The job is over: servers end.
+  absl::Status Stop();
+
+ private:
+  ps::JobStart job_;
+  std::unique_ptr<ParameterStore> store_;
+  // Which of the two it is; the other one is null.
+  InProcessStore* in_process_ = nullptr;
+  ServerStore* on_servers_ = nullptr;
+};
+
+}  // namespace dime::worker
