@@ -230,8 +230,9 @@ class LocalCluster::Impl {
     const pid_t pid = fork();
     if (pid < 0) return base::ErrnoToStatus(errno, fmt::format("cannot start {}", name));
     if (pid == 0) {
-      // Ctrl-C is the master's to see; and nobody outlives it.
-      signal(SIGINT, SIG_IGN);
+      // Signals to the whole job are the master's to see, which needs the others to stop in good
+      // order; and nobody outlives it.
+      for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (getppid() != parent) _exit(kExitUnavailable);
       execve("/proc/self/exe", argv.data(), envp.data());
@@ -356,6 +357,12 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(const ClusterP
                                fmt::format("cannot create a directory for sockets, {}", directory));
   }
   auto impl = std::make_unique<Impl>(directory);
+  // The longest of the sockets' names fits, or none is made.
+  const net::Address longest = SocketOf(directory, cluster::kMaxReplicas);
+  if (const auto fits = net::ParseAddress(longest.ToString()); !fits.ok()) {
+    return base::ResourceExhausted("no room for sockets in $TMPDIR, whose path is too long: {}",
+                                   base::MessageOf(fits.status()));
+  }
   DIME_RETURN_IF_ERROR(impl->WriteToken());
   for (const ReplicaId& replica : AllReplicas(plan.counts())) {
     if (replica.role == Role::kMaster) continue;

@@ -24,9 +24,10 @@ namespace dime::ps {
 
 struct ClientOptions {
   std::string token;
-  net::PeerName self;                             // `index`: which of the replicas that push.
-  std::chrono::milliseconds connect_time{5000};   // For a server that is not there yet, too.
-  std::chrono::milliseconds answer_time{60'000};  // In sync a server waits for other replicas.
+  net::PeerName self;                            // `index`: which of the replicas that push.
+  std::chrono::milliseconds connect_time{5000};  // For a server that is not there yet, too.
+  // A server may have to wait for other replicas, which read their data or evaluate.
+  std::chrono::milliseconds answer_time{600'000};
 };
 
 struct Statistics {

@@ -63,8 +63,8 @@ class Shards {
   // micro-batch was pushed before; nothing has changed then.
   absl::Status Push(const PushedGradients& push);
 
-  // Whether `replica` may have rows now to train with. In sync it asks for those of step `step`: with
-  // all steps before it, that is. 0: the rows as they are, for any other use.
+  // Whether `replica` may have rows now to train with. In sync it asks for those of step `step`:
+  // with all steps before it, that is. 0: the rows as they are, for any other use.
   [[nodiscard]] bool MayPull(int replica, std::int64_t step) const;
   // A replica that pushes no more holds nobody up.
   void Leave(int replica);

@@ -9,7 +9,7 @@ namespace dime::worker {
 namespace {
 
 constexpr std::chrono::seconds kConnectTime{30};
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{600};
 constexpr std::chrono::milliseconds kBetweenLooks{1};
 
 }  // namespace

@@ -30,7 +30,7 @@ class JobStore {
   absl::Status Start(std::int64_t first_step, std::int64_t last_step);
 
   // Waits until the rows hold `step` steps of all replicas, and returns how many they hold by then.
-  // kDeadlineExceeded when nothing has moved for a minute; kCancelled when asked to stop.
+  // kDeadlineExceeded when nothing has moved for ten minutes; kCancelled when asked to stop.
   absl::StatusOr<std::int64_t> Await(std::int64_t step, const std::stop_token& stop);
 
   // The job is over: servers end.

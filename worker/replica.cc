@@ -22,7 +22,7 @@ constexpr int kPrefetchDepth = 8;
 constexpr std::chrono::seconds kConnectTime{30};
 // The master reads its data and a checkpoint first.
 constexpr std::chrono::minutes kStartTime{30};
-constexpr std::chrono::seconds kAloneTime{60};
+constexpr std::chrono::minutes kAloneTime{1};
 
 // A server that nobody speaks to any more ends by itself.
 class WatchedServer final : public net::FrameHandler {
@@ -39,7 +39,9 @@ class WatchedServer final : public net::FrameHandler {
   }
   void OnClosed(net::ConnectionId connection) override { server_->OnClosed(connection); }
   void OnTick() override {
-    if (server_->has_peers() || net::Clock::now() < server_->last_heard() + kAloneTime) return;
+    had_peers_ = had_peers_ || server_->has_peers();
+    const auto patience = had_peers_ ? kAloneTime : kStartTime;
+    if (server_->has_peers() || net::Clock::now() < server_->last_heard() + patience) return;
     is_alone_ = true;
     frames_.Stop();
   }
@@ -49,6 +51,7 @@ class WatchedServer final : public net::FrameHandler {
  private:
   const std::unique_ptr<ps::Server> server_;
   net::FrameServer& frames_;
+  bool had_peers_ = false;
   bool is_alone_ = false;
 };
 
@@ -126,7 +129,7 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
                        *frames);
   DIME_RETURN_IF_ERROR(frames->Run(server, std::move(stop)));
   if (!server.is_alone()) return absl::OkStatus();
-  return base::Unavailable("the master and all workers have been gone for {} s",
+  return base::Unavailable("the master and all workers have been gone for {} min",
                            kAloneTime.count());
 }
 

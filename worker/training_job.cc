@@ -139,7 +139,7 @@ class TrainingJob {
 
   [[nodiscard]] absl::Status WithLastCheckpoint(const absl::Status& status) const;
   void ReportInput(const std::string& which, const Dataset& dataset);
-  void SetLastStep(const BatchSource& source);
+  absl::Status SetLastStep(const BatchSource& source);
   [[nodiscard]] bool IsAtEnd() const { return last_step_ > 0 && step_ >= last_step_; }
   [[nodiscard]] bool MustStop() const;
   [[nodiscard]] bool IsCheckpointDue(Clock::time_point now) const;
@@ -164,6 +164,7 @@ class TrainingJob {
   std::int64_t step_ = 0;       // How many steps the store holds, but for one that is to be pushed.
   std::int64_t last_step_ = 0;  // 0: there is no end.
   Clock::time_point last_save_;
+  std::int64_t last_save_step_ = 0;
   std::optional<Clock::time_point> last_evaluation_;
   std::int64_t last_evaluation_step_ = -1;
 
@@ -267,13 +268,21 @@ absl::Status TrainingJob::Restore() {
   return absl::OkStatus();
 }
 
-void TrainingJob::SetLastStep(const BatchSource& source) {
+absl::Status TrainingJob::SetLastStep(const BatchSource& source) {
   last_step_ = options_.train_steps;
-  if (const std::optional<std::int64_t> num_batches = source.num_batches()) {
-    const std::int64_t num_steps =
-        *num_batches / (options_.cluster.in_common() ? options_.cluster.micro_batches : 1);
-    last_step_ = last_step_ > 0 ? std::min(last_step_, num_steps) : num_steps;
+  const std::optional<std::int64_t> num_batches = source.num_batches();
+  if (!num_batches) return absl::OkStatus();
+  const std::int64_t per_step =
+      options_.cluster.in_common() ? options_.cluster.micro_batches : std::int64_t{1};
+  if (*num_batches < per_step) {
+    return base::InvalidArgument(
+        "the training data make {} batches in {} epochs, and a step takes {}: read more data, or "
+        "more often, or take smaller batches",
+        *num_batches, options_.num_epochs, per_step);
   }
+  const std::int64_t num_steps = *num_batches / per_step;
+  last_step_ = last_step_ > 0 ? std::min(last_step_, num_steps) : num_steps;
+  return absl::OkStatus();
 }
 
 absl::Status TrainingJob::Train() {
@@ -282,7 +291,7 @@ absl::Status TrainingJob::Train() {
                                              .num_epochs = options_.num_epochs,
                                              .seed = directory_->seed(),
                                              .order = directory_->order()});
-  SetLastStep(*source);
+  DIME_RETURN_IF_ERROR(SetLastStep(*source));
   observer_.OnStart(step_, last_step_);
   if (IsAtEnd()) return absl::OkStatus();
 
@@ -343,7 +352,7 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
 absl::Status TrainingJob::PushAndCheck(TrainLoop& loop) {
   DIME_RETURN_IF_ERROR(loop.Flush());
   // In common no other replica takes the next step before this one does: the rows stand still.
-  if (options_.cluster.in_common()) DIME_RETURN_IF_ERROR(job_store_->Await(step_, {}).status());
+  DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
   return CheckWeightsAreFinite(store_->rows(), step_);
 }
 
@@ -364,7 +373,9 @@ bool TrainingJob::MustStop() const {
 }
 
 bool TrainingJob::IsCheckpointDue(Clock::time_point now) const {
-  return (options_.checkpoint_steps > 0 && step_ % options_.checkpoint_steps == 0) ||
+  // Steps may come in jumps where other replicas take some.
+  return (options_.checkpoint_steps > 0 &&
+          step_ / options_.checkpoint_steps > last_save_step_ / options_.checkpoint_steps) ||
          now >= last_save_ + options_.checkpoint_interval;
 }
 
@@ -378,6 +389,7 @@ bool TrainingJob::IsEvaluationDue(Clock::time_point now) const {
 absl::Status TrainingJob::Save() {
   clock_.Enter("checkpoint");
   last_save_ = Clock::now();
+  last_save_step_ = step_;
   const std::string before = directory_->newest_checkpoint();
   DIME_RETURN_IF_ERROR(directory_->Save(store_->rows(), step_));
   const std::string prefix = directory_->newest_checkpoint();

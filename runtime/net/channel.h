@@ -16,7 +16,7 @@
 
 namespace dime::net {
 
-inline constexpr std::uint32_t kMaxPayloadBytes = 64u << 20;
+inline constexpr std::uint32_t kMaxPayloadBytes = 1u << 30;
 
 class Channel {
  public:

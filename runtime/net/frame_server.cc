@@ -131,6 +131,11 @@ class FrameServer::Impl {
     if (found == connections_.end() || found->second.broken) return;
     Connection& connection = found->second;
     if (connection.same_host) header.flags |= kFlagHeaderSumOnly;
+    if (SizeOf(payload) > options_.max_payload_bytes) {
+      Complain(base::ResourceExhausted("an answer of {} bytes is too long; {} are allowed",
+                                       SizeOf(payload), options_.max_payload_bytes));
+      return Break(connection);
+    }
     header.payload_bytes = static_cast<std::uint32_t>(SizeOf(payload));
     FrameHeaderBytes bytes = EncodeFrameHeader(header, payload);
     send_parts_.assign(1, {bytes.data(), bytes.size()});

@@ -37,8 +37,8 @@ class FrameHandler {
 };
 
 struct FrameServerOptions {
-  std::uint32_t max_payload_bytes = 64u << 20;
-  std::size_t max_queued_bytes = 256u << 20;  // For one peer; beyond it the connection is ended.
+  std::uint32_t max_payload_bytes = 1u << 30;
+  std::size_t max_queued_bytes = std::size_t{2} << 30;  // For one peer; beyond it the connection is ended.
   std::size_t max_strangers = 64;             // Connections whose handshake is not over.
   std::chrono::milliseconds handshake_time{5000};
 };

@@ -42,10 +42,14 @@ absl::StatusOr<AddressList> Resolve(const Address& address, int flags) {
   return AddressList(list);
 }
 
-sockaddr_un UnixAddress(const std::string& path) {
+absl::StatusOr<sockaddr_un> UnixAddress(const std::string& path) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
-  std::memcpy(name.sun_path, path.data(), std::min(path.size(), sizeof(name.sun_path) - 1));
+  if (path.size() >= sizeof(name.sun_path)) {
+    return base::InvalidArgument("the socket's path {} is too long; {} bytes are allowed", path,
+                                 sizeof(name.sun_path) - 1);
+  }
+  std::memcpy(name.sun_path, path.data(), path.size());
   return name;
 }
 
@@ -139,7 +143,7 @@ absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline
   if (address.kind == Address::Kind::kUnix) {
     DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(AF_UNIX));
     Tune(socket.fd(), address.kind);
-    const sockaddr_un name = UnixAddress(address.host);
+    DIME_ASSIGN_OR_RETURN(const sockaddr_un name, UnixAddress(address.host));
     const absl::Status connected =
         ConnectTo(socket, reinterpret_cast<const sockaddr*>(&name), sizeof(name), deadline);
     if (!connected.ok()) return annotated(connected);
@@ -180,7 +184,7 @@ absl::StatusOr<Listener> Listener::Open(const Address& address) {
   };
   if (address.kind == Address::Kind::kUnix) {
     DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(AF_UNIX));
-    const sockaddr_un name = UnixAddress(address.host);
+    DIME_ASSIGN_OR_RETURN(const sockaddr_un name, UnixAddress(address.host));
     if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)) != 0) {
       return failed(errno);
     }

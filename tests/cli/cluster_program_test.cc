@@ -142,6 +142,42 @@ TEST_F(ClusterProgramTest, CtrlCSavesEndsAllAndTheJobGoesOnExactly) {
   EXPECT_TRUE(Variables("stopped", step + 10) == Variables("whole", step + 10));
 }
 
+// As timeout(1), systemd and a terminal that goes away send it.
+TEST_F(ClusterProgramTest, ASignalToAllProcessesSavesAndEndsAll) {
+  for (const int signal : {SIGTERM, SIGHUP}) {
+    const std::string job = std::to_string(signal);
+    Process process(dir_, Train(job, kStandard, 1'000'000));
+    const std::string job_dir = JobDir(job);
+    ASSERT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").size() == 7; }));
+    ASSERT_TRUE(
+        Eventually([&] { return std::filesystem::exists(job_dir + "/model.ckpt-0.index"); }));
+    for (const pid_t pid : ReplicasOf(job_dir, "")) kill(pid, signal);
+    process.Signal(signal);
+    const Ended ended = process.Wait();
+    EXPECT_EQ(ended.exit_code, 128 + signal) << ended.err;
+    EXPECT_GT(nlohmann::json::parse(ended.out)["global_step"], 0);
+    EXPECT_TRUE(ReplicasOf(job_dir, "").empty());
+  }
+}
+
+TEST_F(ClusterProgramTest, AsyncCheckpointsComeAlthoughStepsJump) {
+  Dime(Train("job", {"--scale-tier", "STANDARD_1", "--checkpoint-steps", "50"}, 400));
+  int num_checkpoints = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(JobDir("job"))) {
+    num_checkpoints += entry.path().extension() == ".index" ? 1 : 0;
+  }
+  EXPECT_GE(num_checkpoints, 5);
+}
+
+TEST_F(ClusterProgramTest, LessDataThanAStepTakesIsAnError) {
+  std::vector<std::string> words = Train("job", kStandard, 10);
+  words.insert(words.end(), {"--num-epochs", "1", "--train-batch-size", "300"});
+  const Ended ended = Process(dir_, words).Wait();
+  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, HasSubstr("make 3 batches in 1 epochs, and a step takes 5"));
+  EXPECT_TRUE(ReplicasOf(JobDir("job"), "").empty());
+}
+
 class KilledReplicaTest : public ClusterProgramTest,
                           public ::testing::WithParamInterface<const char*> {};
 

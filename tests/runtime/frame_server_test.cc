@@ -216,6 +216,12 @@ TEST_P(FrameServerTest, WaitingForAnAnswerHasAnEnd) {
   EXPECT_THAT(std::string(base::MessageOf(header.status())), ::testing::HasSubstr("the server"));
 }
 
+TEST(FrameServerSocketTest, APathThatIsTooLongIsRefusedNotCut) {
+  const Address address = {.kind = Address::Kind::kUnix, .host = "/tmp/" + std::string(200, 'x')};
+  EXPECT_TRUE(absl::IsInvalidArgument(Listener::Open(address).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Socket::Connect(address, In(1s)).status()));
+}
+
 TEST(FrameServerSocketTest, AUnixSocketIsItsOwnersAndGoesWithTheServer) {
   const dime::testing::TempDir dir;
   const Address address = {.kind = Address::Kind::kUnix, .host = dir.path() + "/socket"};
