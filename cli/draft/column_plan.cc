@@ -107,7 +107,11 @@ void PlanNumber(const ColumnProfile& column, ColumnPlan* plan) {
   const bool fits = largest <= kLargestPlainNumber;
   const std::string_view buckets =
       NumDistinct(column) <= kMaxValueBuckets ? "a bucket a value" : "buckets by deciles";
-  if (column.num_missing > 0) {
+  if (!fits && plan->boundaries.empty()) {
+    plan->why =
+        "its values are too close together for floats, which have 24 bits: subtract what they have "
+        "in common, or make it a hash_bucket";
+  } else if (column.num_missing > 0) {
     const double missing = BelowAll(column.numbers);
     plan->default_value = fmt::format("{:.0f}", missing);
     if (!IsInteger(plan->default_value)) plan->type = "float";

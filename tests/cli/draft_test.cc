@@ -207,6 +207,20 @@ TEST_F(DraftTest, NumbersOfAnyKindAreDescribed) {
   EXPECT_THAT(model.estimator.dnn_columns, Contains("few"));
 }
 
+TEST_F(DraftTest, NumbersThatFloatsCannotTellApartAreLeftOut) {
+  const auto [draft, model] =
+      Describe(Rows(400,
+                    [](int i) {
+                      return fmt::format("{},{},{},{}", 1'000'000'000'000'000'000 + i * 7 % 400,
+                                         123456789 + i % 3, i % 5, i % 2);
+                    }),
+               {.label = "4"});
+  EXPECT_THAT(ReportOn(draft, "column_1").why, HasSubstr("subtract"));
+  EXPECT_THAT(ReportOn(draft, "column_2").why, HasSubstr("subtract"));
+  EXPECT_THAT(model.estimator.dnn_columns, Not(Contains("column_1")));
+  EXPECT_THAT(model.estimator.linear_columns, Not(Contains("column_2")));
+}
+
 TEST_F(DraftTest, ADecimalCommaIsSaid) {
   const auto [draft, model] = Describe(
       Rows(100, [](int i) { return fmt::format("{0},{1};{2};{3}", i, i % 10, i % 5, i % 2); }),

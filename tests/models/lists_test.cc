@@ -128,7 +128,9 @@ TEST_F(ListsTest, WrongListsAreExplainedAndLeaveTheBatchAsItWas) {
 TEST(VocabularyFileTest, IsReadFromBesideThePageAndKeptWithACopy) {
   const dime::testing::TempDir dir;
   storage::FileSystem& fs = storage::LocalFileSystem();
-  ASSERT_OK(fs.WriteAtomically(dir.path() + "/tags.txt", "a\r\n b \nc\nrest"));
+  ASSERT_OK(fs.WriteAtomically(dir.path() + "/tags.txt",
+                               "\xef\xbb\xbf"
+                               "a\r\n b \nc\nrest"));
   const std::string page =
       Replaced("{kind: vocabulary_list, vocabulary: [a, b, c], oov_buckets: 2}",
                "{kind: vocabulary_file, file: tags.txt, size: 3}");
