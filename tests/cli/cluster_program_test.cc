@@ -146,16 +146,18 @@ TEST_F(ClusterProgramTest, CtrlCSavesEndsAllAndTheJobGoesOnExactly) {
 TEST_F(ClusterProgramTest, ASignalToAllProcessesSavesAndEndsAll) {
   for (const int signal : {SIGTERM, SIGHUP}) {
     const std::string job = std::to_string(signal);
-    Process process(dir_, Train(job, kStandard, 1'000'000));
+    std::vector<std::string> own = kStandard;
+    own.insert(own.end(), {"--checkpoint-steps", "10"});
+    Process process(dir_, Train(job, own, 1'000'000));
     const std::string job_dir = JobDir(job);
     ASSERT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").size() == 7; }));
     ASSERT_TRUE(
-        Eventually([&] { return std::filesystem::exists(job_dir + "/model.ckpt-0.index"); }));
+        Eventually([&] { return std::filesystem::exists(job_dir + "/model.ckpt-10.index"); }));
     for (const pid_t pid : ReplicasOf(job_dir, "")) kill(pid, signal);
     process.Signal(signal);
     const Ended ended = process.Wait();
     EXPECT_EQ(ended.exit_code, 128 + signal) << ended.err;
-    EXPECT_GT(nlohmann::json::parse(ended.out)["global_step"], 0);
+    EXPECT_GT(nlohmann::json::parse(ended.out)["global_step"], 9);
     EXPECT_TRUE(ReplicasOf(job_dir, "").empty());
   }
 }

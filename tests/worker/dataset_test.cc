@@ -92,6 +92,20 @@ TEST_F(DatasetTest, EveryFilesHeaderIsSkipped) {
   EXPECT_THAT(dataset.bad_record_messages, ElementsAre(HasSubstr("a:4: field 2")));
 }
 
+TEST_F(DatasetTest, AHeaderThatNamesTheFieldsInAnotherOrderIsRefused) {
+  description_.input.header_lines = 1;
+  const char kRow[] = "red,1,no\n";
+  EXPECT_THAT(Load({Write("a", std::string("size, \"color\",label\r\n") + kRow)}),
+              StatusIs(absl::StatusCode::kOutOfRange,
+                       AllOf(HasSubstr("line 1 of '" + dir_.File("a")),
+                             HasSubstr("column 1 is 'size' there and 'color' here"))));
+  for (const char* const header :
+       {"color,size,label\n", "Colour,Size,Label\n", "color,size\n", "\n"}) {
+    ASSERT_OK_AND_ASSIGN(const Dataset dataset, Load({Write("b", std::string(header) + kRow)}));
+    EXPECT_THAT(Sizes(dataset), ElementsAre(1)) << header;
+  }
+}
+
 TEST_F(DatasetTest, AByteOrderMarkIsNoData) {
   ASSERT_OK_AND_ASSIGN(const Dataset marked,
                        Load({Write("a", "\xef\xbb\xbfred,1,no\nblue,2,yes\n")}));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "runtime/base/text.h"
 #include "worker/input/pieces.h"
 
 namespace dime::worker {
@@ -29,7 +30,7 @@ std::vector<std::string_view> CutAtLineEnds(std::string_view text, std::size_t p
 CsvFileReader::CsvFileReader(const models::InputFormat& format,
                              const models::RecordEncoder& encoder, const DatasetOptions& options,
                              base::ThreadPool& pool, ExampleCollector& collector)
-    : header_lines_(format.header_lines),
+    : format_(format),
       pool_(pool),
       collector_(collector),
       parser_(format, encoder, options.max_record_bytes),
@@ -38,26 +39,56 @@ CsvFileReader::CsvFileReader(const models::InputFormat& format,
 absl::Status CsvFileReader::Read(const std::string& path, FileWindow& window) {
   path_ = path;
   line_ = 0;
-  lines_to_skip_ = header_lines_;
+  lines_to_skip_ = format_.header_lines;
   do {
     DIME_RETURN_IF_ERROR(collector_.CheckStop(path_));
     DIME_RETURN_IF_ERROR(window.Fill());
     if (window.offset() == 0 && window.text().starts_with(kByteOrderMark)) {
       window.Consume(kByteOrderMark.size());
     }
-    SkipLines(window);
+    DIME_RETURN_IF_ERROR(SkipLines(window));
     DIME_RETURN_IF_ERROR(ParseRecords(window));
   } while (!window.at_end() || !window.text().empty());
   return absl::OkStatus();
 }
 
 // Header lines, and the rest of a record that is too long.
-void CsvFileReader::SkipLines(FileWindow& window) {
+absl::Status CsvFileReader::SkipLines(FileWindow& window) {
   for (; lines_to_skip_ > 0; --lines_to_skip_, ++line_) {
     const std::size_t line_end = window.text().find('\n');
-    if (line_end == std::string_view::npos) return window.Consume(window.text().size());
+    if (line_end == std::string_view::npos) {
+      window.Consume(window.text().size());
+      return absl::OkStatus();
+    }
+    if (lines_to_skip_ == 1 && line_ + 1 == format_.header_lines) {
+      DIME_RETURN_IF_ERROR(CheckHeader(window.text().substr(0, line_end)));
+    }
     window.Consume(line_end + 1);
   }
+  return absl::OkStatus();
+}
+
+absl::Status CsvFileReader::CheckHeader(std::string_view line) const {
+  std::vector<std::string_view> names;
+  for (std::size_t start = 0; start <= line.size();) {
+    const std::size_t end = std::min(line.find(format_.separator, start), line.size());
+    std::string_view name = base::Trimmed(line.substr(start, end - start));
+    if (name.size() > 1 && name.front() == '"' && name.back() == '"') {
+      name = name.substr(1, name.size() - 2);
+    }
+    names.push_back(name);
+    start = end + 1;
+  }
+  std::vector<std::string_view> expected;
+  for (const models::Field& field : format_.fields) expected.push_back(field.name);
+  const auto [found, wanted] = std::ranges::mismatch(names, expected);
+  if (wanted == expected.end() || !std::ranges::is_permutation(names, expected)) {
+    return absl::OkStatus();  // The same, or other names than the page has.
+  }
+  return base::OutOfRange(
+      "line {} of '{}' names the fields in another order than the model's input has them: column "
+      "{} is '{}' there and '{}' here",
+      line_ + 1, path_, found - names.begin() + 1, *found, *wanted);
 }
 
 // Parses the whole records of the window.
@@ -107,8 +138,7 @@ absl::Status CsvFileReader::RefuseRecordOf(FileWindow& window) {
   refused.bad_records.push_back(parser_.TooLong(window.text()));
   DIME_RETURN_IF_ERROR(Add(refused));
   lines_to_skip_ = 1;
-  SkipLines(window);
-  return absl::OkStatus();
+  return SkipLines(window);
 }
 
 absl::Status CsvFileReader::Add(const ParsedText& parsed) {

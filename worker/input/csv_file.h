@@ -31,13 +31,15 @@ class CsvFileReader {
   absl::Status Read(const std::string& path, FileWindow& window);
 
  private:
-  void SkipLines(FileWindow& window);
+  absl::Status SkipLines(FileWindow& window);
+  // The last header line, if it has the names of the fields, has them in the fields' order.
+  [[nodiscard]] absl::Status CheckHeader(std::string_view line) const;
   absl::Status ParseRecords(FileWindow& window);
   absl::Status ParseInPieces(std::string_view text);
   absl::Status RefuseRecordOf(FileWindow& window);
   absl::Status Add(const ParsedText& parsed);
 
-  const int header_lines_;
+  const models::InputFormat& format_;
   base::ThreadPool& pool_;
   ExampleCollector& collector_;
   const RecordParser parser_;
