@@ -76,14 +76,16 @@ bool MayBeHeader(const Record& record) {
 
 void DetectHeader(const std::vector<Record>& records, std::string_view label, TableFormat* format) {
   const Record& first = records[0];
-  if (first.size() != format->num_columns || !MayBeHeader(first)) {
-    format->why_header = "the first line holds numbers, empty or repeated values";
-    return;
-  }
+  // Whatever else stands there: some programs write no name for a column that counts the rows.
   const auto is_label = [label](std::string_view name) { return base::Trimmed(name) == label; };
-  if (std::ranges::any_of(first, is_label)) {
+  if (first.size() == format->num_columns && !AsNumber(label) &&
+      std::ranges::any_of(first, is_label)) {
     format->has_header = true;
     format->why_header = "the first line names the label";
+    return;
+  }
+  if (first.size() != format->num_columns || !MayBeHeader(first)) {
+    format->why_header = "the first line holds numbers, empty or repeated values";
     return;
   }
   const std::vector<bool> is_numeric = FindNumericColumns(records, format->num_columns);

@@ -160,6 +160,15 @@ TEST_F(DraftTest, AHeaderIsToldFromRows) {
   EXPECT_EQ(lines("colour,size\n" + texts, false), 0);
 }
 
+TEST_F(DraftTest, AFirstLineThatNamesTheLabelIsAHeaderWhateverElseItHolds) {
+  const auto rows = Rows(100, [](int i) { return fmt::format("{},{},{}", i * 3, i % 5, i % 2); });
+  for (const char* const header : {",a,y", "a,a,y", "1,a,y"}) {
+    const auto [draft, model] = Describe(fmt::format("{}\n{}", header, rows), {.label = "y"});
+    EXPECT_EQ(model.input.header_lines, 1) << header;
+    EXPECT_EQ(model.label.field, "y") << header;
+  }
+}
+
 TEST_F(DraftTest, AClassOfTextsOrNumbersOrANumberIsForetold) {
   const auto label_of = [&](auto label_of_row) {
     return Describe(
