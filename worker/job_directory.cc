@@ -113,6 +113,22 @@ std::string FormatSettings(const JobSettings& settings) {
   return std::string(yaml.c_str()) + "\n";
 }
 
+// A model with other learning rates is the same model; the change is logged.
+void LogNewRates(const models::Estimator& before, const models::Estimator& now) {
+  const auto log = [](std::string_view name, const ops::OptimizerSpec& old_one,
+                      const ops::OptimizerSpec& new_one) {
+    if (old_one.learning_rate == new_one.learning_rate && old_one.decay == new_one.decay) return;
+    base::Log(base::Severity::kWarning,
+              "{}: the learning rate was {:g} until here and is {:g} from here on{}", name,
+              old_one.learning_rate, new_one.learning_rate,
+              old_one.decay == new_one.decay ? "" : ", with another decay");
+  };
+  if (models::HasLinearPart(now.kind)) {
+    log("linear_optimizer", before.linear_optimizer, now.linear_optimizer);
+  }
+  if (models::HasDnnPart(now.kind)) log("dnn_optimizer", before.dnn_optimizer, now.dnn_optimizer);
+}
+
 }  // namespace
 
 JobDirectory::JobDirectory(std::string path, storage::FileSystem* fs, const models::Model* model,
@@ -199,7 +215,9 @@ absl::Status JobDirectory::CheckDescription() const {
   }
   const std::vector<std::string> differences = models::DescribeDifference(
       model_->description(), *theirs, {.here = "asked for", .there = "in the directory"});
-  return differences.empty() ? absl::OkStatus() : AnotherModel(path_, kModelFile, differences);
+  if (!differences.empty()) return AnotherModel(path_, kModelFile, differences);
+  LogNewRates(theirs->estimator, model_->description().estimator);
+  return absl::OkStatus();
 }
 
 absl::Status JobDirectory::CheckVariables() const {
