@@ -41,6 +41,21 @@ TEST(Crc32cTest, TheInstructionAndTheTableAgreeAtEverySizeAndAlignment) {
   }
 }
 
+// Long data are taken in several streams.
+TEST(Crc32cTest, TheInstructionAndTheTableAgreeOnLongData) {
+  std::string data = Counting(100'003);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] ^= static_cast<char>(i * i >> 9);
+  for (const std::size_t around : {1024, 2048, 3072, 6144, 9216, 30720, 99'990}) {
+    for (std::size_t size = around - 9; size <= around + 9; ++size) {
+      for (const std::size_t start : {0, 1, 3}) {
+        ASSERT_EQ(ExtendCrc32c(0x12345678, data.data() + start, size),
+                  internal::ExtendCrc32cPortable(0x12345678, data.data() + start, size))
+            << "start " << start << ", size " << size;
+      }
+    }
+  }
+}
+
 TEST(Crc32cTest, MaskingIsUndoneByUnmasking) {
   EXPECT_EQ(MaskCrc32c(0), 0xa282ead8u);
   for (const std::uint32_t crc : {0u, 1u, 0x7fffffffu, 0x80000000u, 0xe3069283u, 0xffffffffu}) {
