@@ -116,7 +116,6 @@ class Client::Impl {
       pulling_->number = num_pulls_;
       Split(*pull->lookups, *pulling_);
     }
-    in_flight_ = true;
     ++request_id_;
     const Deadline deadline = Clock::now() + options_.answer_time;
     for (std::size_t s = 0; s < channels_.size(); ++s) {
@@ -125,6 +124,7 @@ class Client::Impl {
       if (pull != nullptr) AddRows(s);
       DIME_RETURN_IF_ERROR(channels_[s].Send(Header(s, MessageType::kExchange), parts_, deadline));
     }
+    in_flight_ = true;
     return absl::OkStatus();
   }
 
@@ -209,7 +209,7 @@ class Client::Impl {
   absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                         std::span<float> out) {
     DIME_CHECK(static_cast<std::int64_t>(out.size()) == count * specs_[table].dim);
-    return ForEachRun(table, part, first, count, [&](std::size_t server, const ReadRequest& run) {
+    return ForEachRun(table, part, first, count, [&](std::size_t server, const RowsRequest& run) {
       const auto size =
           static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
       const std::span<float> to = out.first(size);
@@ -221,12 +221,12 @@ class Client::Impl {
   absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                          std::span<const float> in) {
     DIME_CHECK(static_cast<std::int64_t>(in.size()) == count * specs_[table].dim);
-    return ForEachRun(table, part, first, count, [&](std::size_t server, const ReadRequest& run) {
+    return ForEachRun(table, part, first, count, [&](std::size_t server, const RowsRequest& run) {
       const auto size =
           static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
       const std::span<const float> from = in.first(size);
       in = in.subspan(size);
-      return WriteRun(server, {run.table, run.part, run.first, run.count}, from);
+      return WriteRun(server, run, from);
     });
   }
 
@@ -389,7 +389,7 @@ class Client::Impl {
         ++run;
       }
       DIME_RETURN_IF_ERROR(f(static_cast<std::size_t>(server),
-                             ReadRequest{.table = static_cast<std::uint32_t>(table),
+                             RowsRequest{.table = static_cast<std::uint32_t>(table),
                                          .part = static_cast<std::uint32_t>(part),
                                          .first = static_cast<std::uint64_t>(local),
                                          .count = static_cast<std::uint64_t>(run)}));
@@ -399,7 +399,7 @@ class Client::Impl {
     return absl::OkStatus();
   }
 
-  absl::Status ReadRun(std::size_t server, const ReadRequest& request, std::span<float> out) {
+  absl::Status ReadRun(std::size_t server, const RowsRequest& request, std::span<float> out) {
     ++request_id_;
     const Deadline deadline = Clock::now() + options_.answer_time;
     const iovec part = PartOf(&request, sizeof(request));
@@ -410,8 +410,7 @@ class Client::Impl {
     return ReceiveInto(server, deadline);
   }
 
-  absl::Status WriteRun(std::size_t server, const WriteRequest& request,
-                        std::span<const float> in) {
+  absl::Status WriteRun(std::size_t server, const RowsRequest& request, std::span<const float> in) {
     ++request_id_;
     const Deadline deadline = Clock::now() + options_.answer_time;
     const iovec parts[] = {PartOf(&request, sizeof(request)), PartOf(in.data(), in.size_bytes())};

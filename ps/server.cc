@@ -143,8 +143,8 @@ void Server::SendStarted(net::ConnectionId connection, std::uint64_t request_id)
 absl::Status Server::OnWrite(net::ConnectionId connection, std::uint64_t request_id,
                              std::span<const std::byte> payload) {
   PayloadReader reader(payload);
-  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<WriteRequest>(1));
-  const WriteRequest& request = requests.front();
+  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<RowsRequest>(1));
+  const RowsRequest& request = requests.front();
   DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
   Table& table = *shards_->tables()[request.table];
   DIME_ASSIGN_OR_RETURN(
@@ -292,9 +292,9 @@ void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pu
 absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_id,
                             std::span<const std::byte> payload) {
   PayloadReader reader(payload);
-  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<ReadRequest>(1));
+  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<RowsRequest>(1));
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
-  const ReadRequest& request = requests.front();
+  const RowsRequest& request = requests.front();
   DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
   const Table& table = *shards_->tables()[request.table];
   std::vector<float>& values = gathered_[request.table];

@@ -19,13 +19,13 @@ enum class MessageType : std::uint8_t {
   kRows,                            // RowsReply, values.
   kRefused,                         // RefusedReply, a text.
   kLeave,                           // Nothing: this replica pushes no more. Answered by kDone.
-  kRead,                            // ReadRequest. Answered by kRows.
+  kRead,                            // RowsRequest. Answered by kRows.
   kStop,                            // Nothing: the job is over. Answered by kDone.
   kStatistics,                      // Nothing. Answered by kStatisticsReply.
   kStatisticsReply,                 // StatisticsReply, counts of staleness.
   kDone,                            // Nothing.
   kPrepare,                         // JobStart: make the rows. Answered by kDone.
-  kWrite,                           // WriteRequest, values. Answered by kDone.
+  kWrite,                           // RowsRequest, values. Answered by kDone.
   kStart,                           // JobStart: training begins. Answered by kDone.
   kAwaitStart,                      // Nothing. Answered by kStarted once kStart has come.
   kStarted,                         // JobStart.
@@ -49,23 +49,14 @@ struct RowsReply {
 };
 static_assert(sizeof(RowsReply) == 16);
 
-// The values of rows [first, first + count) of those that the server holds of a table.
-struct ReadRequest {
+// Rows [first, first + count) of those that the server holds of a table, to be read or written.
+struct RowsRequest {
   std::uint32_t table = 0;
   std::uint32_t part = 0;  // 0: the weights; else slot part - 1.
   std::uint64_t first = 0;
   std::uint64_t count = 0;
 };
-static_assert(sizeof(ReadRequest) == 24);
-
-// Like ReadRequest.
-struct WriteRequest {
-  std::uint32_t table = 0;
-  std::uint32_t part = 0;
-  std::uint64_t first = 0;
-  std::uint64_t count = 0;
-};
-static_assert(sizeof(WriteRequest) == 24);
+static_assert(sizeof(RowsRequest) == 24);
 
 // What the master decides for all replicas before training begins.
 struct JobStart {

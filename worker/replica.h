@@ -25,8 +25,8 @@ struct ServerOptions {
   std::vector<net::Address> listen;  // Where; the first address that a client can use counts.
 };
 
-// Serves until the master stops it. `options.cluster` has all servers' addresses (their number
-// counts), the consistency and the token. kUnavailable when everybody has been gone for a minute.
+// Serves until the master stops it. Of `cluster` the number of servers, the consistency and the
+// token count. kUnavailable when everybody has been gone for a minute.
 absl::Status RunParameterServer(const models::ModelDescription& description,
                                 const ClusterOptions& cluster, const ServerOptions& options,
                                 std::stop_token stop);

@@ -340,6 +340,12 @@ TEST(ClientTest, AServerThatIsGoneIsNamed) {
   if (status.ok()) status = client->FinishExchange().status();
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_THAT(std::string(base::MessageOf(status)), HasSubstr("ps-"));
+  // Whoever tries again is told again.
+  for (int i = 0; i < 3; ++i) {
+    status = client->StartExchange(nullptr, &pull);
+    if (status.ok()) status = client->FinishExchange().status();
+    EXPECT_TRUE(absl::IsUnavailable(status));
+  }
 }
 
 // A server, driven by hand with frames.
