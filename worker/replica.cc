@@ -59,6 +59,7 @@ absl::StatusOr<Dataset> ReadData(const models::Model& model, const TrainingOptio
                                  std::uint64_t input_memory, base::ThreadPool& pool,
                                  const std::stop_token& stop) {
   DatasetOptions dataset_options{.max_bad_records = options.max_bad_records,
+                                 .window_bytes = WindowBytesWithin(input_memory),
                                  .memory_bytes = input_memory,
                                  .scratch_directory = options.job_dir,
                                  .stop = stop};

@@ -36,13 +36,6 @@ constexpr std::int64_t kExportSampleSize = 100;
 constexpr std::uint64_t kEvalPartOfMemory = 4;
 constexpr std::chrono::milliseconds kProgressInterval{100};
 
-// How much of a file is in memory at a time: parsed, it takes several times as much.
-std::size_t WindowBytes(std::uint64_t input_memory) {
-  constexpr std::uint64_t kPartOfMemory = 16;
-  return static_cast<std::size_t>(
-      std::min<std::uint64_t>(DatasetOptions().window_bytes, input_memory / kPartOfMemory));
-}
-
 absl::Status CheckIsDirectoryName(std::string_view what, std::string_view name) {
   constexpr std::string_view kNotInNames("/\0", 2);
   if (name != "." && name != ".." && name.find_first_of(kNotInNames) == name.npos) {
@@ -220,7 +213,7 @@ absl::Status TrainingJob::ReadInput() {
   clock_.Enter("input");
   DIME_RETURN_IF_ERROR(CheckFilesExist(options_.eval_files));
   DatasetOptions dataset_options{.max_bad_records = options_.max_bad_records,
-                                 .window_bytes = WindowBytes(directory_->input_memory()),
+                                 .window_bytes = WindowBytesWithin(directory_->input_memory()),
                                  .memory_bytes = directory_->input_memory(),
                                  .scratch_directory = directory_->path(),
                                  .stop = stop_};

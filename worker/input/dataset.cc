@@ -93,6 +93,12 @@ class Loader {
 
 }  // namespace
 
+std::size_t WindowBytesWithin(std::uint64_t memory_bytes) {
+  constexpr std::uint64_t kPartOfMemory = 16;
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(DatasetOptions().window_bytes, memory_bytes / kPartOfMemory));
+}
+
 absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& patterns,
                                     const models::ModelDescription& description,
                                     const models::RecordEncoder& encoder,

@@ -30,6 +30,10 @@ struct DatasetOptions {
   std::stop_token stop;  // Asked between pieces of a file: kCancelled.
 };
 
+// How much of a file may be in memory at a time where examples may take `memory_bytes`: parsed, it
+// takes several times as much.
+[[nodiscard]] std::size_t WindowBytesWithin(std::uint64_t memory_bytes);
+
 struct Dataset {
   ExampleSet examples;  // In the order of files and of records in them; bad ones left out.
   std::int64_t num_bad_records = 0;
