@@ -9,13 +9,13 @@
 #include "cli/draft/sample_text.h"
 #include "models/description.h"
 #include "runtime/base/suggest.h"
+#include "runtime/base/text.h"
 #include "runtime/storage/file_system.h"
 
 namespace dime::cli {
 namespace {
 
 constexpr std::size_t kMaxColumns = 5000;  // Pages have a limit, too.
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 // The position of the column that `label` names, as the data or the page call it, or counts.
 absl::StatusOr<std::size_t> FindLabel(const std::string& label, const TableFormat& format,
@@ -115,9 +115,9 @@ std::vector<DraftedColumn> ReportOnColumns(const TableProfile& table,
 
 absl::StatusOr<Draft> DraftFrom(const SampleText& sample, const std::string& file_name,
                                 const DraftOptions& options) {
-  const bool has_mark = sample.text.starts_with(kByteOrderMark);
+  const bool has_mark = sample.text.starts_with(base::kByteOrderMark);
   const std::string_view text =
-      std::string_view(sample.text).substr(has_mark ? kByteOrderMark.size() : 0);
+      std::string_view(sample.text).substr(has_mark ? base::kByteOrderMark.size() : 0);
   DIME_ASSIGN_OR_RETURN(const TableFormat format,
                         DetectFormat(text, options.has_header, options.label));
   if (format.num_columns > kMaxColumns) {

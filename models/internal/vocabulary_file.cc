@@ -8,11 +8,6 @@
 #include "runtime/storage/file_system.h"
 
 namespace dime::models::internal {
-namespace {
-
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // What some editors put before UTF-8.
-
-}  // namespace
 
 absl::StatusOr<std::vector<std::string>> LoadVocabulary(const std::string& path,
                                                         std::int64_t size) {
@@ -21,7 +16,7 @@ absl::StatusOr<std::vector<std::string>> LoadVocabulary(const std::string& path,
   std::vector<std::string> vocabulary;
   std::unordered_map<std::string_view, std::size_t> lines;  // Of the entries; views into `text`.
   std::string_view rest = text;
-  if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
+  if (rest.starts_with(base::kByteOrderMark)) rest.remove_prefix(base::kByteOrderMark.size());
   for (std::size_t line = 1; !rest.empty(); ++line) {
     const std::size_t length = std::min(rest.find('\n'), rest.size());
     const std::string_view entry = Trimmed(rest.substr(0, length));

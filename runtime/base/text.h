@@ -8,6 +8,9 @@
 
 namespace dime::base {
 
+// What some editors put before UTF-8.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 // Without white space at both ends.
 [[nodiscard]] inline std::string_view Trimmed(std::string_view text) {
   const auto is_blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };

@@ -11,8 +11,6 @@
 namespace dime::worker {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // What some editors put before UTF-8.
-
 // Cuts text into pieces of about `piece_bytes` that end at line ends.
 std::vector<std::string_view> CutAtLineEnds(std::string_view text, std::size_t piece_bytes) {
   std::vector<std::string_view> pieces;
@@ -43,8 +41,8 @@ absl::Status CsvFileReader::Read(const std::string& path, FileWindow& window) {
   do {
     DIME_RETURN_IF_ERROR(collector_.CheckStop(path_));
     DIME_RETURN_IF_ERROR(window.Fill());
-    if (window.offset() == 0 && window.text().starts_with(kByteOrderMark)) {
-      window.Consume(kByteOrderMark.size());
+    if (window.offset() == 0 && window.text().starts_with(base::kByteOrderMark)) {
+      window.Consume(base::kByteOrderMark.size());
     }
     DIME_RETURN_IF_ERROR(SkipLines(window));
     DIME_RETURN_IF_ERROR(ParseRecords(window));
