@@ -76,7 +76,8 @@ class Pair {
         [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
     const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};
     client_ = *ps::Client::Connect(specs_, sharding_, addresses, {.token = "token", .self = {}});
-    DIME_CHECK(client_->Prepare({.seed = 1}).ok() && client_->Start({.seed = 1}).ok());
+    DIME_CHECK(client_->servers().Prepare({.seed = 1}).ok() &&
+               client_->servers().Start({.seed = 1}).ok());
     lookups_.tables.resize(specs_.size());
     gradients_.tables.resize(specs_.size());
     for (std::size_t t = 0; t < specs_.size(); ++t) {

@@ -18,7 +18,6 @@
 
 #include "cli/exit_codes.h"
 #include "runtime/base/secret.h"
-#include "runtime/cluster/consistency.h"
 #include "runtime/cluster/thread_plan.h"
 #include "runtime/cluster/tiers.h"
 #include "runtime/storage/file_system.h"
@@ -36,18 +35,6 @@ constexpr std::size_t kTokenBytes = 32;
 constexpr std::chrono::milliseconds kBetweenLooks{20};
 constexpr std::chrono::seconds kEndTime{5};
 
-ps::Consistency ModeOf(const cluster::Consistency& consistency) {
-  switch (consistency.kind) {
-    case cluster::Consistency::Kind::kAsync:
-      return ps::Consistency::kAsync;
-    case cluster::Consistency::Kind::kBounded:
-      return ps::Consistency::kBounded;
-    case cluster::Consistency::Kind::kSync:
-      break;
-  }
-  return ps::Consistency::kSync;
-}
-
 // gcloud's `--distributed`: counts alone.
 absl::StatusOr<ClusterPlan> PlanDistributed(const OwnFlags& own) {
   const cluster::TrainingFlags& flags = own.cluster.training;
@@ -59,10 +46,8 @@ absl::StatusOr<ClusterPlan> PlanDistributed(const OwnFlags& own) {
   ClusterPlan plan;
   plan.shape.workers.count = flags.worker_count.value_or(kDefaultCount);
   plan.shape.parameter_servers.count = flags.parameter_server_count.value_or(kDefaultCount);
-  DIME_ASSIGN_OR_RETURN(const cluster::Consistency consistency,
+  DIME_ASSIGN_OR_RETURN(plan.consistency,
                         cluster::ParseConsistency(flags.consistency.value_or("async")));
-  plan.consistency = ModeOf(consistency);
-  plan.bound = consistency.max_lead;
   plan.micro_batches = static_cast<int>(flags.micro_batches.value_or(plan.counts().NumTrainers()));
   return plan;
 }
@@ -71,8 +56,7 @@ absl::StatusOr<ClusterPlan> PlanTier(const OwnFlags& own) {
   DIME_ASSIGN_OR_RETURN(const cluster::TierLibrary library, ReadTiers(own.cluster));
   DIME_ASSIGN_OR_RETURN(cluster::TrainingInput input, ReadTrainingInput(own.cluster, library));
   return ClusterPlan{.shape = std::move(input.shape),
-                     .consistency = ModeOf(input.consistency),
-                     .bound = input.consistency.max_lead,
+                     .consistency = input.consistency,
                      .micro_batches = static_cast<int>(input.micro_batches),
                      .notes = std::move(input.notes)};
 }
@@ -105,8 +89,7 @@ absl::Status CheckPlan(const ClusterPlan& plan) {
         "{} need a parameter server between them: training without one is not built yet",
         cluster::FormatCounts(counts));
   }
-  const bool in_common = plan.consistency == ps::Consistency::kSync;
-  if (in_common && plan.micro_batches < counts.NumTrainers()) {
+  if (plan.consistency.is_sync() && plan.micro_batches < counts.NumTrainers()) {
     return base::InvalidArgument(
         "--micro-batches is {}, but {} replicas train: each needs a batch of a step",
         plan.micro_batches, counts.NumTrainers());
@@ -167,12 +150,8 @@ absl::StatusOr<worker::ClusterOptions> ClusterOptionsOf(const ClusterPlan& plan,
       static_cast<int>(replica.role == Role::kWorker ? replica.index + 1 : std::int64_t{0});
   options.num_replicas = static_cast<int>(plan.counts().NumTrainers());
   options.micro_batches = plan.micro_batches;
+  if (plan.is_one_process()) return options;  // In sync: nobody is there to differ from.
   options.consistency = plan.consistency;
-  options.bound = plan.bound;
-  if (plan.is_one_process()) {
-    options.consistency = ps::Consistency::kSync;  // Nobody is there to differ from.
-    return options;
-  }
   for (std::int64_t s = 0; s < plan.counts().parameter_servers; ++s) {
     options.servers.push_back({SocketOf(directory, s)});
   }

@@ -13,6 +13,7 @@
 #include "cli/training_request.h"
 #include "runtime/base/status.h"
 #include "runtime/cluster/cluster_shape.h"
+#include "runtime/cluster/consistency.h"
 #include "runtime/cluster/replica.h"
 #include "worker/cluster_options.h"
 
@@ -21,8 +22,7 @@ namespace dime::cli {
 // What the command line asks for.
 struct ClusterPlan {
   cluster::ClusterShape shape;
-  ps::Consistency consistency = ps::Consistency::kSync;
-  std::int64_t bound = 0;
+  cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   int micro_batches = 1;
   std::vector<std::string> notes;  // For the log.
 

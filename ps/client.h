@@ -6,37 +6,18 @@
 // kFailedPrecondition and others that a server answers with.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "ops/table.h"
+#include "ps/server_control.h"
 #include "ps/sharding.h"
-#include "ps/wire.h"
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
-#include "runtime/net/handshake.h"
 
 namespace dime::ps {
-
-struct ClientOptions {
-  std::string token;
-  net::PeerName self;                            // `index`: which of the replicas that push.
-  std::chrono::milliseconds connect_time{5000};  // For a server that is not there yet, too.
-  // A server may have to wait for other replicas, which read their data or evaluate.
-  std::chrono::milliseconds answer_time{600'000};
-};
-
-struct Statistics {
-  std::int64_t version = 0;
-  std::int64_t num_requests = 0;
-  std::int64_t num_rows_pulled = 0;
-  std::int64_t num_rows_pushed = 0;
-  std::vector<std::int64_t> staleness;
-};
 
 class Client {
  public:
@@ -70,25 +51,8 @@ class Client {
   // The fewest updates that any server's rows had in the last answers.
   [[nodiscard]] std::int64_t Version() const;
 
-  // The master's: makes all servers' rows; begins training.
-  absl::Status Prepare(const JobStart& start);
-  absl::Status Start(const JobStart& start);
-  // The others': waits for it, for `patience` at most.
-  absl::StatusOr<JobStart> AwaitStart(std::chrono::milliseconds patience);
-
-  // This replica pushes no more.
-  absl::Status Leave();
-  // Ends the servers.
-  absl::Status Stop();
-  // Of each server.
-  absl::StatusOr<std::vector<Statistics>> ReadStatistics();
-
-  // Reads rows [first, first + count) of a table whole, from whichever servers have them: count *
-  // dim floats of the weights (part 0) or of slot part - 1.
-  absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
-                        std::span<float> out);
-  absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
-                         std::span<const float> in);
+  // Everything else that servers are asked for, over the same connections.
+  [[nodiscard]] ServerControl& servers();
 
  private:
   class Impl;

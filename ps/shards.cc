@@ -10,6 +10,8 @@
 namespace dime::ps {
 namespace {
 
+using Kind = cluster::Consistency::Kind;
+
 constexpr std::size_t kStalenessCounts = 65;
 
 }  // namespace
@@ -24,7 +26,7 @@ absl::StatusOr<std::unique_ptr<Shards>> Shards::Create(std::span<const ops::Tabl
                                                        const Sharding& sharding, int server,
                                                        std::uint64_t seed,
                                                        const ConsistencyOptions& options) {
-  DIME_CHECK(options.num_replicas > 0 && options.micro_batches > 0 && options.bound >= 0);
+  DIME_CHECK(options.num_replicas > 0 && options.micro_batches > 0);
   std::unique_ptr<Shards> shards(new Shards(options));
   for (std::size_t t = 0; t < specs.size(); ++t) {
     DIME_ASSIGN_OR_RETURN(auto table,
@@ -38,7 +40,7 @@ absl::StatusOr<std::unique_ptr<Shards>> Shards::Create(std::span<const ops::Tabl
 absl::Status Shards::Push(const PushedGradients& push) {
   DIME_CHECK(push.tables.size() == tables_.size());
   DIME_CHECK(push.replica >= 0 && push.replica < options_.num_replicas);
-  if (options_.mode == Consistency::kSync) {
+  if (options_.consistency.kind == Kind::kSync) {
     DIME_RETURN_IF_ERROR(PushInOrder(push));
   } else {
     Update(push.tables);
@@ -146,13 +148,13 @@ void Shards::UpdateWithSums() {
 
 bool Shards::MayPull(int replica, std::int64_t step) const {
   if (step == 0) return true;
-  switch (options_.mode) {
-    case Consistency::kAsync:
+  switch (options_.consistency.kind) {
+    case Kind::kAsync:
       return true;
-    case Consistency::kBounded:
+    case Kind::kBounded:
       return clocks_[static_cast<std::size_t>(replica)] <=
-             *std::ranges::min_element(clocks_) + options_.bound;
-    case Consistency::kSync:
+             *std::ranges::min_element(clocks_) + options_.consistency.max_lead;
+    case Kind::kSync:
       return version_ + 1 >= step;
   }
   DIME_CHECK(false);
@@ -165,7 +167,7 @@ void Shards::Leave(int replica) {
 void Shards::CountStaleness(std::int64_t pulled_version) {
   // In sync the rows of all micro-batches are those before the step, which counts when it is whole.
   const std::int64_t updates_between =
-      options_.mode == Consistency::kSync ? 0 : version_ - 1 - pulled_version;
+      options_.consistency.kind == Kind::kSync ? 0 : version_ - 1 - pulled_version;
   const auto at = static_cast<std::size_t>(std::max<std::int64_t>(updates_between, 0));
   ++staleness_[std::min(at, staleness_.size() - 1)];
 }

@@ -5,7 +5,7 @@
 //
 // Consistency:
 //   async    each push is an update of its own, as it comes
-//   bounded  the same; but no replica pulls more than `bound` pushes ahead of the slowest one
+//   bounded  the same; but no replica pulls more than max_lead pushes ahead of the slowest one
 //   sync     the pushes of a step's micro-batches are summed in the micro-batches' order, and one
 //            update is made of the sum: the same bytes whoever pushed, and in whatever order
 #pragma once
@@ -20,17 +20,15 @@
 #include "ps/sharding.h"
 #include "ps/table.h"
 #include "runtime/base/status.h"
+#include "runtime/cluster/consistency.h"
 
 namespace dime::ps {
 
-enum class Consistency { kAsync, kBounded, kSync };
-
 struct ConsistencyOptions {
-  Consistency mode = Consistency::kAsync;
-  int num_replicas = 1;    // Those that push.
-  std::int64_t bound = 0;  // kBounded.
-  int micro_batches = 1;   // kSync: pushes that make up a step.
-  bool average = true;     // kSync: gradients are averaged over the micro-batches, or summed.
+  cluster::Consistency consistency = {};
+  int num_replicas = 1;   // Those that push.
+  int micro_batches = 1;  // kSync: pushes that make up a step.
+  bool average = true;    // kSync: gradients are averaged over the micro-batches, or summed.
 };
 
 // One table's gradients for some of its rows here, distinct ones. Dense tables: all rows.

@@ -7,6 +7,7 @@
 
 #include "models/description.h"
 #include "ps/shards.h"
+#include "runtime/cluster/consistency.h"
 #include "runtime/net/address.h"
 #include "worker/input/replica_batches.h"
 #include "worker/train_loop.h"
@@ -17,13 +18,12 @@ struct ClusterOptions {
   int replica = 0;  // The master is 0, worker i is i + 1.
   int num_replicas = 1;
   int micro_batches = 1;  // Of a step that replicas take in common.
-  ps::Consistency consistency = ps::Consistency::kSync;
-  std::int64_t bound = 0;  // kBounded.
+  cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   // Where each parameter server listens. None: the rows are in this process, which is the only one.
   std::vector<std::vector<net::Address>> servers;
   std::string token;  // Of the job.
 
-  [[nodiscard]] bool in_common() const { return consistency == ps::Consistency::kSync; }
+  [[nodiscard]] bool in_common() const { return consistency.is_sync(); }
 
   // Batches that make up a round of all replicas: a step in common, or one batch of each.
   [[nodiscard]] int BatchesPerRound() const { return in_common() ? micro_batches : num_replicas; }

@@ -35,7 +35,7 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& mo
                             .connect_time = kConnectTime}));
   result->on_servers_ = store.get();
   result->store_ = std::move(store);
-  DIME_RETURN_IF_ERROR(result->on_servers_->client().Prepare(job));
+  DIME_RETURN_IF_ERROR(result->on_servers_->servers().Prepare(job));
   return result;
 }
 
@@ -46,7 +46,7 @@ absl::Status JobStore::Start(std::int64_t first_step, std::int64_t last_step) {
   }
   job_.first_step = static_cast<std::uint64_t>(first_step);
   job_.last_step = static_cast<std::uint64_t>(last_step);
-  return on_servers_->client().Start(job_);
+  return on_servers_->servers().Start(job_);
 }
 
 absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_token& stop) {
@@ -54,7 +54,7 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
   std::int64_t version = -1;
   auto deadline = net::Clock::now() + kPatience;
   while (true) {
-    DIME_ASSIGN_OR_RETURN(const auto statistics, on_servers_->client().ReadStatistics());
+    DIME_ASSIGN_OR_RETURN(const auto statistics, on_servers_->servers().ReadStatistics());
     const std::int64_t now =
         std::ranges::min_element(statistics, {}, &ps::Statistics::version)->version;
     if (now >= step) return now;
@@ -71,7 +71,7 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
 }
 
 absl::Status JobStore::Stop() {
-  return in_process_ != nullptr ? absl::OkStatus() : on_servers_->client().Stop();
+  return in_process_ != nullptr ? absl::OkStatus() : on_servers_->servers().Stop();
 }
 
 }  // namespace dime::worker

@@ -88,7 +88,7 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
                            {.token = cluster.token,
                             .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
                             .connect_time = kConnectTime}));
-  absl::StatusOr<ps::JobStart> start = store->client().AwaitStart(kStartTime);
+  absl::StatusOr<ps::JobStart> start = store->servers().AwaitStart(kStartTime);
   if (!start.ok()) return base::Annotate(start.status(), "waiting for the master to begin");
   DIME_ASSIGN_OR_RETURN(const Dataset data,
                         ReadData(model, options, start->input_memory, pool, stop));
@@ -106,7 +106,7 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
   TrainLoop loop(model, *store, batches, pool, first_step, cluster.Plan());
   const std::int64_t own_steps = last_step > 0 ? cluster.OwnSteps(first_step, last_step) : -1;
   DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop));
-  return store->client().Leave();
+  return store->servers().Leave();
 }
 
 absl::Status RunParameterServer(const models::ModelDescription& description,

@@ -34,12 +34,12 @@ absl::StatusOr<ops::Rows> ServerStore::Exchange(const Push* push, const Pull& pu
 
 absl::Status ServerStore::Rows::ReadRows(std::size_t table, int part, std::int64_t first,
                                          std::int64_t count, std::span<float> out) {
-  return store_.client_->ReadRows(table, part, first, count, out);
+  return store_.client_->servers().ReadRows(table, part, first, count, out);
 }
 
 absl::Status ServerStore::Rows::WriteRows(std::size_t table, int part, std::int64_t first,
                                           std::int64_t count, std::span<const float> in) {
-  return store_.client_->WriteRows(table, part, first, count, in);
+  return store_.client_->servers().WriteRows(table, part, first, count, in);
 }
 
 }  // namespace dime::worker

@@ -28,7 +28,7 @@ class ServerStore final : public ParameterStore {
   [[nodiscard]] std::int64_t version() const override { return client_->Version(); }
   [[nodiscard]] ps::RowAccess& rows() override { return rows_; }
 
-  [[nodiscard]] ps::Client& client() { return *client_; }
+  [[nodiscard]] ps::ServerControl& servers() { return client_->servers(); }
 
  private:
   class Rows final : public ps::RowAccess {

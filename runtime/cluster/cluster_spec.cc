@@ -1,50 +1,17 @@
 #include "runtime/cluster/cluster_spec.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
-#include <system_error>
 
 #include "runtime/base/text.h"
 
 namespace dime::cluster {
-namespace {
 
-constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035.
-
-bool IsHostCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-         c == '-' || c == '_';
-}
-bool IsIpv6Character(char c) {
-  return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') || c == ':' ||
-         c == '.';
-}
-
-absl::Status NoAddress(std::string_view text, std::string_view why) {
-  return base::InvalidArgument("{} is no address such as host:2222: {}", base::Quoted(text), why);
-}
-
-}  // namespace
-
-absl::StatusOr<Address> ParseAddress(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == text.npos) return NoAddress(text, "it has no port");
-  std::string_view host = text.substr(0, colon);
-  const bool is_bracketed = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
-  if (is_bracketed) host = host.substr(1, host.size() - 2);
-  const bool is_host = !host.empty() && host.size() <= kMaxHostBytes &&
-                       std::ranges::all_of(host, is_bracketed ? IsIpv6Character : IsHostCharacter);
-  if (!is_host) {
-    return NoAddress(text, "the host is to be a name, an IPv4 address or an IPv6 address in []");
-  }
-  const std::string_view digits = text.substr(colon + 1);
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc() || end != digits.data() + digits.size() || port == 0) {
-    return NoAddress(text, "the port is no whole number from 1 to 65535");
-  }
-  return Address{std::string(host), port};
+absl::StatusOr<net::Address> ParseReplicaAddress(std::string_view text) {
+  DIME_ASSIGN_OR_RETURN(net::Address address, net::ParseAddress(text));
+  if (address.kind == net::Address::Kind::kTcp && address.port != 0) return address;
+  return base::InvalidArgument("{} is no address of a replica; write HOST:PORT, port 1 to 65535",
+                               base::Quoted(text));
 }
 
 std::span<const std::string> ClusterSpec::AddressesOf(Role role) const {
@@ -88,7 +55,7 @@ absl::Status CheckClusterSpec(const ClusterSpec& spec) {
     std::int64_t index = 0;
     for (const std::string& address : spec.AddressesOf(role)) {
       const ReplicaId replica = {role, index++};
-      const absl::Status parsed = ParseAddress(address).status();
+      const absl::Status parsed = ParseReplicaAddress(address).status();
       if (!parsed.ok()) return base::Annotate(parsed, FormatReplica(replica));
       const auto [first, is_new] = seen.emplace(address, replica);
       if (!is_new) {

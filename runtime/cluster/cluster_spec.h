@@ -9,16 +9,12 @@
 
 #include "runtime/base/status.h"
 #include "runtime/cluster/replica.h"
+#include "runtime/net/address.h"
 
 namespace dime::cluster {
 
-struct Address {
-  std::string host;  // A name, an IPv4 address, or an IPv6 address without its brackets.
-  std::uint16_t port = 0;
-};
-
-// "host:port", "[::1]:port"; kInvalidArgument says what is wrong with another text.
-absl::StatusOr<Address> ParseAddress(std::string_view text);
+// "host:port", "[::1]:port", with a port; kInvalidArgument says what is wrong with another text.
+absl::StatusOr<net::Address> ParseReplicaAddress(std::string_view text);
 
 // Addresses, each as "host:port". An evaluator listens nowhere and is no part of it.
 struct ClusterSpec {

@@ -19,6 +19,7 @@ struct Consistency {
   Kind kind = Kind::kAsync;
   std::int64_t max_lead = 0;  // kBounded.
 
+  [[nodiscard]] bool is_sync() const { return kind == Kind::kSync; }
   bool operator==(const Consistency&) const = default;
 };
 

@@ -86,7 +86,7 @@ absl::StatusOr<std::vector<std::string>> ReadAddresses(const std::string& role, 
     const std::string place = fmt::format("cluster.{}[{}]", role, addresses.size());
     if (!item.is_string()) return Error("{}: {} is no text", place, Shown(item));
     addresses.push_back(item.get<std::string>());
-    const absl::Status parsed = ParseAddress(addresses.back()).status();
+    const absl::Status parsed = ParseReplicaAddress(addresses.back()).status();
     if (!parsed.ok()) return Error("{}: {}", place, base::MessageOf(parsed));
   }
   return addresses;

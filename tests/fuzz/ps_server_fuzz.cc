@@ -34,15 +34,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const std::vector<dime::ops::TableSpec> specs = Specs();
   static const Sharding sharding(specs, 2);
   if (size == 0) return 0;
-  const auto mode = static_cast<dime::ps::Consistency>(data[0] % 3);
+  const auto mode = static_cast<dime::cluster::Consistency::Kind>(data[0] % 3);
   int num_answers = 0;
   Server server(
       [mode](std::uint64_t seed) {
-        return Shards::Create(specs, sharding, 0, seed,
-                              {.mode = mode,
-                               .num_replicas = 2,
-                               .bound = 1,
-                               .micro_batches = mode == dime::ps::Consistency::kSync ? 2 : 1});
+        return Shards::Create(
+            specs, sharding, 0, seed,
+            {.consistency = {mode, 1},
+             .num_replicas = 2,
+             .micro_batches = mode == dime::cluster::Consistency::Kind::kSync ? 2 : 1});
       },
       2, [&](auto, const auto&, auto) { ++num_answers; }, [] {});
   server.OnConnected(1, {.index = 0});

@@ -17,7 +17,7 @@ ALLOWED = {
     "runtime/storage": ["runtime/base"],
     "runtime/records": ["runtime/base", "runtime/storage"],
     "runtime/checkpoint": ["runtime/base", "runtime/storage", "runtime/records"],
-    "runtime/cluster": ["runtime/base", "runtime/storage"],
+    "runtime/cluster": ["runtime/base", "runtime/storage", "runtime/net"],
     "ops": ["runtime"],
     "ps": ["runtime", "ops"],
     "models": ["runtime", "ops"],

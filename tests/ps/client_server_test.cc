@@ -15,6 +15,8 @@
 namespace dime::ps {
 namespace {
 
+using Mode = cluster::Consistency::Kind;
+
 using ::testing::HasSubstr;
 
 const ops::OptimizerSpec kAdagrad = {.kind = ops::OptimizerKind::kAdagrad, .learning_rate = 0.5f};
@@ -72,8 +74,8 @@ class Cluster {
   // What the master does.
   std::unique_ptr<Client> ConnectAndStart(std::uint32_t replica) {
     auto client = Connect(replica);
-    EXPECT_OK(client->Prepare({.seed = 7}));
-    EXPECT_OK(client->Start({.seed = 7}));
+    EXPECT_OK(client->servers().Prepare({.seed = 7}));
+    EXPECT_OK(client->servers().Start({.seed = 7}));
     return client;
   }
 
@@ -180,24 +182,23 @@ std::vector<std::vector<float>> ReadAll(Client& client, const std::vector<ops::T
   std::vector<std::vector<float>> all;
   for (std::size_t t = 0; t < specs.size(); ++t) {
     auto& values = all.emplace_back(static_cast<std::size_t>(specs[t].num_rows * specs[t].dim));
-    EXPECT_OK(client.ReadRows(t, 0, 0, specs[t].num_rows, values));
+    EXPECT_OK(client.servers().ReadRows(t, 0, 0, specs[t].num_rows, values));
   }
   return all;
 }
 
 class ClientServerTest
-    : public ::testing::TestWithParam<std::tuple<int, net::Address::Kind, Consistency>> {};
+    : public ::testing::TestWithParam<std::tuple<int, net::Address::Kind, Mode>> {};
 
 INSTANTIATE_TEST_SUITE_P(
     All, ClientServerTest,
     ::testing::Combine(::testing::Values(1, 2, 5),
                        ::testing::Values(net::Address::Kind::kUnix, net::Address::Kind::kTcp),
-                       ::testing::Values(Consistency::kAsync, Consistency::kBounded,
-                                         Consistency::kSync)));
+                       ::testing::Values(Mode::kAsync, Mode::kBounded, Mode::kSync)));
 
 TEST_P(ClientServerTest, OneReplicaTrainsAsPlainTablesDo) {
   const auto [num_servers, kind, mode] = GetParam();
-  Cluster cluster(num_servers, {.mode = mode}, kind);
+  Cluster cluster(num_servers, {.consistency = {mode, 0}}, kind);
   const auto client = cluster.ConnectAndStart(0);
   Train(*client, 20);
   EXPECT_EQ(ReadAll(*client, cluster.specs), TrainPlainly(20));
@@ -210,14 +211,14 @@ std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas) {
   constexpr int kSteps = 10;
   Cluster cluster(
       num_servers,
-      {.mode = Consistency::kSync, .num_replicas = num_replicas, .micro_batches = kMicroBatches});
+      {.consistency = {Mode::kSync}, .num_replicas = num_replicas, .micro_batches = kMicroBatches});
   {
     const auto master = cluster.ConnectAndStart(0);
     std::vector<std::jthread> threads;
     for (int replica = 0; replica < num_replicas; ++replica) {
       threads.emplace_back([&cluster, replica, num_replicas] {
         const auto client = cluster.Connect(static_cast<std::uint32_t>(replica));
-        ASSERT_OK(client->AwaitStart(std::chrono::seconds(10)));
+        ASSERT_OK(client->servers().AwaitStart(std::chrono::seconds(10)));
         ops::Gradients gradients;
         Client::Push push;
         bool has_push = false;
@@ -269,14 +270,14 @@ TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
   const Client::Push push = {.gradients = &gradients, .pull = first_pull};
   ASSERT_OK(client->StartExchange(&push, &pulls[2]));
   ASSERT_OK(client->FinishExchange());
-  const auto statistics = client->ReadStatistics();
+  const auto statistics = client->servers().ReadStatistics();
   ASSERT_OK(statistics);
   EXPECT_EQ(statistics->front().version, 1);
   EXPECT_EQ(statistics->front().staleness[0], 1);
 }
 
 TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
-  Cluster cluster(1, {.mode = Consistency::kSync, .num_replicas = 2, .micro_batches = 2});
+  Cluster cluster(1, {.consistency = {Mode::kSync}, .num_replicas = 2, .micro_batches = 2});
   const auto master = cluster.ConnectAndStart(1);
   auto client = Client::Connect(
       cluster.specs, cluster.sharding, cluster.addresses,
@@ -293,29 +294,30 @@ TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
 TEST(ClientTest, TheStartIsAwaitedAndToldToAll) {
   Cluster cluster(3, {.num_replicas = 2});
   const auto worker = cluster.Connect(1);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(worker->AwaitStart(std::chrono::milliseconds(20)).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      worker->servers().AwaitStart(std::chrono::milliseconds(20)).status()));
   const auto other = cluster.Connect(1);
   std::jthread waiting([&other] {
-    const auto start = other->AwaitStart(std::chrono::seconds(10));
+    const auto start = other->servers().AwaitStart(std::chrono::seconds(10));
     ASSERT_OK(start);
     EXPECT_EQ(start->first_step, 5u);
     EXPECT_EQ(start->last_step, 9u);
   });
   const auto master = cluster.Connect(0);
-  ASSERT_OK(master->Prepare({.seed = 3}));
-  ASSERT_OK(master->Start({.seed = 3, .first_step = 5, .last_step = 9}));
+  ASSERT_OK(master->servers().Prepare({.seed = 3}));
+  ASSERT_OK(master->servers().Start({.seed = 3, .first_step = 5, .last_step = 9}));
 }
 
 TEST(ClientTest, RowsThatAreWrittenAreRead) {
   Cluster cluster(3, {});
   const auto master = cluster.Connect(0);
-  ASSERT_OK(master->Prepare({.seed = 7}));
+  ASSERT_OK(master->servers().Prepare({.seed = 7}));
   for (const int part : {0, 1}) {
     std::vector<float> values(5000 * 3);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i + part);
-    ASSERT_OK(master->WriteRows(1, part, 0, 5000, values));
+    ASSERT_OK(master->servers().WriteRows(1, part, 0, 5000, values));
     std::vector<float> read(100 * 3);
-    ASSERT_OK(master->ReadRows(1, part, 700, 100, read));
+    ASSERT_OK(master->servers().ReadRows(1, part, 700, 100, read));
     EXPECT_TRUE(std::ranges::equal(read, std::span(values).subspan(700 * 3, 100 * 3)));
   }
 }
@@ -327,13 +329,13 @@ TEST(ClientTest, AServerThatIsNotPreparedSaysSo) {
   const Client::Pull pull = {.lookups = &lookups};
   ASSERT_OK(client->StartExchange(nullptr, &pull));
   EXPECT_TRUE(absl::IsFailedPrecondition(client->FinishExchange().status()));
-  ASSERT_OK(client->Prepare({.seed = 7}));  // The connection is still good.
+  ASSERT_OK(client->servers().Prepare({.seed = 7}));  // The connection is still good.
 }
 
 TEST(ClientTest, AServerThatIsGoneIsNamed) {
   auto cluster = std::make_unique<Cluster>(2, ConsistencyOptions{});
   const auto client = cluster->Connect(0);
-  ASSERT_OK(client->Stop());
+  ASSERT_OK(client->servers().Stop());
   const ops::Lookups lookups = RandomLookups(1);
   const Client::Pull pull = {.lookups = &lookups};
   absl::Status status = client->StartExchange(nullptr, &pull);

@@ -13,6 +13,8 @@
 namespace dime::ps {
 namespace {
 
+using Kind = cluster::Consistency::Kind;
+
 using ::testing::ElementsAre;
 
 const ops::OptimizerSpec kSgd = {.kind = ops::OptimizerKind::kSgd, .learning_rate = 1.0f};
@@ -79,7 +81,7 @@ TEST(ShardsTest, StalenessIsHowManyUpdatesCameInBetween) {
 
 TEST(ShardsTest, BoundedLetsNobodyRunAhead) {
   const auto shards =
-      NewShards(Specs(kSgd), {.mode = Consistency::kBounded, .num_replicas = 2, .bound = 1});
+      NewShards(Specs(kSgd), {.consistency = {Kind::kBounded, 1}, .num_replicas = 2});
   const Gradients gradients = {{}, {}, {1, 0, 0}};
   EXPECT_TRUE(shards->MayPull(0, 1));
   ASSERT_OK(Push(*shards, gradients, 0, 0, 0));
@@ -108,7 +110,7 @@ TEST(ShardsTest, SyncIsTheSameInWhateverOrderMicroBatchesCome) {
   std::vector<std::vector<float>> results;
   do {
     const auto shards = NewShards(
-        Specs(kAdagrad), {.mode = Consistency::kSync, .num_replicas = 3, .micro_batches = 3});
+        Specs(kAdagrad), {.consistency = {Kind::kSync}, .num_replicas = 3, .micro_batches = 3});
     for (const std::int64_t step : {1, 2}) {
       for (const int m : order) {
         EXPECT_TRUE(shards->MayPull(m, step));
@@ -127,7 +129,7 @@ TEST(ShardsTest, SyncMakesOneUpdateOfTheMean) {
   for (const bool average : {true, false}) {
     const auto shards = NewShards(
         Specs(kSgd),
-        {.mode = Consistency::kSync, .num_replicas = 2, .micro_batches = 2, .average = average});
+        {.consistency = {Kind::kSync}, .num_replicas = 2, .micro_batches = 2, .average = average});
     ASSERT_OK(Push(*shards, {{3, 4}, {1, 2, 3, 4}, {1, 0, 0}}, 0, 1, 0));
     EXPECT_EQ(shards->version(), 0);
     ASSERT_OK(Push(*shards, {{4}, {5, 6}, {0, 2, 0}}, 1, 1, 1));
@@ -140,7 +142,7 @@ TEST(ShardsTest, SyncMakesOneUpdateOfTheMean) {
 
 TEST(ShardsTest, SyncRefusesWhatIsNotItsStepsNextAndChangesNothing) {
   const auto shards =
-      NewShards(Specs(kSgd), {.mode = Consistency::kSync, .num_replicas = 2, .micro_batches = 2});
+      NewShards(Specs(kSgd), {.consistency = {Kind::kSync}, .num_replicas = 2, .micro_batches = 2});
   const Gradients gradients = {{}, {}, {1, 0, 0}};
   EXPECT_TRUE(absl::IsFailedPrecondition(Push(*shards, gradients, 0, 2, 0)));
   EXPECT_TRUE(absl::IsFailedPrecondition(Push(*shards, gradients, 0, 1, 2)));

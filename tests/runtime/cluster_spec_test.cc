@@ -21,23 +21,24 @@ void ExpectRefused(const ClusterSpec& spec, const std::string& message) {
 }
 
 TEST(AddressTest, HostsAreNamesAndAddressesOfBothKinds) {
-  ASSERT_OK_AND_ASSIGN(const Address name, ParseAddress("cmle-training-ps-e118e0f997-0:2222"));
+  ASSERT_OK_AND_ASSIGN(const net::Address name,
+                       ParseReplicaAddress("cmle-training-ps-e118e0f997-0:2222"));
   EXPECT_EQ(name.host, "cmle-training-ps-e118e0f997-0");
   EXPECT_EQ(name.port, 2222);
-  ASSERT_OK_AND_ASSIGN(const Address ipv4, ParseAddress("10.0.0.1:65535"));
+  ASSERT_OK_AND_ASSIGN(const net::Address ipv4, ParseReplicaAddress("10.0.0.1:65535"));
   EXPECT_EQ(ipv4.host, "10.0.0.1");
-  ASSERT_OK_AND_ASSIGN(const Address ipv6, ParseAddress("[fe80::1]:1"));
+  ASSERT_OK_AND_ASSIGN(const net::Address ipv6, ParseReplicaAddress("[fe80::1]:1"));
   EXPECT_EQ(ipv6.host, "fe80::1");
 }
 
 TEST(AddressTest, WhatIsNoAddressIsRefused) {
   for (const std::string text : {"", "a", ":1", "a:", "a:0", "a:65536", "a:1x", "a:-1", "a b:1",
                                  "[]:1", "::1:2", "[a", "a/b:1", "tcp://a:1", "[g::1]:1"}) {
-    EXPECT_THAT(ParseAddress(text), StatusIs(absl::StatusCode::kInvalidArgument,
-                                             HasSubstr("is no address such as host:2222")))
+    EXPECT_THAT(ParseReplicaAddress(text),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is no address")))
         << text;
   }
-  EXPECT_THAT(ParseAddress(std::string(254, 'a') + ":1"),
+  EXPECT_THAT(ParseReplicaAddress(std::string(254, 'a') + ":1"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("the host")));
 }
 

@@ -1,0 +1,110 @@
+#include "ps/internal/server_links.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace dime::ps::internal {
+
+using net::Clock;
+using net::Deadline;
+
+absl::Status ServerLinks::Connect(std::span<const std::vector<net::Address>> servers) {
+  const Deadline deadline = Clock::now() + options_.connect_time;
+  for (std::size_t s = 0; s < servers.size(); ++s) {
+    DIME_RETURN_IF_ERROR(ConnectTo(s, servers[s], deadline));
+  }
+  return absl::OkStatus();
+}
+
+// Servers are started at the same time as their clients: who is not there may be so in a moment.
+absl::Status ServerLinks::ConnectTo(std::size_t server, std::span<const net::Address> addresses,
+                                    Deadline deadline) {
+  constexpr std::chrono::milliseconds kFirstPause{1};
+  constexpr std::chrono::milliseconds kLongestPause{100};
+  for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+    const absl::Status connected = TryToConnect(server, addresses, deadline);
+    if (!absl::IsUnavailable(connected)) return connected;
+    if (Clock::now() + pause >= deadline) {
+      return base::Annotate(
+          connected, fmt::format("no ps-{} within {} ms", server, options_.connect_time.count()));
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+absl::Status ServerLinks::TryToConnect(std::size_t server, std::span<const net::Address> addresses,
+                                       Deadline deadline) {
+  absl::Status last = base::InvalidArgument("ps-{} has no address", server);
+  for (const net::Address& address : addresses) {
+    absl::StatusOr<net::Socket> socket = net::Socket::Connect(address, deadline);
+    if (!socket.ok()) {
+      last = socket.status();
+      continue;
+    }
+    net::Channel channel(*std::move(socket),
+                         fmt::format("ps-{} at {}", server, address.ToString()));
+    DIME_RETURN_IF_ERROR(net::Authenticate(channel, options_.token, options_.self, deadline));
+    channels_.push_back(std::move(channel));
+    flags_.push_back(address.kind == net::Address::Kind::kUnix ? net::kFlagHeaderSumOnly
+                                                               : std::uint16_t{0});
+    return absl::OkStatus();
+  }
+  return last;
+}
+
+absl::Status ServerLinks::Send(std::size_t server, MessageType type, std::span<const iovec> payload,
+                               Deadline deadline) {
+  return channels_[server].Send({.type = static_cast<std::uint8_t>(type),
+                                 .flags = flags_[server],
+                                 .request_id = request_id_,
+                                 .incarnation = options_.self.incarnation},
+                                payload, deadline);
+}
+
+absl::StatusOr<net::FrameHeader> ServerLinks::ReceiveHeader(std::size_t server, MessageType type,
+                                                            Deadline deadline) {
+  net::Channel& channel = channels_[server];
+  is_whole_ = false;
+  DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, channel.ReceiveHeader(deadline));
+  if (header.request_id != request_id_) {
+    return base::DataLoss("{}: an answer to request {} in place of {}", channel.peer(),
+                          header.request_id, request_id_);
+  }
+  if (header.type == static_cast<std::uint8_t>(MessageType::kRefused)) {
+    DIME_ASSIGN_OR_RETURN(const auto bytes, channel.ReceivePayload(deadline));
+    is_whole_ = true;
+    return base::Annotate(DecodeStatus({reinterpret_cast<const char*>(bytes.data()), bytes.size()}),
+                          channel.peer());
+  }
+  if (header.type == static_cast<std::uint8_t>(type)) return header;
+  return base::DataLoss("{}: an answer of type {}", channel.peer(), header.type);
+}
+
+absl::Status ServerLinks::ReceiveInto(std::size_t server, MessageType type,
+                                      std::span<const iovec> parts, Deadline deadline) {
+  DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, ReceiveHeader(server, type, deadline));
+  if (header.payload_bytes != net::SizeOf(parts)) {
+    return base::DataLoss("{}: an answer of {} bytes in place of {}", channels_[server].peer(),
+                          header.payload_bytes, net::SizeOf(parts));
+  }
+  DIME_RETURN_IF_ERROR(channels_[server].ReceivePayload(parts, deadline));
+  is_whole_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status ServerLinks::AskAll(MessageType type, std::span<const iovec> payload) {
+  const Deadline deadline = Begin();
+  for (std::size_t s = 0; s < size(); ++s) {
+    DIME_RETURN_IF_ERROR(Send(s, type, payload, deadline));
+  }
+  absl::Status refused;
+  for (std::size_t s = 0; s < size(); ++s) {
+    const absl::Status answer = ReceiveDone(s, deadline);
+    if (!answer.ok() && !is_whole_) return answer;
+    refused.Update(answer);  // The other servers' answers are on their way all the same.
+  }
+  return refused;
+}
+
+}  // namespace dime::ps::internal

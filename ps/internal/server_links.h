@@ -1,0 +1,88 @@
+// ps/internal/server_links.h - a connection to each parameter server: requests that go to all of
+// them, and their answers.
+//
+// Threads: one at a time. A refusal leaves a connection usable; every other error does not.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ps/wire.h"
+#include "runtime/base/status.h"
+#include "runtime/net/address.h"
+#include "runtime/net/channel.h"
+#include "runtime/net/handshake.h"
+
+namespace dime::ps {
+
+struct ClientOptions {
+  std::string token;
+  net::PeerName self;                            // `index`: which of the replicas that push.
+  std::chrono::milliseconds connect_time{5000};  // For a server that is not there yet, too.
+  // A server may have to wait for other replicas, which read their data or evaluate.
+  std::chrono::milliseconds answer_time{600'000};
+};
+
+}  // namespace dime::ps
+
+namespace dime::ps::internal {
+
+inline iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
+
+template <typename T>
+iovec PartOf(const std::vector<T>& values) {
+  return PartOf(values.data(), values.size() * sizeof(T));
+}
+
+class ServerLinks {
+ public:
+  explicit ServerLinks(const ClientOptions& options) : options_(options) {}
+
+  // To all servers: servers[s] is where server s listens, in order of preference.
+  absl::Status Connect(std::span<const std::vector<net::Address>> servers);
+
+  [[nodiscard]] std::size_t size() const { return channels_.size(); }
+  [[nodiscard]] const ClientOptions& options() const { return options_; }
+  [[nodiscard]] net::Channel& channel(std::size_t server) { return channels_[server]; }
+
+  // A new request's number; answers to it may come until the deadline.
+  net::Deadline Begin() { return BeginWithin(options_.answer_time); }
+  net::Deadline BeginWithin(std::chrono::milliseconds time) {
+    ++request_id_;
+    return net::Clock::now() + time;
+  }
+
+  absl::Status Send(std::size_t server, MessageType type, std::span<const iovec> payload,
+                    net::Deadline deadline);
+  // The header of an answer, if it is of this type; a refusal is the error that it says.
+  absl::StatusOr<net::FrameHeader> ReceiveHeader(std::size_t server, MessageType type,
+                                                 net::Deadline deadline);
+  // A whole answer, into parts that have its size.
+  absl::Status ReceiveInto(std::size_t server, MessageType type, std::span<const iovec> parts,
+                           net::Deadline deadline);
+  absl::Status ReceiveDone(std::size_t server, net::Deadline deadline) {
+    return ReceiveInto(server, MessageType::kDone, {}, deadline);
+  }
+  // Whether the last answer was read to its end.
+  [[nodiscard]] bool is_whole() const { return is_whole_; }
+
+  // The same request to all servers, which answer that it is done.
+  absl::Status AskAll(MessageType type, std::span<const iovec> payload = {});
+
+ private:
+  absl::Status ConnectTo(std::size_t server, std::span<const net::Address> addresses,
+                         net::Deadline deadline);
+  absl::Status TryToConnect(std::size_t server, std::span<const net::Address> addresses,
+                            net::Deadline deadline);
+
+  const ClientOptions options_;
+  std::vector<net::Channel> channels_;
+  std::vector<std::uint16_t> flags_;  // Of frames to each server.
+  std::uint64_t request_id_ = 0;
+  bool is_whole_ = true;
+};
+
+}  // namespace dime::ps::internal

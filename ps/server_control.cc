@@ -1,0 +1,135 @@
+#include "ps/server_control.h"
+
+#include <algorithm>
+
+#include "runtime/base/check.h"
+
+namespace dime::ps {
+namespace {
+
+using internal::PartOf;
+using net::Deadline;
+
+constexpr std::int64_t kRunFloats = 1 << 20;  // Of a message that reads or writes rows.
+
+iovec PartOfStart(const JobStart& start) { return PartOf(&start, sizeof(start)); }
+
+}  // namespace
+
+absl::Status ServerControl::Prepare(const JobStart& start) {
+  const iovec part = PartOfStart(start);
+  return links_.AskAll(MessageType::kPrepare, {&part, 1});
+}
+
+absl::Status ServerControl::Start(const JobStart& start) {
+  const iovec part = PartOfStart(start);
+  return links_.AskAll(MessageType::kStart, {&part, 1});
+}
+
+absl::Status ServerControl::Leave() { return links_.AskAll(MessageType::kLeave); }
+absl::Status ServerControl::Stop() { return links_.AskAll(MessageType::kStop); }
+
+absl::StatusOr<JobStart> ServerControl::AwaitStart(std::chrono::milliseconds patience) {
+  const Deadline deadline = links_.BeginWithin(patience);
+  JobStart start;
+  for (std::size_t s = 0; s < links_.size(); ++s) {
+    DIME_RETURN_IF_ERROR(links_.Send(s, MessageType::kAwaitStart, {}, deadline));
+    DIME_RETURN_IF_ERROR(links_.ReceiveHeader(s, MessageType::kStarted, deadline).status());
+    DIME_ASSIGN_OR_RETURN(const auto bytes, links_.channel(s).ReceivePayload(deadline));
+    PayloadReader reader(bytes);
+    DIME_ASSIGN_OR_RETURN(const auto starts, reader.Take<JobStart>(1));
+    DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+    start = starts.front();
+  }
+  return start;
+}
+
+absl::StatusOr<std::vector<Statistics>> ServerControl::ReadStatistics() {
+  std::vector<Statistics> all;
+  const Deadline deadline = links_.Begin();
+  for (std::size_t s = 0; s < links_.size(); ++s) {
+    DIME_RETURN_IF_ERROR(links_.Send(s, MessageType::kStatistics, {}, deadline));
+    DIME_RETURN_IF_ERROR(links_.ReceiveHeader(s, MessageType::kStatisticsReply, deadline).status());
+    DIME_ASSIGN_OR_RETURN(const auto bytes, links_.channel(s).ReceivePayload(deadline));
+    PayloadReader reader(bytes);
+    DIME_ASSIGN_OR_RETURN(const auto replies, reader.Take<StatisticsReply>(1));
+    DIME_ASSIGN_OR_RETURN(
+        const auto staleness,
+        reader.Take<std::int64_t>((bytes.size() - sizeof(StatisticsReply)) / sizeof(std::int64_t)));
+    DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+    const StatisticsReply& reply = replies.front();
+    all.push_back({.version = static_cast<std::int64_t>(reply.version),
+                   .num_requests = static_cast<std::int64_t>(reply.num_requests),
+                   .num_rows_pulled = static_cast<std::int64_t>(reply.num_rows_pulled),
+                   .num_rows_pushed = static_cast<std::int64_t>(reply.num_rows_pushed),
+                   .staleness = {staleness.begin(), staleness.end()}});
+  }
+  return all;
+}
+
+absl::Status ServerControl::ReadRows(std::size_t table, int part, std::int64_t first,
+                                     std::int64_t count, std::span<float> out) {
+  DIME_CHECK(static_cast<std::int64_t>(out.size()) == count * specs_[table].dim);
+  return ForEachRun(table, part, first, count, [&](std::size_t server, const RowsRequest& run) {
+    const auto size =
+        static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
+    const std::span<float> to = out.first(size);
+    out = out.subspan(size);
+    return ReadRun(server, run, to);
+  });
+}
+
+absl::Status ServerControl::WriteRows(std::size_t table, int part, std::int64_t first,
+                                      std::int64_t count, std::span<const float> in) {
+  DIME_CHECK(static_cast<std::int64_t>(in.size()) == count * specs_[table].dim);
+  return ForEachRun(table, part, first, count, [&](std::size_t server, const RowsRequest& run) {
+    const auto size =
+        static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
+    const std::span<const float> from = in.first(size);
+    in = in.subspan(size);
+    return WriteRun(server, run, from);
+  });
+}
+
+template <typename F>
+absl::Status ServerControl::ForEachRun(std::size_t table, int part, std::int64_t first,
+                                       std::int64_t count, const F& f) {
+  const std::int64_t most = std::max<std::int64_t>(1, kRunFloats / specs_[table].dim);
+  while (count > 0) {
+    const int server = sharding_.ServerOf(table, first);
+    const std::int64_t local = sharding_.LocalRow(table, first);
+    std::int64_t run = 1;
+    while (run < std::min(count, most) && sharding_.ServerOf(table, first + run) == server &&
+           sharding_.LocalRow(table, first + run) == local + run) {
+      ++run;
+    }
+    DIME_RETURN_IF_ERROR(
+        f(static_cast<std::size_t>(server), RowsRequest{.table = static_cast<std::uint32_t>(table),
+                                                        .part = static_cast<std::uint32_t>(part),
+                                                        .first = static_cast<std::uint64_t>(local),
+                                                        .count = static_cast<std::uint64_t>(run)}));
+    first += run;
+    count -= run;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerControl::ReadRun(std::size_t server, const RowsRequest& request,
+                                    std::span<float> out) {
+  const Deadline deadline = links_.Begin();
+  const iovec part = PartOf(&request, sizeof(request));
+  DIME_RETURN_IF_ERROR(links_.Send(server, MessageType::kRead, {&part, 1}, deadline));
+  RowsReply reply;
+  const iovec parts[] = {PartOf(&reply, sizeof(reply)), PartOf(out.data(), out.size_bytes())};
+  return links_.ReceiveInto(server, MessageType::kRows, parts, deadline);
+}
+
+absl::Status ServerControl::WriteRun(std::size_t server, const RowsRequest& request,
+                                     std::span<const float> in) {
+  const Deadline deadline = links_.Begin();
+  const iovec parts[] = {PartOf(&request, sizeof(request)), PartOf(in.data(), in.size_bytes())};
+  DIME_RETURN_IF_ERROR(links_.Send(server, MessageType::kWrite, parts, deadline));
+  return links_.ReceiveDone(server, deadline);
+}
+
+}  // namespace dime::ps
