@@ -16,11 +16,6 @@ iovec PartOf(std::span<const T> values) {
   return PartOf(values.data(), values.size_bytes());
 }
 
-// Whether all weights lie one after another, with no slots in between.
-bool WeightsAreContiguous(const Table& table) {
-  return table.num_rows() == 1 || table.record_floats() == table.spec().dim;
-}
-
 }  // namespace
 
 Server::Server(MakeShards make_shards, int num_replicas, Send send, std::function<void()> stop)
@@ -112,7 +107,6 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
   start_.reset();
   waiting_.clear();
   gradients_.resize(shards_->tables().size());
-  gathered_.resize(shards_->tables().size());
   for (Replica& replica : replicas_) {
     replica = {.last_push = 0, .pulls = std::vector<Pull>(kKeptPulls)};
     for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
@@ -264,29 +258,23 @@ absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
 
 void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull) {
   const RowsReply reply = {.version = static_cast<std::uint64_t>(shards_->version())};
-  parts_.assign(1, PartOf(&reply, sizeof(reply)));
+  answer_.Begin(std::as_bytes(std::span(&reply, 1)), [&](std::span<const iovec> parts, bool last) {
+    send_(connection,
+          {.type = static_cast<std::uint8_t>(MessageType::kRows),
+           .flags = last ? std::uint16_t{0} : net::kFlagMore,
+           .request_id = request_id},
+          parts);
+  });
   for (std::size_t t = 0; pull != nullptr && t < shards_->tables().size(); ++t) {
     const Table& table = *shards_->tables()[t];
-    if (table.spec().dense && table.num_rows() > 0 && WeightsAreContiguous(table)) {
-      parts_.push_back(
-          PartOf(table.weights(0).data(),
-                 static_cast<std::size_t>(table.num_rows() * table.spec().dim) * sizeof(float)));
-      continue;
-    }
-    std::vector<float>& values = gathered_[t];
-    const std::size_t num_rows =
-        table.spec().dense ? static_cast<std::size_t>(table.num_rows()) : pull->rows[t].size();
-    values.resize(num_rows * static_cast<std::size_t>(table.spec().dim));
     if (table.spec().dense) {
-      table.CopyOut(/*part=*/0, 0, table.num_rows(), values.data());
+      if (table.num_rows() > 0) answer_.AddAll(table);
     } else {
-      table.Gather(pull->rows[t], values);
+      answer_.AddRows(table, pull->rows[t]);
     }
-    parts_.push_back(PartOf(std::span<const float>(values)));
   }
+  answer_.Finish();
   if (pull != nullptr) pull->version = shards_->version();
-  send_(connection,
-        {.type = static_cast<std::uint8_t>(MessageType::kRows), .request_id = request_id}, parts_);
 }
 
 absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_id,
@@ -297,7 +285,7 @@ absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_
   const RowsRequest& request = requests.front();
   DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
   const Table& table = *shards_->tables()[request.table];
-  std::vector<float>& values = gathered_[request.table];
+  std::vector<float>& values = read_values_;
   values.resize(request.count * static_cast<std::size_t>(table.spec().dim));
   table.CopyOut(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),
                 static_cast<std::int64_t>(request.count), values.data());

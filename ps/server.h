@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "ps/internal/rows_answer.h"
 #include "ps/shards.h"
 #include "ps/wire.h"
 #include "runtime/base/status.h"
@@ -109,7 +110,8 @@ class Server final : public net::FrameHandler {
 
   // Kept for their memory.
   std::vector<TableGradients> gradients_;
-  std::vector<std::vector<float>> gathered_;
+  internal::RowsAnswer answer_;
+  std::vector<float> read_values_;
   std::vector<iovec> parts_;
 };
 

@@ -83,14 +83,34 @@ absl::StatusOr<net::FrameHeader> ServerLinks::ReceiveHeader(std::size_t server, 
 
 absl::Status ServerLinks::ReceiveInto(std::size_t server, MessageType type,
                                       std::span<const iovec> parts, Deadline deadline) {
-  DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, ReceiveHeader(server, type, deadline));
-  if (header.payload_bytes != net::SizeOf(parts)) {
-    return base::DataLoss("{}: an answer of {} bytes in place of {}", channels_[server].peer(),
-                          header.payload_bytes, net::SizeOf(parts));
+  std::size_t left = net::SizeOf(parts);
+  parts_.assign(parts.begin(), parts.end());
+  std::size_t first = 0;
+  while (true) {
+    DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, ReceiveHeader(server, type, deadline));
+    const bool is_last = (header.flags & net::kFlagMore) == 0;
+    if (header.payload_bytes > left || (is_last && header.payload_bytes < left)) {
+      return base::DataLoss("{}: an answer of {} bytes that had {} to come",
+                            channels_[server].peer(), header.payload_bytes, left);
+    }
+    DIME_RETURN_IF_ERROR(channels_[server].ReceivePayload(
+        FirstBytes(std::span(parts_).subspan(first), header.payload_bytes), deadline));
+    if (is_last) break;
+    left -= header.payload_bytes;
+    first = net::Advance(parts_, first, header.payload_bytes);
   }
-  DIME_RETURN_IF_ERROR(channels_[server].ReceivePayload(parts, deadline));
   is_whole_ = true;
   return absl::OkStatus();
+}
+
+std::span<const iovec> ServerLinks::FirstBytes(std::span<const iovec> parts, std::size_t count) {
+  frame_parts_.clear();
+  for (const iovec& part : parts) {
+    if (count == 0) break;
+    frame_parts_.push_back({part.iov_base, std::min(part.iov_len, count)});
+    count -= frame_parts_.back().iov_len;
+  }
+  return frame_parts_;
 }
 
 absl::Status ServerLinks::AskAll(MessageType type, std::span<const iovec> payload) {

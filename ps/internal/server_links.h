@@ -60,7 +60,7 @@ class ServerLinks {
   // The header of an answer, if it is of this type; a refusal is the error that it says.
   absl::StatusOr<net::FrameHeader> ReceiveHeader(std::size_t server, MessageType type,
                                                  net::Deadline deadline);
-  // A whole answer, into parts that have its size.
+  // A whole answer, of one frame or several, into parts that have its size.
   absl::Status ReceiveInto(std::size_t server, MessageType type, std::span<const iovec> parts,
                            net::Deadline deadline);
   absl::Status ReceiveDone(std::size_t server, net::Deadline deadline) {
@@ -78,11 +78,18 @@ class ServerLinks {
   absl::Status TryToConnect(std::size_t server, std::span<const net::Address> addresses,
                             net::Deadline deadline);
 
+  // The first `count` bytes of the parts; valid until the next call.
+  std::span<const iovec> FirstBytes(std::span<const iovec> parts, std::size_t count);
+
   const ClientOptions options_;
   std::vector<net::Channel> channels_;
   std::vector<std::uint16_t> flags_;  // Of frames to each server.
   std::uint64_t request_id_ = 0;
   bool is_whole_ = true;
+
+  // Kept for their memory.
+  std::vector<iovec> parts_;
+  std::vector<iovec> frame_parts_;
 };
 
 }  // namespace dime::ps::internal

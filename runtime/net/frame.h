@@ -28,6 +28,8 @@ struct FrameHeader {
 
 // The sum covers the header alone: for peers of one host, whose kernel loses no bits.
 inline constexpr std::uint16_t kFlagHeaderSumOnly = 1;
+// Another frame of the same answer follows.
+inline constexpr std::uint16_t kFlagMore = 2;
 
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
 

@@ -20,6 +20,9 @@ namespace dime::net {
 namespace {
 
 constexpr std::chrono::microseconds kPatience{50};
+// How long a send waits for a peer that is busy reading: what is queued is copied, and read again.
+constexpr std::chrono::microseconds kSendPatience{100};
+constexpr std::chrono::microseconds kLongestSend{2000};
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kLingerTime{1000};
 constexpr std::chrono::seconds kBetweenComplaints{10};
@@ -141,12 +144,8 @@ class FrameServer::Impl {
     send_parts_.assign(1, {bytes.data(), bytes.size()});
     send_parts_.insert(send_parts_.end(), payload.begin(), payload.end());
     std::size_t first = 0;
-    if (connection.output.size() == 0) {
-      const absl::StatusOr<std::size_t> sent = connection.socket.Send(send_parts_);
-      if (!sent.ok()) return Break(connection);
-      first = Advance(send_parts_, 0, *sent);
-    }
-    if (first == send_parts_.size()) return;
+    if (connection.output.size() == 0) first = SendNow(connection);
+    if (connection.broken || first == send_parts_.size()) return;
     connection.output.Append(std::span(send_parts_).subspan(first));
     if (connection.output.size() > options_.max_queued_bytes) Break(connection);
   }
@@ -160,6 +159,26 @@ class FrameServer::Impl {
   void Stop() { stopped_ = true; }
 
  private:
+  // Sends of send_parts_ what the peer takes now; returns the first part that is left.
+  std::size_t SendNow(Connection& connection) {
+    std::size_t first = 0;
+    const Deadline deadline = Clock::now() + kLongestSend;
+    while (first < send_parts_.size()) {
+      const absl::StatusOr<std::size_t> sent =
+          connection.socket.Send(std::span(send_parts_).subspan(first));
+      if (!sent.ok()) {
+        Break(connection);
+        return first;
+      }
+      first = Advance(send_parts_, first, *sent);
+      if (first == send_parts_.size()) break;
+      pollfd wanted = {.fd = connection.socket.fd(), .events = POLLOUT, .revents = 0};
+      const auto has_room = [&] { return poll(&wanted, 1, 0) != 0; };
+      if (!base::SpinUntil(has_room, kSendPatience) || Clock::now() >= deadline) break;
+    }
+    return first;
+  }
+
   void Wake() {
     const std::uint64_t one = 1;
     (void)!write(wake_.fd(), &one, sizeof(one));

@@ -1,8 +1,9 @@
 // runtime/net/frame_server.h - one thread that serves many connections, a frame at a time.
 //
 // It listens, lets peers in that know the token, cuts what they send into frames and hands each to
-// a handler, which answers now or later with Send(). Nothing blocks: what a peer does not take at
-// once is queued for it, up to a limit. Threads: all in the one that calls Run(), but for stopping.
+// a handler, which answers now or later with Send(). Nothing blocks: what a peer does not take
+// while it is sent is queued for it, up to a limit. Threads: all in the one that calls Run(), but
+// for stopping.
 #pragma once
 
 #include <chrono>
@@ -38,8 +39,9 @@ class FrameHandler {
 
 struct FrameServerOptions {
   std::uint32_t max_payload_bytes = 1u << 30;
-  std::size_t max_queued_bytes = std::size_t{2} << 30;  // For one peer; beyond it the connection is ended.
-  std::size_t max_strangers = 64;             // Connections whose handshake is not over.
+  std::size_t max_queued_bytes = std::size_t{2}
+                                 << 30;  // For one peer; beyond it the connection is ended.
+  std::size_t max_strangers = 64;        // Connections whose handshake is not over.
   std::chrono::milliseconds handshake_time{5000};
 };
 

@@ -43,8 +43,9 @@ std::vector<ops::TableSpec> Specs() {
 class Cluster {
  public:
   Cluster(int num_servers, const ConsistencyOptions& consistency,
-          net::Address::Kind kind = net::Address::Kind::kUnix)
-      : sharding(specs, num_servers) {
+          net::Address::Kind kind = net::Address::Kind::kUnix,
+          std::vector<ops::TableSpec> table_specs = Specs())
+      : specs(std::move(table_specs)), sharding(specs, num_servers) {
     for (int s = 0; s < num_servers; ++s) {
       auto& server = servers_.emplace_back(std::make_unique<Replica>());
       const net::Address address =
@@ -86,7 +87,7 @@ class Cluster {
     return *std::move(client);
   }
 
-  const std::vector<ops::TableSpec> specs = Specs();
+  const std::vector<ops::TableSpec> specs;
   const Sharding sharding;
   std::vector<std::vector<net::Address>> addresses;
 
@@ -274,6 +275,38 @@ TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
   ASSERT_OK(statistics);
   EXPECT_EQ(statistics->front().version, 1);
   EXPECT_EQ(statistics->front().staleness[0], 1);
+}
+
+TEST(ClientTest, AnswersOfManyFramesArriveWhole) {
+  ops::TableSpec sparse = Specs()[1];
+  sparse.num_rows = 200'000;
+  sparse.shape = {sparse.num_rows, sparse.dim};
+  ops::TableSpec dense = Specs()[0];
+  dense.dim = 1 << 20;
+  dense.shape = {dense.dim};
+  for (const auto kind : {net::Address::Kind::kUnix, net::Address::Kind::kTcp}) {
+    for (const int num_servers : {1, 3}) {
+      Cluster cluster(num_servers, {}, kind, {sparse, dense});
+      const auto client = cluster.ConnectAndStart(0);
+      ops::Lookups lookups;
+      lookups.tables.resize(2);
+      for (std::int64_t i = 0; i < sparse.num_rows; i += 2) {
+        lookups.tables[0].ids.push_back(sparse.num_rows - 1 - i);
+      }
+      const Client::Pull pull = {.lookups = &lookups};
+      ASSERT_OK(client->StartExchange(nullptr, &pull));
+      const auto rows = client->FinishExchange();
+      ASSERT_OK(rows);
+      const auto all = ReadAll(*client, cluster.specs);
+      std::vector<float> expected;
+      for (const std::int64_t id : lookups.tables[0].ids) {
+        const auto at = all[0].begin() + id * sparse.dim;
+        expected.insert(expected.end(), at, at + sparse.dim);
+      }
+      EXPECT_TRUE(std::ranges::equal(rows->tables[0], expected));
+      EXPECT_TRUE(std::ranges::equal(rows->tables[1], all[1]));
+    }
+  }
 }
 
 TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
