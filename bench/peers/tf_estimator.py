@@ -1,6 +1,7 @@
-"""Steps a second of TensorFlow's census estimator. Usage: tf_estimator.py DATA BATCH STEPS [cached | whole]
+"""Steps a second of TensorFlow's census estimator. Usage: tf_estimator.py DATA BATCH STEPS [cached | whole | cluster]
 
 cached: batches are parsed once and repeated, the kindest input there is. whole: train, evaluate and export, as a job does.
+cluster: cached, as one replica of the cluster that TF_CONFIG names; its server listens on every interface.
 """
 import json
 import os
@@ -43,8 +44,12 @@ def main(data, batch, steps, kind="cached"):
     train = f"{data}/adult.data.csv"
     est = census.estimator(tempfile.mkdtemp())
     timer = Timer()
-    inputs = cached_input(train, batch) if kind == "cached" else census.input_fn(train, batch, True, shuffle_seed=1)
-    est.train(inputs, max_steps=steps, hooks=[timer])
+    inputs = cached_input(train, batch) if kind != "whole" else census.input_fn(train, batch, True, shuffle_seed=1)
+    if kind == "cluster":  # A server comes back from this only when it is killed.
+        tf.estimator.train_and_evaluate(est, tf.estimator.TrainSpec(inputs, max_steps=steps, hooks=[timer]),
+                                        tf.estimator.EvalSpec(inputs, steps=1))
+    else:
+        est.train(inputs, max_steps=steps, hooks=[timer])
     if kind == "whole":
         census.evaluate(est, f"{data}/adult.test.csv")
         est.export_saved_model(tempfile.mkdtemp(), serving_input)
