@@ -21,6 +21,8 @@ class RandomStream {
  public:
   RandomStream(std::uint64_t seed, std::string_view purpose, std::uint64_t index = 0);
 
+  [[nodiscard]] std::uint64_t key() const { return key_; }  // Of seed and purpose.
+
   std::uint32_t NextUint32();
   std::uint64_t NextUint64();
   std::uint64_t NextBelow(std::uint64_t bound);  // Uniform in [0, bound), without bias. bound > 0.
