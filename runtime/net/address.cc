@@ -24,9 +24,11 @@ bool IsIpv6Character(char c) {
 
 absl::StatusOr<Address> ParseUnix(std::string_view text) {
   const std::string_view path = text.substr(kUnixPrefix.size());
-  if (path.empty() || path.front() != '/') {
-    return base::InvalidArgument("{} is no address: a Unix socket needs an absolute path",
-                                 base::Quoted(text));
+  const bool is_name = path.starts_with('@') && path.size() > 1;
+  if (!path.starts_with('/') && !is_name) {
+    return base::InvalidArgument(
+        "{} is no address: a Unix socket needs an absolute path, or a name after an @",
+        base::Quoted(text));
   }
   if (path.size() >= sizeof(sockaddr_un::sun_path) || path.find('\0') != path.npos) {
     return base::InvalidArgument("{} is no address: a Unix socket's path has at most {} bytes",

@@ -13,11 +13,14 @@ struct Address {
   enum class Kind { kTcp, kUnix };
 
   Kind kind = Kind::kTcp;
-  std::string host;        // kTcp: a name or a number. kUnix: the path.
+  // kTcp: a name or a number. kUnix: the path; "@name" has no file, and goes with its process.
+  std::string host;
   std::uint16_t port = 0;  // kTcp. 0, to listen: any free one.
 
-  // "host:port", "[::1]:port" or "unix:/path".
+  // "host:port", "[::1]:port", "unix:/path" or "unix:@name".
   [[nodiscard]] std::string ToString() const;
+  // A Unix socket without a file.
+  [[nodiscard]] bool IsAbstract() const { return kind == Kind::kUnix && host.starts_with('@'); }
   friend bool operator==(const Address&, const Address&) = default;
 };
 

@@ -26,6 +26,9 @@ class Channel {
 
   [[nodiscard]] const std::string& peer() const { return peer_; }
 
+  // From any thread: who waits in another call is told that the connection is closed.
+  void Shutdown() const { socket_.Shutdown(); }
+
   // Sends a frame whose payload is the parts, one after another, from where they lie.
   absl::Status Send(FrameHeader header, std::span<const iovec> payload, Deadline deadline);
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -117,6 +118,7 @@ class FrameServer::Impl {
     const std::stop_callback wake(stop, [this] { Wake(); });
     while (!stopped_ && !stop.stop_requested()) {
       DIME_RETURN_IF_ERROR(AwaitEvents());
+      DoPostedWork();
       HandleEvents();
       if (const auto now = Clock::now(); now >= next_tick_) {
         next_tick_ = now + kTick;
@@ -158,6 +160,14 @@ class FrameServer::Impl {
 
   void Stop() { stopped_ = true; }
 
+  void Post(std::function<void()> work) {
+    {
+      const std::lock_guard lock(posted_mutex_);
+      posted_.push_back(std::move(work));
+    }
+    Wake();
+  }
+
  private:
   // Sends of send_parts_ what the peer takes now; returns the first part that is left.
   std::size_t SendNow(Connection& connection) {
@@ -182,6 +192,18 @@ class FrameServer::Impl {
   void Wake() {
     const std::uint64_t one = 1;
     (void)!write(wake_.fd(), &one, sizeof(one));
+  }
+
+  void DoPostedWork() {
+    if (descriptors_[0].revents == 0) return;
+    std::uint64_t count = 0;
+    (void)!read(wake_.fd(), &count, sizeof(count));
+    std::vector<std::function<void()>> posted;
+    {
+      const std::lock_guard lock(posted_mutex_);
+      posted.swap(posted_);
+    }
+    for (const std::function<void()>& work : posted) work();
   }
 
   // Descriptors in the order: wake-up, listeners, connections by id.
@@ -379,6 +401,8 @@ class FrameServer::Impl {
   ConnectionId next_id_ = 1;
   FrameHandler* handler_ = nullptr;
   bool stopped_ = false;
+  std::mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_;
 
   std::vector<pollfd> descriptors_;
   std::vector<iovec> send_parts_;
@@ -408,5 +432,6 @@ void FrameServer::Send(ConnectionId connection, FrameHeader header,
 }
 void FrameServer::Close(ConnectionId connection) { impl_->Close(connection); }
 void FrameServer::Stop() { impl_->Stop(); }
+void FrameServer::Post(std::function<void()> work) { impl_->Post(std::move(work)); }
 
 }  // namespace dime::net

@@ -3,12 +3,13 @@
 // It listens, lets peers in that know the token, cuts what they send into frames and hands each to
 // a handler, which answers now or later with Send(). Nothing blocks: what a peer does not take
 // while it is sent is queued for it, up to a limit. Threads: all in the one that calls Run(), but
-// for stopping.
+// for stopping and Post().
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -65,6 +66,9 @@ class FrameServer {
   void Send(ConnectionId connection, FrameHeader header, std::span<const iovec> payload);
   void Close(ConnectionId connection);
   void Stop();
+
+  // From any thread: has the one that calls Run() do `work` soon, or never when it has returned.
+  void Post(std::function<void()> work);
 
  private:
   class Impl;

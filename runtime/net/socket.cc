@@ -1,5 +1,6 @@
 #include "runtime/net/socket.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 
@@ -42,15 +44,28 @@ absl::StatusOr<AddressList> Resolve(const Address& address, int flags) {
   return AddressList(list);
 }
 
-absl::StatusOr<sockaddr_un> UnixAddress(const std::string& path) {
+struct UnixName {
   sockaddr_un name{};
+  socklen_t size = sizeof(name);
+
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&name); }
+};
+
+absl::StatusOr<UnixName> UnixNameOf(const Address& address) {
+  const std::string& path = address.host;
+  UnixName unix_name;
+  sockaddr_un& name = unix_name.name;
   name.sun_family = AF_UNIX;
   if (path.size() >= sizeof(name.sun_path)) {
     return base::InvalidArgument("the socket's path {} is too long; {} bytes are allowed", path,
                                  sizeof(name.sun_path) - 1);
   }
   std::memcpy(name.sun_path, path.data(), path.size());
-  return name;
+  if (address.IsAbstract()) {
+    name.sun_path[0] = '\0';
+    unix_name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  }
+  return unix_name;
 }
 
 void SetOption(int fd, int level, int option, int value) {
@@ -117,6 +132,25 @@ absl::Status Await(int fd, short events, Deadline deadline) {
   }
 }
 
+// Makes a socket that listens on one of the addresses that a name has.
+absl::StatusOr<Socket> ListenOnAny(const addrinfo* list) {
+  int error = EADDRNOTAVAIL;
+  for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
+    absl::StatusOr<Socket> socket = NewSocket(entry->ai_family);
+    if (!socket.ok()) return socket;
+    SetOption(socket->fd(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (bind(socket->fd(), entry->ai_addr, entry->ai_addrlen) == 0 &&
+        listen(socket->fd(), kBacklog) == 0) {
+      return socket;
+    }
+    if (error == EADDRNOTAVAIL) error = errno;
+  }
+  if (error == EADDRNOTAVAIL) {
+    return base::FailedPrecondition("the host is known, but it is no address of this machine");
+  }
+  return base::ErrnoToStatus(error, "bind");
+}
+
 Address BoundAddress(int fd, const Address& asked) {
   Address address = asked;
   sockaddr_storage name{};
@@ -143,9 +177,8 @@ absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline
   if (address.kind == Address::Kind::kUnix) {
     DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(AF_UNIX));
     Tune(socket.fd(), address.kind);
-    DIME_ASSIGN_OR_RETURN(const sockaddr_un name, UnixAddress(address.host));
-    const absl::Status connected =
-        ConnectTo(socket, reinterpret_cast<const sockaddr*>(&name), sizeof(name), deadline);
+    DIME_ASSIGN_OR_RETURN(const UnixName name, UnixNameOf(address));
+    const absl::Status connected = ConnectTo(socket, name.get(), name.size, deadline);
     if (!connected.ok()) return annotated(connected);
     return socket;
   }
@@ -158,6 +191,24 @@ absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline
     if (last.ok()) return socket;
   }
   return annotated(last);
+}
+
+absl::StatusOr<Socket> Socket::Duplicate() const {
+  Socket twin(fcntl(fd_, F_DUPFD_CLOEXEC, 0));
+  if (!twin.is_open()) return base::ErrnoToStatus(errno, "cannot duplicate a socket");
+  return twin;
+}
+
+void Socket::Shutdown() const { (void)shutdown(fd_, SHUT_RDWR); }
+
+std::string Socket::LocalHost() const {
+  sockaddr_storage name{};
+  socklen_t size = sizeof(name);
+  char host[NI_MAXHOST] = "";
+  auto* const address = reinterpret_cast<sockaddr*>(&name);
+  if (getsockname(fd_, address, &size) != 0 || name.ss_family == AF_UNIX) return "";
+  if (getnameinfo(address, size, host, sizeof(host), nullptr, 0, NI_NUMERICHOST) != 0) return "";
+  return host;
 }
 
 absl::StatusOr<std::size_t> Socket::Send(std::span<const iovec> parts) {
@@ -184,26 +235,27 @@ absl::StatusOr<Listener> Listener::Open(const Address& address) {
   };
   if (address.kind == Address::Kind::kUnix) {
     DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(AF_UNIX));
-    DIME_ASSIGN_OR_RETURN(const sockaddr_un name, UnixAddress(address.host));
-    if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)) != 0) {
+    DIME_ASSIGN_OR_RETURN(const UnixName name, UnixNameOf(address));
+    if (bind(socket.fd(), name.get(), name.size) != 0) return failed(errno);
+    Listener listener(std::move(socket), address);
+    if (!address.IsAbstract() && chmod(address.host.c_str(), S_IRUSR | S_IWUSR) != 0) {
       return failed(errno);
     }
-    Listener listener(std::move(socket), address);
-    if (chmod(address.host.c_str(), S_IRUSR | S_IWUSR) != 0) return failed(errno);
     if (listen(listener.fd(), kBacklog) != 0) return failed(errno);
     return listener;
   }
   DIME_ASSIGN_OR_RETURN(const AddressList list, Resolve(address, AI_PASSIVE));
-  DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(list->ai_family));
-  SetOption(socket.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (bind(socket.fd(), list->ai_addr, list->ai_addrlen) != 0) return failed(errno);
-  if (listen(socket.fd(), kBacklog) != 0) return failed(errno);
-  Address bound = BoundAddress(socket.fd(), address);
-  return Listener(std::move(socket), std::move(bound));
+  absl::StatusOr<Socket> socket = ListenOnAny(list.get());
+  if (!socket.ok()) {
+    return base::Annotate(socket.status(), fmt::format("cannot listen on {}", address.ToString()));
+  }
+  Address bound = BoundAddress(socket->fd(), address);
+  return Listener(*std::move(socket), std::move(bound));
 }
 
 Listener::~Listener() {
-  if (socket_.is_open() && address_.kind == Address::Kind::kUnix) unlink(address_.host.c_str());
+  if (!socket_.is_open() || address_.kind != Address::Kind::kUnix || address_.IsAbstract()) return;
+  unlink(address_.host.c_str());
 }
 
 absl::StatusOr<Socket> Listener::Accept() {

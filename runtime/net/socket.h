@@ -37,6 +37,13 @@ class Socket {
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
+  // A second object for the same connection, so that one thread sends and another receives.
+  absl::StatusOr<Socket> Duplicate() const;
+  // Whoever waits for bytes of this connection is told that it is closed.
+  void Shutdown() const;
+  // The number of the address by which this host is reached from the peer; "" of a Unix socket.
+  [[nodiscard]] std::string LocalHost() const;
+
   // Moves as many bytes as go at once, without waiting: 0 when none do. kUnavailable when the peer
   // is gone.
   absl::StatusOr<std::size_t> Send(std::span<const iovec> parts);
@@ -53,8 +60,9 @@ class Socket {
 
 class Listener {
  public:
-  // Listens on this address alone. A port of 0 becomes the one that the system gave. A Unix
-  // socket's file is made with the rights of its owner only, and deleted with this object.
+  // Listens on this address alone, which has to be one of this host: kFailedPrecondition. A port of
+  // 0 becomes the one that the system gave. A Unix socket's file is made with the rights of its
+  // owner only, and deleted with this object.
   static absl::StatusOr<Listener> Open(const Address& address);
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = delete;

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <functional>
+#include <future>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -52,6 +55,8 @@ class EchoServer final : public FrameHandler {
   void OnTick() override {}
 
   [[nodiscard]] Address address() const { return server_->addresses().front(); }
+  [[nodiscard]] std::thread::id thread_id() const { return thread_.get_id(); }
+  void Post(std::function<void()> work) const { server_->Post(std::move(work)); }
 
   std::atomic<int> num_connected = 0;
   std::atomic<int> num_closed = 0;
@@ -232,6 +237,35 @@ TEST(FrameServerSocketTest, AUnixSocketIsItsOwnersAndGoesWithTheServer) {
   }
   EXPECT_FALSE(Socket::Connect(address, In(1s)).ok());
   const EchoServer again(address);
+}
+
+TEST(FrameServerSocketTest, ASocketWithoutAFileIsReachedByItsName) {
+  const Address address = {.kind = Address::Kind::kUnix,
+                           .host = "@dime-test-" + std::to_string(getpid())};
+  {
+    const EchoServer server(address);
+    EXPECT_OK(Authenticate(*std::make_unique<Channel>(Connect(address)), "token", {}, In(5s)));
+  }
+  EXPECT_FALSE(Socket::Connect(address, In(1s)).ok());
+}
+
+TEST(FrameServerSocketTest, ListeningAtAnotherMachinesAddressIsRefused) {
+  const Address address = {.host = "192.0.2.1", .port = 0};  // TEST-NET-1: nobody's.
+  EXPECT_THAT(Listener::Open(address).status(),
+              dime::testing::StatusIs(absl::StatusCode::kFailedPrecondition,
+                                      ::testing::HasSubstr("no address of this machine")));
+}
+
+TEST(FrameServerSocketTest, AConnectionKnowsByWhichAddressItIsReached) {
+  const EchoServer server(Address{.host = "127.0.0.1"});
+  EXPECT_EQ(Socket::Connect(server.address(), In(5s))->LocalHost(), "127.0.0.1");
+}
+
+TEST(FrameServerPostTest, WorkOfAnotherThreadIsDoneByTheServersOwn) {
+  const EchoServer server(Address{.host = "127.0.0.1"});
+  std::promise<std::thread::id> done;
+  server.Post([&] { done.set_value(std::this_thread::get_id()); });
+  EXPECT_EQ(done.get_future().get(), server.thread_id());
 }
 
 }  // namespace
