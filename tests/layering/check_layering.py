@@ -22,6 +22,7 @@ ALLOWED = {
     "ps": ["runtime", "ops"],
     "models": ["runtime", "ops"],
     "worker": ["runtime", "ops", "ps", "models"],
+    "worker/coordination": ["runtime", "ps"],
     "cli": ["runtime", "ops", "ps", "models", "worker"],
     "tests": ["runtime", "ops", "ps", "models", "worker", "cli"],
     "bench": ["runtime", "ops", "ps", "models", "worker", "cli", "tests/support"],

@@ -1,0 +1,277 @@
+// The coordinator without a network: what each replica is told, and when.
+#include "worker/coordination/coordinator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+
+namespace dime::worker {
+namespace {
+
+using cluster::ReplicaId;
+using cluster::Role;
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+constexpr ReplicaId kWorker0 = {Role::kWorker, 0};
+constexpr ReplicaId kWorker1 = {Role::kWorker, 1};
+constexpr ReplicaId kServer0 = {Role::kParameterServer, 0};
+constexpr char kHost[] = "this host";
+
+const net::Address kSocket = {.kind = net::Address::Kind::kUnix, .host = "@ps-0"};
+const net::Address kPort = {.host = "10.0.0.7", .port = 2222};
+
+struct Received {
+  CoordinationMessage type;
+  std::uint64_t request_id = 0;
+  std::string bytes;
+};
+
+// Replicas that speak over connections which are numbers.
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  net::ConnectionId Connect(const ReplicaId& replica) {
+    const net::ConnectionId connection = ++last_connection_;
+    coordinator_.OnConnected(connection, PeerNameOf(replica));
+    return connection;
+  }
+  absl::Status Send(net::ConnectionId connection, CoordinationMessage type,
+                    const std::string& bytes = "") {
+    return coordinator_.OnFrame(
+        connection, {.type = static_cast<std::uint8_t>(type), .request_id = 100 + connection},
+        std::as_bytes(std::span(bytes)));
+  }
+  net::ConnectionId Join(const ReplicaId& replica, std::vector<net::Address> addresses = {},
+                         const std::string& job = "job", const std::string& host = kHost) {
+    const net::ConnectionId connection = Connect(replica);
+    EXPECT_OK(Send(connection, CoordinationMessage::kJoin,
+                   Encode(JoinRequest{.job = job,
+                                      .host_name = "host-a",
+                                      .host = host,
+                                      .pid = 12,
+                                      .addresses = std::move(addresses)})));
+    return connection;
+  }
+  void JoinAll() {
+    worker0_ = Join(kWorker0);
+    server0_ = Join(kServer0, {kSocket, kPort});
+    worker1_ = Join(kWorker1, {}, "job", "another host");
+  }
+  // The last message that came, which is the only one.
+  Received Only(net::ConnectionId connection) {
+    EXPECT_EQ(received_[connection].size(), 1u);
+    return received_[connection].empty() ? Received{} : received_[connection].back();
+  }
+  // The status of a message of this type that has come last.
+  absl::Status LastStatus(net::ConnectionId connection, CoordinationMessage type) {
+    if (received_[connection].empty()) return absl::UnknownError("nothing came");
+    EXPECT_EQ(received_[connection].back().type, type);
+    return DecodeStatus(received_[connection].back().bytes);
+  }
+  void Pass(std::chrono::milliseconds time) {
+    now_ += time;
+    coordinator_.OnTick();
+  }
+
+  net::Clock::time_point now_;
+  std::map<net::ConnectionId, std::vector<Received>> received_;
+  Coordinator coordinator_{
+      {.counts = {.workers = 2, .parameter_servers = 1},
+       .job = "job",
+       .host = kHost,
+       .join_time = 20s,
+       .now = [this] { return now_; }},
+      [this](net::ConnectionId connection, const net::FrameHeader& header, auto parts) {
+        received_[connection].push_back(
+            {static_cast<CoordinationMessage>(header.type),
+             header.request_id,
+             {static_cast<const char*>(parts[0].iov_base), parts[0].iov_len}});
+      }};
+  net::ConnectionId last_connection_ = 0;
+  net::ConnectionId worker0_ = 0;
+  net::ConnectionId worker1_ = 0;
+  net::ConnectionId server0_ = 0;
+};
+
+TEST_F(CoordinatorTest, NobodyIsAnsweredBeforeAllAreInPlace) {
+  worker0_ = Join(kWorker0);
+  server0_ = Join(kServer0, {kPort});
+  EXPECT_FALSE(coordinator_.IsComplete());
+  EXPECT_TRUE(received_.empty());
+  worker1_ = Join(kWorker1);
+  EXPECT_TRUE(coordinator_.IsComplete());
+  for (const net::ConnectionId connection : {worker0_, worker1_, server0_}) {
+    const Received answer = Only(connection);
+    EXPECT_EQ(answer.type, CoordinationMessage::kAnswer);
+    EXPECT_EQ(answer.request_id, 100 + connection);
+    EXPECT_EQ(*DecodeServerAddresses(answer.bytes), (ServerAddresses{{kPort}}));
+  }
+}
+
+TEST_F(CoordinatorTest, UnixSocketsAreToldToTheirOwnHostAlone) {
+  JoinAll();
+  EXPECT_EQ(*DecodeServerAddresses(Only(worker0_).bytes), (ServerAddresses{{kSocket, kPort}}));
+  EXPECT_EQ(*DecodeServerAddresses(Only(worker1_).bytes), (ServerAddresses{{kPort}}));
+  EXPECT_EQ(coordinator_.ServersFor(kHost), (ServerAddresses{{kSocket, kPort}}));
+}
+
+TEST_F(CoordinatorTest, WhoAwaitsTheStartIsToldWhetherBeforeOrAfterIt) {
+  const JobStart start = {.seed = 7, .first_step = 3, .last_step = 90, .order = 1};
+  JoinAll();
+  EXPECT_OK(Send(worker0_, CoordinationMessage::kAwaitStart));
+  EXPECT_EQ(received_[worker0_].size(), 1u);
+  coordinator_.Start(start);
+  EXPECT_OK(Send(worker1_, CoordinationMessage::kAwaitStart));
+  for (const net::ConnectionId connection : {worker0_, worker1_}) {
+    ASSERT_EQ(received_[connection].size(), 2u);
+    EXPECT_EQ(*DecodeJobStart(received_[connection].back().bytes), start);
+  }
+}
+
+TEST_F(CoordinatorTest, WhoIsMissingAtTheDeadlineIsNamedAndTheOthersEnd) {
+  worker1_ = Join(kWorker1);
+  Pass(19s);
+  EXPECT_OK(coordinator_.failure());
+  Pass(2s);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(coordinator_.failure()));
+  const std::string text(base::MessageOf(coordinator_.failure()));
+  EXPECT_THAT(text, HasSubstr("2 of 4 replicas are missing: worker-0, ps-0"));
+  EXPECT_EQ(LastStatus(worker1_, CoordinationMessage::kEnd), coordinator_.failure());
+}
+
+TEST_F(CoordinatorTest, ACompleteClusterHasNoDeadline) {
+  JoinAll();
+  Pass(1h);
+  EXPECT_OK(coordinator_.failure());
+}
+
+TEST_F(CoordinatorTest, WhoWasStartedForSomethingElseIsRefusedAndNamedWhenTheTimeIsOver) {
+  const net::ConnectionId stranger = Join(kWorker0, {}, "another job");
+  const absl::Status refusal = LastStatus(stranger, CoordinationMessage::kRefused);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refusal));
+  EXPECT_THAT(std::string(base::MessageOf(refusal)), HasSubstr("'another job'"));
+  Pass(21s);
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
+              HasSubstr("refused were worker-0 on host-a"));
+}
+
+TEST_F(CoordinatorTest, ReplicasBeyondTheClusterAreRefused) {
+  for (const ReplicaId replica :
+       {ReplicaId{Role::kWorker, 2}, ReplicaId{Role::kMaster, 0}, ReplicaId{Role::kEvaluator, 0}}) {
+    EXPECT_TRUE(
+        absl::IsFailedPrecondition(LastStatus(Join(replica), CoordinationMessage::kRefused)));
+  }
+}
+
+TEST_F(CoordinatorTest, TheSecondOfTheSameNameIsRefusedAndTheFirstStays) {
+  worker0_ = Join(kWorker0);
+  const net::ConnectionId second = Join(kWorker0);
+  EXPECT_THAT(std::string(base::MessageOf(LastStatus(second, CoordinationMessage::kRefused))),
+              HasSubstr("worker-0 (process 12 on host-a) is there already"));
+  coordinator_.OnClosed(second);
+  EXPECT_OK(coordinator_.failure());
+}
+
+TEST_F(CoordinatorTest, AServerThatListensNowhereIsRefused) {
+  EXPECT_FALSE(LastStatus(Join(kServer0), CoordinationMessage::kRefused).ok());
+}
+
+TEST_F(CoordinatorTest, ALostReplicaIsNamedAndTheOthersEnd) {
+  JoinAll();
+  coordinator_.OnClosed(worker1_);
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_.failure()));
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
+              HasSubstr("worker-1 (process 12 on host-a) is gone"));
+  EXPECT_EQ(LastStatus(server0_, CoordinationMessage::kEnd), coordinator_.failure());
+  EXPECT_EQ(coordinator_.NumConnected(), 2u);
+}
+
+TEST_F(CoordinatorTest, WhoHasLeftMayHangUp) {
+  JoinAll();
+  EXPECT_OK(Send(worker1_, CoordinationMessage::kLeave));
+  coordinator_.OnClosed(worker1_);
+  Pass(1h);
+  EXPECT_OK(coordinator_.failure());
+  EXPECT_FALSE(coordinator_.has_ended());
+}
+
+TEST_F(CoordinatorTest, AFailureOfAReplicaIsTheJobs) {
+  JoinAll();
+  EXPECT_OK(Send(worker0_, CoordinationMessage::kLeave, Encode(base::DataLoss("bad rows"))));
+  EXPECT_EQ(coordinator_.failure(), base::DataLoss("worker-0: bad rows"));
+  EXPECT_EQ(LastStatus(worker1_, CoordinationMessage::kEnd), coordinator_.failure());
+}
+
+TEST_F(CoordinatorTest, WhoLostAPeerIsNotTheCauseWhenThePeerIsFoundOutInTime) {
+  JoinAll();
+  EXPECT_OK(Send(worker0_, CoordinationMessage::kLeave, Encode(base::Unavailable("no ps-0"))));
+  Pass(400ms);
+  EXPECT_OK(coordinator_.failure());
+  coordinator_.OnClosed(server0_);
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())), HasSubstr("ps-0 (process 12"));
+}
+
+TEST_F(CoordinatorTest, WhoLostAPeerIsTheCauseWhenThereIsNoOther) {
+  JoinAll();
+  EXPECT_OK(Send(worker0_, CoordinationMessage::kLeave, Encode(base::Unavailable("no ps-0"))));
+  Pass(600ms);
+  EXPECT_EQ(coordinator_.failure(), base::Unavailable("worker-0: no ps-0"));
+}
+
+TEST_F(CoordinatorTest, AfterTheEndNobodyIsLost) {
+  JoinAll();
+  coordinator_.End(absl::OkStatus());
+  for (const net::ConnectionId connection : {worker0_, worker1_, server0_}) {
+    EXPECT_OK(LastStatus(connection, CoordinationMessage::kEnd));
+    coordinator_.OnClosed(connection);
+  }
+  EXPECT_OK(coordinator_.failure());
+  EXPECT_EQ(coordinator_.NumConnected(), 0u);
+  EXPECT_FALSE(LastStatus(Join(kWorker0), CoordinationMessage::kRefused).ok());
+}
+
+TEST_F(CoordinatorTest, NothingIsSaidToWhoHasNotJoined) {
+  const net::ConnectionId connection = Connect(kWorker0);
+  EXPECT_TRUE(absl::IsDataLoss(Send(connection, CoordinationMessage::kAwaitStart)));
+  EXPECT_TRUE(absl::IsDataLoss(Send(connection, CoordinationMessage::kJoin, "no request")));
+}
+
+class EchoService final : public CoordinationService {
+ public:
+  absl::StatusOr<std::string> OnRequest(const ReplicaId& from,
+                                        std::span<const std::byte> request) override {
+    if (request.empty()) return base::OutOfRange("nothing to say");
+    return cluster::FormatReplica(from) + ": " +
+           std::string(reinterpret_cast<const char*>(request.data()), request.size());
+  }
+  void OnGone(const ReplicaId& replica) override { gone.push_back(replica); }
+
+  std::vector<ReplicaId> gone;
+};
+
+TEST_F(CoordinatorTest, AServiceAnswersItsOwnTypeAndHearsWhoIsGone) {
+  EchoService service;
+  constexpr auto kType = static_cast<CoordinationMessage>(
+      static_cast<std::uint8_t>(CoordinationMessage::kFirstService) + 1);
+  coordinator_.AddService(static_cast<std::uint8_t>(kType), &service);
+  JoinAll();
+  EXPECT_OK(Send(worker1_, kType, "hello"));
+  EXPECT_EQ(received_[worker1_].back().bytes, "worker-1: hello");
+  EXPECT_OK(Send(worker1_, kType));
+  EXPECT_EQ(LastStatus(worker1_, CoordinationMessage::kRefused),
+            base::OutOfRange("nothing to say"));
+  EXPECT_OK(Send(worker1_, CoordinationMessage::kLeave));
+  coordinator_.OnClosed(worker1_);
+  coordinator_.OnClosed(worker0_);
+  EXPECT_EQ(service.gone, (std::vector<ReplicaId>{kWorker1, kWorker0}));
+  EXPECT_TRUE(absl::IsDataLoss(Send(server0_, static_cast<CoordinationMessage>(200), "?")));
+}
+
+}  // namespace
+}  // namespace dime::worker

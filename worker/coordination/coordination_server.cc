@@ -1,0 +1,129 @@
+#include "worker/coordination/coordination_server.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "runtime/base/log.h"
+#include "runtime/net/frame_server.h"
+
+namespace dime::worker {
+namespace {
+
+constexpr std::chrono::seconds kHangUpTime{5};
+constexpr std::chrono::seconds kFailureTime{1};
+
+}  // namespace
+
+// Between the coordinator, which one thread at a time may use, and all who do.
+class CoordinationServer::Impl final : public net::FrameHandler {
+ public:
+  Impl(std::unique_ptr<net::FrameServer> frames, CoordinatorOptions options)
+      : frames_(std::move(frames)),
+        host_(options.host),
+        coordinator_(std::move(options), [this](auto connection, const auto& header, auto parts) {
+          frames_->Send(connection, header, parts);
+        }) {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      const absl::Status served = frames_->Run(*this, stop);
+      if (!served.ok())
+        base::Log(base::Severity::kError, "coordinator: {}", base::MessageOf(served));
+    });
+  }
+
+  void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override {
+    Change([&] { coordinator_.OnConnected(connection, peer); });
+  }
+  absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
+                       std::span<const std::byte> payload) override {
+    absl::Status handled;
+    Change([&] { handled = coordinator_.OnFrame(connection, header, payload); });
+    return handled;
+  }
+  void OnClosed(net::ConnectionId connection) override {
+    Change([&] { coordinator_.OnClosed(connection); });
+  }
+  void OnTick() override {
+    Change([&] { coordinator_.OnTick(); });
+  }
+
+  [[nodiscard]] std::vector<net::Address> addresses() const { return frames_->addresses(); }
+
+  void AddService(std::uint8_t type, CoordinationService* service) {
+    Change([&] { coordinator_.AddService(type, service); });
+  }
+
+  [[nodiscard]] bool has_ended() {
+    const std::lock_guard lock(mutex_);
+    return coordinator_.has_ended();
+  }
+
+  absl::StatusOr<ServerAddresses> AwaitServers() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return coordinator_.IsComplete() || coordinator_.has_ended(); });
+    if (!coordinator_.failure().ok()) return coordinator_.failure();
+    if (coordinator_.has_ended()) return base::Cancelled("the job has ended");
+    return coordinator_.ServersFor(host_);
+  }
+
+  void Start(const JobStart& start) {
+    frames_->Post([this, start] { Change([&] { coordinator_.Start(start); }); });
+  }
+
+  void End(const absl::Status& status) {
+    frames_->Post([this, status] { Change([&] { coordinator_.End(status); }); });
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kHangUpTime,
+                      [&] { return coordinator_.has_ended() && coordinator_.NumConnected() == 0; });
+  }
+
+  absl::Status AwaitFailure() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kFailureTime, [&] { return coordinator_.has_ended(); });
+    return coordinator_.failure();
+  }
+
+ private:
+  template <typename F>
+  void Change(const F& change) {
+    {
+      const std::lock_guard lock(mutex_);
+      change();
+    }
+    changed_.notify_all();
+  }
+
+  const std::unique_ptr<net::FrameServer> frames_;
+  const std::string host_;
+  std::mutex mutex_;  // Guards coordinator_.
+  std::condition_variable changed_;
+  Coordinator coordinator_;
+  std::jthread thread_;
+};
+
+CoordinationServer::CoordinationServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CoordinationServer::~CoordinationServer() {
+  if (!impl_->has_ended()) impl_->End(base::Unavailable("the master has ended"));
+}
+
+absl::StatusOr<std::unique_ptr<CoordinationServer>> CoordinationServer::Open(
+    std::span<const net::Address> addresses, const std::string& token, CoordinatorOptions options) {
+  DIME_ASSIGN_OR_RETURN(
+      std::unique_ptr<net::FrameServer> frames,
+      net::FrameServer::Open(addresses, token, {.max_payload_bytes = kMaxCoordinationBytes}));
+  return std::unique_ptr<CoordinationServer>(
+      new CoordinationServer(std::make_unique<Impl>(std::move(frames), std::move(options))));
+}
+
+std::vector<net::Address> CoordinationServer::addresses() const { return impl_->addresses(); }
+void CoordinationServer::AddService(std::uint8_t type, CoordinationService* service) {
+  impl_->AddService(type, service);
+}
+absl::StatusOr<ServerAddresses> CoordinationServer::AwaitServers() { return impl_->AwaitServers(); }
+void CoordinationServer::Start(const JobStart& start) { impl_->Start(start); }
+void CoordinationServer::End(const absl::Status& status) { impl_->End(status); }
+absl::Status CoordinationServer::AwaitFailure() { return impl_->AwaitFailure(); }
+
+}  // namespace dime::worker

@@ -1,0 +1,252 @@
+#include "worker/coordination/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/base/text.h"
+
+namespace dime::worker {
+namespace {
+
+using cluster::ReplicaId;
+using cluster::Role;
+
+constexpr std::chrono::milliseconds kForTheCause{500};
+constexpr std::size_t kMostNamed = 8;
+constexpr std::size_t kMaxShownBytes = 400;
+
+// "a, b, c and 5 more".
+std::string Enumerate(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min(names.size(), kMostNamed);
+  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+}  // namespace
+
+Coordinator::Coordinator(CoordinatorOptions options, Send send)
+    : options_(std::move(options)),
+      send_(std::move(send)),
+      join_deadline_(options_.now() + options_.join_time) {}
+
+void Coordinator::AddService(std::uint8_t type, CoordinationService* service) {
+  services_[type] = service;
+}
+
+void Coordinator::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
+  peers_[connection] = peer;
+}
+
+absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
+                                  std::span<const std::byte> payload) {
+  DIME_ASSIGN_OR_RETURN(const ReplicaId replica, ReplicaOf(peers_[connection]));
+  const auto type = static_cast<CoordinationMessage>(header.type);
+  if (type == CoordinationMessage::kJoin) {
+    return OnJoin(replica, connection, header.request_id, payload);
+  }
+  if (MemberAt(connection) == nullptr) {
+    return base::DataLoss("a message of type {} of a replica that has not joined", header.type);
+  }
+  if (const auto service = services_.find(header.type); service != services_.end()) {
+    OnService(*service->second, replica, connection, header.request_id, payload);
+    return absl::OkStatus();
+  }
+  switch (type) {
+    case CoordinationMessage::kAwaitStart:
+      if (start_) {
+        Answer(connection, header.request_id, Encode(*start_));
+      } else {
+        awaiting_start_.emplace_back(connection, header.request_id);
+      }
+      return absl::OkStatus();
+    case CoordinationMessage::kLeave:
+      Answer(connection, header.request_id, "");
+      OnLeave(replica,
+              DecodeStatus({reinterpret_cast<const char*>(payload.data()), payload.size()}));
+      return absl::OkStatus();
+    default:
+      return base::DataLoss("a message of the unknown type {}", header.type);
+  }
+}
+
+absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId connection,
+                                 std::uint64_t request_id, std::span<const std::byte> payload) {
+  DIME_ASSIGN_OR_RETURN(JoinRequest request, DecodeJoinRequest(payload));
+  if (const absl::Status fits = CheckJoin(replica, request); !fits.ok()) {
+    refusals_.push_back(fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
+                                    base::Printable(request.host_name, kMaxShownBytes),
+                                    base::MessageOf(fits)));
+    Refuse(connection, request_id, fits);
+    return absl::OkStatus();
+  }
+  members_[replica] = {
+      .connection = connection, .join_request = request_id, .join = std::move(request)};
+  if (!IsComplete()) return absl::OkStatus();
+  for (const auto& [id, member] : members_) {
+    Answer(member.connection, member.join_request, Encode(ServersFor(member.join.host)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Coordinator::CheckJoin(const ReplicaId& replica, const JoinRequest& request) const {
+  const std::string name = cluster::FormatReplica(replica);
+  if (end_) {
+    return end_->ok() ? base::FailedPrecondition("the job is over")
+                      : base::Annotate(*end_, "the job has ended");
+  }
+  if (replica.role == Role::kMaster || replica.index >= options_.counts.Of(replica.role)) {
+    return base::FailedPrecondition("{} is none of the replicas that the master waits for: {}",
+                                    name, cluster::FormatCounts(options_.counts));
+  }
+  if (request.job != options_.job) {
+    return base::FailedPrecondition(
+        "{} was started for '{}', and the master for '{}': give all replicas the same words", name,
+        base::Printable(request.job, kMaxShownBytes), options_.job);
+  }
+  if (replica.role == Role::kParameterServer && request.addresses.empty()) {
+    return base::FailedPrecondition("{} listens nowhere", name);
+  }
+  const auto before = members_.find(replica);
+  if (before == members_.end()) return absl::OkStatus();
+  return base::FailedPrecondition("{} is there already", Describe(replica));
+}
+
+bool Coordinator::IsComplete() const {
+  return static_cast<std::int64_t>(members_.size()) == options_.counts.Total() - 1;
+}
+
+ServerAddresses Coordinator::ServersFor(std::string_view host) const {
+  ServerAddresses servers;
+  for (const auto& [replica, member] : members_) {
+    if (replica.role != Role::kParameterServer) continue;
+    std::vector<net::Address>& addresses = servers.emplace_back();
+    for (const net::Address& address : member.join.addresses) {
+      // A Unix socket is in reach of its own host alone.
+      if (address.kind == net::Address::Kind::kUnix && member.join.host != host) continue;
+      addresses.push_back(address);
+    }
+  }
+  return servers;
+}
+
+void Coordinator::Start(const JobStart& start) {
+  start_ = start;
+  for (const auto& [connection, request_id] : std::exchange(awaiting_start_, {})) {
+    Answer(connection, request_id, Encode(start));
+  }
+}
+
+void Coordinator::End(const absl::Status& status) {
+  if (end_) return;
+  end_ = status;
+  for (const auto& [replica, member] : members_) {
+    if (!member.is_connected || member.has_left) continue;
+    SendBytes(member.connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(status));
+  }
+}
+
+void Coordinator::Fail(const absl::Status& failure) {
+  if (end_) return;
+  failure_ = failure;
+  End(failure);
+}
+
+void Coordinator::OnLeave(const ReplicaId& replica, const absl::Status& how) {
+  members_[replica].has_left = true;
+  TellServiceOfGone(replica);
+  if (how.ok() || end_) return;
+  const absl::Status failure = base::Annotate(how, cluster::FormatReplica(replica));
+  if (!absl::IsUnavailable(how)) return Fail(failure);
+  if (!consequence_.ok()) return;
+  consequence_ = failure;
+  consequence_time_ = options_.now();
+}
+
+void Coordinator::OnClosed(net::ConnectionId connection) {
+  const ReplicaId* const found = MemberAt(connection);
+  peers_.erase(connection);
+  std::erase_if(awaiting_start_, [&](const auto& waiting) { return waiting.first == connection; });
+  if (found == nullptr) return;
+  const ReplicaId replica = *found;
+  Member& member = members_[replica];
+  member.is_connected = false;
+  if (member.has_left) return;
+  TellServiceOfGone(replica);
+  Fail(base::Unavailable("{} is gone: its connection to the master has ended", Describe(replica)));
+}
+
+void Coordinator::OnTick() {
+  if (end_) return;
+  const net::Clock::time_point now = options_.now();
+  if (!consequence_.ok() && now >= consequence_time_ + kForTheCause) return Fail(consequence_);
+  if (IsComplete() || now < join_deadline_) return;
+  std::string text =
+      fmt::format("after {} s {} of {} replicas are missing: {}",
+                  std::chrono::duration_cast<std::chrono::seconds>(options_.join_time).count(),
+                  Missing().size(), options_.counts.Total(), Enumerate(Missing()));
+  if (!refusals_.empty()) text += fmt::format("; refused were {}", Enumerate(refusals_));
+  Fail(base::DeadlineExceeded("{}", text));
+}
+
+void Coordinator::OnService(CoordinationService& service, const ReplicaId& replica,
+                            net::ConnectionId connection, std::uint64_t request_id,
+                            std::span<const std::byte> payload) {
+  const absl::StatusOr<std::string> answer = service.OnRequest(replica, payload);
+  if (answer.ok()) return Answer(connection, request_id, *answer);
+  Refuse(connection, request_id, answer.status());
+}
+
+void Coordinator::TellServiceOfGone(const ReplicaId& replica) {
+  for (const auto& [type, service] : services_) service->OnGone(replica);
+}
+
+std::vector<std::string> Coordinator::Missing() const {
+  std::vector<std::string> names;
+  for (const Role role : cluster::kRoles) {
+    for (std::int64_t i = 0; role != Role::kMaster && i < options_.counts.Of(role); ++i) {
+      if (!members_.contains({role, i})) names.push_back(cluster::FormatReplica({role, i}));
+    }
+  }
+  return names;
+}
+
+std::size_t Coordinator::NumConnected() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(members_, [](const auto& entry) { return entry.second.is_connected; }));
+}
+
+const ReplicaId* Coordinator::MemberAt(net::ConnectionId connection) const {
+  const auto peer = peers_.find(connection);
+  if (peer == peers_.end()) return nullptr;
+  const absl::StatusOr<ReplicaId> replica = ReplicaOf(peer->second);
+  if (!replica.ok()) return nullptr;
+  const auto member = members_.find(*replica);
+  if (member == members_.end() || member->second.connection != connection) return nullptr;
+  return &member->first;
+}
+
+std::string Coordinator::Describe(const ReplicaId& replica) const {
+  const JoinRequest& join = members_.at(replica).join;
+  return fmt::format("{} (process {} on {})", cluster::FormatReplica(replica), join.pid,
+                     base::Printable(join.host_name, kMaxShownBytes));
+}
+
+void Coordinator::Answer(net::ConnectionId connection, std::uint64_t request_id,
+                         std::string_view bytes) {
+  SendBytes(connection, CoordinationMessage::kAnswer, request_id, bytes);
+}
+
+void Coordinator::Refuse(net::ConnectionId connection, std::uint64_t request_id,
+                         const absl::Status& status) {
+  SendBytes(connection, CoordinationMessage::kRefused, request_id, Encode(status));
+}
+
+void Coordinator::SendBytes(net::ConnectionId connection, CoordinationMessage type,
+                            std::uint64_t request_id, std::string_view bytes) {
+  const iovec part = {const_cast<char*>(bytes.data()), bytes.size()};
+  send_(connection, {.type = static_cast<std::uint8_t>(type), .request_id = request_id},
+        {&part, 1});
+}
+
+}  // namespace dime::worker

@@ -1,0 +1,124 @@
+// worker/coordination/coordinator.h - where the replicas of a job meet: who is there, where the
+// parameter servers listen, when training starts, and how it ended.
+//
+// It lives in the master's process. Frames in, frames out: it knows connections as numbers only,
+// and can be driven without a network. Threads: one at a time (coordination_server.h gives it one).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/status.h"
+#include "runtime/cluster/replica.h"
+#include "runtime/net/frame_server.h"
+#include "runtime/net/socket.h"
+#include "worker/coordination/wire.h"
+
+namespace dime::worker {
+
+// Adds requests of its own to the protocol: data leases, reports. Called on the coordinator's
+// thread, which others wait for: quickly.
+class CoordinationService {
+ public:
+  virtual ~CoordinationService() = default;
+  // What to answer; an error is the answer, too.
+  virtual absl::StatusOr<std::string> OnRequest(const cluster::ReplicaId& from,
+                                                std::span<const std::byte> request) = 0;
+  // A replica that was in place has left, or is lost.
+  virtual void OnGone(const cluster::ReplicaId& /*replica*/) {}
+};
+
+struct CoordinatorOptions {
+  cluster::RoleCounts counts;
+  std::string job;   // What all replicas were started for; see JoinRequest.
+  std::string host;  // net::HostIdentity() of the master.
+  std::chrono::milliseconds join_time{120'000};
+  std::function<net::Clock::time_point()> now = net::Clock::now;
+};
+
+class Coordinator final : public net::FrameHandler {
+ public:
+  using Send =
+      std::function<void(net::ConnectionId, const net::FrameHeader&, std::span<const iovec>)>;
+
+  Coordinator(CoordinatorOptions options, Send send);
+
+  // Requests of `type`, from kFirstService on, are for `service`, which outlives this object.
+  void AddService(std::uint8_t type, CoordinationService* service);
+
+  void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override;
+  absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
+                       std::span<const std::byte> payload) override;
+  void OnClosed(net::ConnectionId connection) override;
+  void OnTick() override;
+
+  // All replicas but the master are in place.
+  [[nodiscard]] bool IsComplete() const;
+  // For a replica on `host`. Only once all are in place.
+  [[nodiscard]] ServerAddresses ServersFor(std::string_view host) const;
+
+  // Training begins.
+  void Start(const JobStart& start);
+  // All replicas are told to end, and how the job ended. Only the first call counts.
+  void End(const absl::Status& status);
+
+  [[nodiscard]] bool has_ended() const { return end_.has_value(); }
+  // Why the job cannot go on: a replica that does not come, failed or is lost. OK else.
+  [[nodiscard]] const absl::Status& failure() const { return failure_; }
+  // How many replicas are connected, of those that joined.
+  [[nodiscard]] std::size_t NumConnected() const;
+
+ private:
+  struct Member {
+    net::ConnectionId connection = 0;
+    std::uint64_t join_request = 0;  // Which is answered once all are in place.
+    JoinRequest join;
+    bool has_left = false;
+    bool is_connected = true;
+  };
+
+  absl::Status OnJoin(const cluster::ReplicaId& replica, net::ConnectionId connection,
+                      std::uint64_t request_id, std::span<const std::byte> payload);
+  [[nodiscard]] absl::Status CheckJoin(const cluster::ReplicaId& replica,
+                                       const JoinRequest& request) const;
+  void OnLeave(const cluster::ReplicaId& replica, const absl::Status& how);
+  void OnService(CoordinationService& service, const cluster::ReplicaId& replica,
+                 net::ConnectionId connection, std::uint64_t request_id,
+                 std::span<const std::byte> payload);
+  void TellServiceOfGone(const cluster::ReplicaId& replica);
+  void Fail(const absl::Status& failure);
+  [[nodiscard]] std::vector<std::string> Missing() const;
+  // The replica that speaks over a connection; null before it has joined.
+  [[nodiscard]] const cluster::ReplicaId* MemberAt(net::ConnectionId connection) const;
+  // "worker-1 (process 12 on host-a)".
+  [[nodiscard]] std::string Describe(const cluster::ReplicaId& replica) const;
+
+  void Answer(net::ConnectionId connection, std::uint64_t request_id, std::string_view bytes);
+  void Refuse(net::ConnectionId connection, std::uint64_t request_id, const absl::Status& status);
+  void SendBytes(net::ConnectionId connection, CoordinationMessage type, std::uint64_t request_id,
+                 std::string_view bytes);
+
+  const CoordinatorOptions options_;
+  const Send send_;
+  const net::Clock::time_point join_deadline_;
+  std::map<std::uint8_t, CoordinationService*> services_;
+  std::map<net::ConnectionId, net::PeerName> peers_;
+  std::map<cluster::ReplicaId, Member> members_;
+  std::vector<std::string> refusals_;  // Of joins, for the message that says who is missing.
+  std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
+  std::optional<JobStart> start_;
+  std::optional<absl::Status> end_;
+  absl::Status failure_;
+  // A replica that lost a peer has ended; which peer that was may become known in a moment.
+  absl::Status consequence_;
+  net::Clock::time_point consequence_time_;
+};
+
+}  // namespace dime::worker

@@ -1,0 +1,106 @@
+#include "worker/coordination/wire.h"
+
+#include "ps/wire.h"
+#include "worker/coordination/message.h"
+
+namespace dime::worker {
+namespace {
+
+constexpr std::uint64_t kMaxAddresses = 16;  // Of one replica.
+
+void WriteAddresses(const std::vector<net::Address>& addresses, MessageWriter& writer) {
+  writer.Number(addresses.size());
+  for (const net::Address& address : addresses) writer.Text(address.ToString());
+}
+
+absl::StatusOr<std::vector<net::Address>> ReadAddresses(MessageReader& reader) {
+  DIME_ASSIGN_OR_RETURN(const std::uint64_t count, reader.Count(kMaxAddresses));
+  std::vector<net::Address> addresses;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    DIME_ASSIGN_OR_RETURN(const std::string text, reader.Text());
+    const absl::StatusOr<net::Address> address = net::ParseAddress(text);
+    if (!address.ok()) return base::DataLoss("{}", base::MessageOf(address.status()));
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+}  // namespace
+
+std::string Encode(const JoinRequest& request) {
+  MessageWriter writer;
+  writer.Text(request.job).Text(request.host_name).Text(request.host).Number(request.pid);
+  WriteAddresses(request.addresses, writer);
+  return writer.bytes();
+}
+
+absl::StatusOr<JoinRequest> DecodeJoinRequest(std::span<const std::byte> bytes) {
+  MessageReader reader(bytes);
+  JoinRequest request;
+  DIME_ASSIGN_OR_RETURN(request.job, reader.Text());
+  DIME_ASSIGN_OR_RETURN(request.host_name, reader.Text());
+  DIME_ASSIGN_OR_RETURN(request.host, reader.Text());
+  DIME_ASSIGN_OR_RETURN(request.pid, reader.Number());
+  DIME_ASSIGN_OR_RETURN(request.addresses, ReadAddresses(reader));
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  return request;
+}
+
+std::string Encode(const ServerAddresses& servers) {
+  MessageWriter writer;
+  writer.Number(servers.size());
+  for (const auto& addresses : servers) WriteAddresses(addresses, writer);
+  return writer.bytes();
+}
+
+absl::StatusOr<ServerAddresses> DecodeServerAddresses(std::string_view bytes) {
+  MessageReader reader(bytes);
+  DIME_ASSIGN_OR_RETURN(const std::uint64_t count,
+                        reader.Count(static_cast<std::uint64_t>(cluster::kMaxReplicas)));
+  ServerAddresses servers;
+  for (std::uint64_t s = 0; s < count; ++s) {
+    DIME_ASSIGN_OR_RETURN(std::vector<net::Address> addresses, ReadAddresses(reader));
+    servers.push_back(std::move(addresses));
+  }
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  return servers;
+}
+
+std::string Encode(const JobStart& start) {
+  MessageWriter writer;
+  writer.Number(start.seed).Number(start.first_step).Number(start.last_step);
+  return writer.Number(start.order).Number(start.input_memory).bytes();
+}
+
+absl::StatusOr<JobStart> DecodeJobStart(std::string_view bytes) {
+  MessageReader reader(bytes);
+  JobStart start;
+  for (std::uint64_t* const number :
+       {&start.seed, &start.first_step, &start.last_step, &start.order, &start.input_memory}) {
+    DIME_ASSIGN_OR_RETURN(*number, reader.Number());
+  }
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  return start;
+}
+
+std::string Encode(const absl::Status& status) {
+  return status.ok() ? std::string() : ps::EncodeStatus(status);
+}
+
+absl::Status DecodeStatus(std::string_view bytes) {
+  return bytes.empty() ? absl::OkStatus() : ps::DecodeStatus(bytes);
+}
+
+net::PeerName PeerNameOf(const cluster::ReplicaId& replica) {
+  return {.role = static_cast<std::uint32_t>(replica.role),
+          .index = static_cast<std::uint32_t>(replica.index)};
+}
+
+absl::StatusOr<cluster::ReplicaId> ReplicaOf(const net::PeerName& peer) {
+  if (peer.role >= std::size(cluster::kRoles) || peer.index >= cluster::kMaxReplicas) {
+    return base::DataLoss("a peer says that it is number {} of role {}", peer.index, peer.role);
+  }
+  return cluster::ReplicaId{cluster::kRoles[peer.role], peer.index};
+}
+
+}  // namespace dime::worker
