@@ -64,6 +64,7 @@ struct Logger {
   std::atomic<Severity> min_severity{Severity::kInfo};
   std::mutex mutex;  // Guards what follows: hooks and line are one step.
   spdlog::logger spdlog;
+  std::string name;
   std::function<void()> before;
   std::function<void()> after;
 };
@@ -75,6 +76,12 @@ Logger& TheLogger() {
 }
 
 }  // namespace
+
+void SetLogName(std::string name) {
+  Logger& logger = TheLogger();
+  const std::lock_guard lock(logger.mutex);
+  logger.name = std::move(name);
+}
 
 void SetMinLogSeverity(Severity severity) { TheLogger().min_severity = severity; }
 
@@ -95,6 +102,7 @@ void LogLine(Severity severity, std::string_view message) {
       line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   Logger& logger = TheLogger();
   const std::lock_guard lock(logger.mutex);
+  if (!logger.name.empty()) line = fmt::format("{}: {}", logger.name, line);
   if (logger.before) logger.before();
   logger.spdlog.log(LevelOf(severity), line);
   if (logger.after) logger.after();

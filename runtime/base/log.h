@@ -20,6 +20,9 @@ enum class Severity { kDebug, kInfo, kWarning, kError };
 void SetMinLogSeverity(Severity severity);
 bool ShouldLog(Severity severity);
 
+// Stands in front of every message from here on: which of a job's processes says it.
+void SetLogName(std::string name);
+
 // Runs before and after every line, so that a progress bar can step aside. Either may be empty;
 // neither may log, or change the hooks.
 void SetLogHooks(std::function<void()> before, std::function<void()> after);

@@ -19,6 +19,7 @@ class LogTest : public ::testing::Test {
   void TearDown() override {
     SetMinLogSeverity(Severity::kInfo);
     SetLogHooks(nullptr, nullptr);
+    SetLogName("");
   }
 };
 
@@ -27,6 +28,13 @@ TEST_F(LogTest, ALineIsSeverityTimeAndMessage) {
   Log(Severity::kWarning, "{} of {}", 3, "{}%s");
   EXPECT_THAT(GetCapturedStderr(),
               MatchesRegex("WARNING [0-9][0-9]:[0-9][0-9]:[0-9][0-9] 3 of \\{\\}%s\n"));
+}
+
+TEST_F(LogTest, AProcessWithANameSaysItBeforeEachMessage) {
+  SetLogName("worker-3");
+  CaptureStderr();
+  Log(Severity::kWarning, "slow");
+  EXPECT_THAT(GetCapturedStderr(), MatchesRegex("WARNING [0-9:]+ worker-3: slow\n"));
 }
 
 TEST_F(LogTest, LessSevereMessagesAreDropped) {
