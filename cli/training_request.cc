@@ -141,19 +141,59 @@ void DeclareClusterOfJob(CLI::App& app, OwnFlags* flags) {
       ->group(group);
 }
 
-std::string FormatTrainHelp(const char* name, const CLI::App& own) {
+void DeclareRendezvousFlags(CLI::App& app, OwnFlags* flags) {
+  const char* const group = "Options of finding each other";
+  app.add_option(
+         "--token-file", flags->token_file,
+         "The job's secret, which all replicas have to know, in a file that its owner alone "
+         "may read; by default the master makes one, JOB_DIR/dime/token, for the others to "
+         "read")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--master-address", flags->master_address,
+                 "Under mpirun or srun on several hosts: where the master listens, HOST or "
+                 "HOST:PORT; given to all of them with a port, it stands for the page that the "
+                 "master leaves in JOB_DIR/dime [its host's first address]")
+      ->type_name("ADDRESS")
+      ->group(group);
+  app.add_option("--join-secs", flags->join_secs,
+                 "How long replicas wait for each other before the job ends, and those are named "
+                 "that are missing [120]")
+      ->transform(WholeNumber(1, 24 * 3600))
+      ->type_name("N")
+      ->group(group);
+}
+
+constexpr std::string_view kTrainHelp =
+    "Trains a model on this host, in one process on all cores or as a cluster of\n"
+    "processes: reads the files, trains, writes TensorFlow's checkpoints and\n"
+    "TensorBoard's events, evaluates, exports a SavedModel. Ctrl-C checkpoints first;\n"
+    "the same command again goes on.\n";
+constexpr std::string_view kTrainExample =
+    "  dime data census --output data\n"
+    "  dime local train --job-dir output/census_1 -- \\\n"
+    "      --train-files data/adult.data.csv --eval-files data/adult.test.csv \\\n"
+    "      --train-steps 1000 --eval-steps 100\n";
+constexpr std::string_view kReplicaHelp =
+    "Runs one process of a job, on this host or one of several. All replicas are started\n"
+    "with the same words; the environment tells each who it is:\n"
+    "  mpirun, srun  its rank: 0 is the master, then come the workers, then the servers\n"
+    "  TF_CONFIG     its task, and where all listen; the counts in it decide the cluster\n"
+    "They start in any order. The master runs the job as `dime local train` does; the\n"
+    "others say warnings and errors only. The job directory and the data have to be\n"
+    "there, by the same names, on all hosts.\n";
+constexpr std::string_view kReplicaExample =
+    "  mpirun -np 8 --hostfile hosts --bind-to none \\\n"
+    "      dime replica --scale-tier STANDARD_1 --job-dir /shared/census_1 -- \\\n"
+    "      --train-files /shared/adult.data.csv --eval-files /shared/adult.test.csv\n";
+
+std::string FormatTrainHelp(const char* name, const CLI::App& own, TrainingCommand command) {
+  const bool is_replica = command == TrainingCommand::kReplica;
   return fmt::format(
-      "Trains a model on this host, in one process on all cores or as a cluster of\n"
-      "processes: reads the files, trains, writes TensorFlow's checkpoints and\n"
-      "TensorBoard's events, evaluates, exports a SavedModel. Ctrl-C checkpoints first;\n"
-      "the same command again goes on.\n\n"
-      "Usage: {} [OPTIONS] -- --train-files FILE ... [TRAINER OPTIONS]\n{}{}\n"
-      "Example:\n"
-      "  dime data census --output data\n"
-      "  dime local train --job-dir output/census_1 -- \\\n"
-      "      --train-files data/adult.data.csv --eval-files data/adult.test.csv \\\n"
-      "      --train-steps 1000 --eval-steps 100\n",
-      name, FormatOptions(own), FormatTrainerFlags());
+      "{}\nUsage: {} [OPTIONS] -- --train-files FILE ... [TRAINER OPTIONS]\n{}{}\n"
+      "Example:\n{}",
+      is_replica ? kReplicaHelp : kTrainHelp, name, FormatOptions(own), FormatTrainerFlags(),
+      is_replica ? kReplicaExample : kTrainExample);
 }
 
 // "1.2" and such: {major, minor}.
@@ -248,7 +288,8 @@ absl::Status ExplainSide(const absl::Status& error, Words words,
 
 }  // namespace
 
-absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* name, Words args) {
+absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* name, Words args,
+                                                                   TrainingCommand command) {
   TrainingRequest request;
   CLI::App own("", name);
   DeclareJobFlags(own, &request.own);
@@ -256,6 +297,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   DeclareOutputFlags(own, &request.own);
   DeclareJobFlagsOfGcloud(own, &request.own);
   DeclareClusterOfJob(own, &request.own);
+  if (command == TrainingCommand::kReplica) DeclareRendezvousFlags(own, &request.own);
   DeclareGcloudFlags(own, &request.own.gcloud);
   const auto split = static_cast<std::size_t>(std::ranges::find(args, "--") - args.begin());
   const Words before = args.first(split);
@@ -265,7 +307,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   const absl::StatusOr<Parsed> trainer_parsed = ParseTrainerFlags(after, &request.trainer);
   if (*own_parsed == Parsed::kHelpWanted ||
       (trainer_parsed.ok() && *trainer_parsed == Parsed::kHelpWanted)) {
-    fmt::print("{}", FormatTrainHelp(name, own));
+    fmt::print("{}", FormatTrainHelp(name, own, command));
     return std::nullopt;
   }
   if (!trainer_parsed.ok()) {

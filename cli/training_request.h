@@ -42,6 +42,10 @@ struct OwnFlags {
   ClusterFlags cluster;
   bool distributed = false;                // A cluster of gcloud's default size.
   std::optional<std::int64_t> start_port;  // Without effect: replicas of one host need no ports.
+  // How a process finds the others that was started by something else than dime.
+  std::optional<std::string> token_file;
+  std::optional<std::string> master_address;
+  std::int64_t join_secs = 120;
 };
 
 // Everything the command line says.
@@ -51,8 +55,12 @@ struct TrainingRequest {
   std::string job_dir;
 };
 
+// Which of the commands that take a job's words, or their start: what help says of it.
+enum class TrainingCommand { kLocalTrain, kReplica };
+
 // Nothing when help was wanted, and has been printed. kInvalidArgument says what is wrong.
-absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* name, Words args);
+absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* name, Words args,
+                                                                   TrainingCommand command);
 
 [[nodiscard]] base::Severity LeastSeverity(const TrainingRequest& request);
 

@@ -3,25 +3,26 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "models/description.h"
 #include "ps/shards.h"
 #include "runtime/cluster/consistency.h"
-#include "runtime/net/address.h"
 #include "worker/input/replica_batches.h"
 #include "worker/train_loop.h"
 
 namespace dime::worker {
+
+class CoordinationServer;
 
 struct ClusterOptions {
   int replica = 0;  // The master is 0, worker i is i + 1.
   int num_replicas = 1;
   int micro_batches = 1;  // Of a step that replicas take in common.
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
-  // Where each parameter server listens. None: the rows are in this process, which is the only one.
-  std::vector<std::vector<net::Address>> servers;
-  std::string token;  // Of the job.
+  int num_servers = 0;  // None: the rows are in this process, which is the only one.
+  std::string token;    // Of the job.
+  // The master's, where there are servers; outlives the job.
+  CoordinationServer* coordinator = nullptr;
 
   [[nodiscard]] bool in_common() const { return consistency.is_sync(); }
 

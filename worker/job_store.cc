@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "worker/coordination/coordination_server.h"
+
 namespace dime::worker {
 namespace {
 
@@ -16,10 +18,11 @@ constexpr std::chrono::milliseconds kBetweenLooks{1};
 
 absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& model,
                                                          const ClusterOptions& cluster,
-                                                         const ps::JobStart& job) {
+                                                         const JobStart& job,
+                                                         const std::stop_token& stop) {
   auto result = std::make_unique<JobStore>();
   result->job_ = job;
-  if (cluster.servers.empty()) {
+  if (cluster.num_servers == 0) {
     DIME_ASSIGN_OR_RETURN(
         auto store, InProcessStore::Create(model.tables(), job.seed,
                                            ConsistencyOf(cluster, model.description().estimator)));
@@ -27,15 +30,17 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& mo
     result->store_ = std::move(store);
     return result;
   }
+  result->coordinator_ = cluster.coordinator;
+  DIME_ASSIGN_OR_RETURN(const ServerAddresses servers, cluster.coordinator->AwaitServers(stop));
   DIME_ASSIGN_OR_RETURN(
       auto store,
-      ServerStore::Connect(model.tables(), cluster.servers,
+      ServerStore::Connect(model.tables(), servers,
                            {.token = cluster.token,
                             .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
                             .connect_time = kConnectTime}));
   result->on_servers_ = store.get();
   result->store_ = std::move(store);
-  DIME_RETURN_IF_ERROR(result->on_servers_->servers().Prepare(job));
+  DIME_RETURN_IF_ERROR(result->on_servers_->servers().Prepare({.seed = job.seed}));
   return result;
 }
 
@@ -46,7 +51,9 @@ absl::Status JobStore::Start(std::int64_t first_step, std::int64_t last_step) {
   }
   job_.first_step = static_cast<std::uint64_t>(first_step);
   job_.last_step = static_cast<std::uint64_t>(last_step);
-  return on_servers_->servers().Start(job_);
+  DIME_RETURN_IF_ERROR(on_servers_->servers().Start({.first_step = job_.first_step}));
+  coordinator_->Start(job_);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_token& stop) {
@@ -70,8 +77,8 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
   }
 }
 
-absl::Status JobStore::Stop() {
-  return in_process_ != nullptr ? absl::OkStatus() : on_servers_->servers().Stop();
+void JobStore::Stop() {
+  if (coordinator_ != nullptr) coordinator_->End(absl::OkStatus());
 }
 
 }  // namespace dime::worker

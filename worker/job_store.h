@@ -7,9 +7,9 @@
 #include <stop_token>
 
 #include "models/model.h"
-#include "ps/wire.h"
 #include "runtime/base/status.h"
 #include "worker/cluster_options.h"
+#include "worker/coordination/wire.h"
 #include "worker/in_process_store.h"
 #include "worker/parameter_store.h"
 #include "worker/server_store.h"
@@ -18,11 +18,12 @@ namespace dime::worker {
 
 class JobStore {
  public:
-  // Makes the rows, from job.seed. `model` outlives the result. kUnavailable names a server that
-  // does not come.
+  // Makes the rows, from job.seed. `model` outlives the result. Waits for all replicas to be in
+  // place: kDeadlineExceeded names those that do not come; kCancelled when asked to stop.
   static absl::StatusOr<std::unique_ptr<JobStore>> Open(const models::Model& model,
                                                         const ClusterOptions& cluster,
-                                                        const ps::JobStart& job);
+                                                        const JobStart& job,
+                                                        const std::stop_token& stop);
 
   [[nodiscard]] ParameterStore& store() { return *store_; }
 
@@ -33,11 +34,12 @@ class JobStore {
   // kDeadlineExceeded when nothing has moved for ten minutes; kCancelled when asked to stop.
   absl::StatusOr<std::int64_t> Await(std::int64_t step, const std::stop_token& stop);
 
-  // The job is over: servers end.
-  absl::Status Stop();
+  // The job is over: all other replicas end.
+  void Stop();
 
  private:
-  ps::JobStart job_;
+  JobStart job_;
+  CoordinationServer* coordinator_ = nullptr;
   std::unique_ptr<ParameterStore> store_;
   // Which of the two it is; the other one is null.
   InProcessStore* in_process_ = nullptr;

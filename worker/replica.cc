@@ -22,38 +22,6 @@ constexpr int kPrefetchDepth = 8;
 constexpr std::chrono::seconds kConnectTime{30};
 // The master reads its data and a checkpoint first.
 constexpr std::chrono::minutes kStartTime{30};
-constexpr std::chrono::minutes kAloneTime{1};
-
-// A server that nobody speaks to any more ends by itself.
-class WatchedServer final : public net::FrameHandler {
- public:
-  WatchedServer(std::unique_ptr<ps::Server> server, net::FrameServer& frames)
-      : server_(std::move(server)), frames_(frames) {}
-
-  void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override {
-    server_->OnConnected(connection, peer);
-  }
-  absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
-                       std::span<const std::byte> payload) override {
-    return server_->OnFrame(connection, header, payload);
-  }
-  void OnClosed(net::ConnectionId connection) override { server_->OnClosed(connection); }
-  void OnTick() override {
-    had_peers_ = had_peers_ || server_->has_peers();
-    const auto patience = had_peers_ ? kAloneTime : kStartTime;
-    if (server_->has_peers() || net::Clock::now() < server_->last_heard() + patience) return;
-    is_alone_ = true;
-    frames_.Stop();
-  }
-
-  [[nodiscard]] bool is_alone() const { return is_alone_; }
-
- private:
-  const std::unique_ptr<ps::Server> server_;
-  net::FrameServer& frames_;
-  bool had_peers_ = false;
-  bool is_alone_ = false;
-};
 
 absl::StatusOr<Dataset> ReadData(const models::Model& model, const TrainingOptions& options,
                                  std::uint64_t input_memory, base::ThreadPool& pool,
@@ -72,23 +40,26 @@ absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
     if (!taken) break;
   }
-  return loop.Flush();
+  return stop.stop_requested() ? absl::OkStatus() : loop.Flush();
 }
 
 }  // namespace
 
 absl::Status RunWorker(const models::ModelDescription& description, const TrainingOptions& options,
-                       std::stop_token stop) {
+                       const JoinRequest& self, Member& member) {
   const ClusterOptions& cluster = options.cluster;
+  const std::stop_token stop = member.ended();
+  DIME_RETURN_IF_ERROR(member.Join(self));
   const models::Model model(description);
   base::ThreadPool pool(options.num_threads);
+  DIME_ASSIGN_OR_RETURN(const ServerAddresses servers, member.AwaitServers());
   DIME_ASSIGN_OR_RETURN(
       const auto store,
-      ServerStore::Connect(model.tables(), cluster.servers,
+      ServerStore::Connect(model.tables(), servers,
                            {.token = cluster.token,
                             .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
                             .connect_time = kConnectTime}));
-  absl::StatusOr<ps::JobStart> start = store->servers().AwaitStart(kStartTime);
+  const absl::StatusOr<JobStart> start = member.AwaitStart(kStartTime);
   if (!start.ok()) return base::Annotate(start.status(), "waiting for the master to begin");
   DIME_ASSIGN_OR_RETURN(const Dataset data,
                         ReadData(model, options, start->input_memory, pool, stop));
@@ -106,32 +77,31 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
   TrainLoop loop(model, *store, batches, pool, first_step, cluster.Plan());
   const std::int64_t own_steps = last_step > 0 ? cluster.OwnSteps(first_step, last_step) : -1;
   DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop));
+  if (stop.stop_requested()) return base::Cancelled("the job has ended");
   return store->servers().Leave();
 }
 
 absl::Status RunParameterServer(const models::ModelDescription& description,
                                 const ClusterOptions& cluster, const ServerOptions& options,
-                                std::stop_token stop) {
-  const models::Model model(description);
-  const ps::Sharding sharding(model.tables(), static_cast<int>(cluster.servers.size()));
+                                JoinRequest self, Member& member) {
   DIME_ASSIGN_OR_RETURN(const auto frames,
                         net::FrameServer::Open(options.listen, cluster.token, {}));
-  WatchedServer server(std::make_unique<ps::Server>(
-                           [&](std::uint64_t seed) {
-                             return ps::Shards::Create(
-                                 model.tables(), sharding, options.server, seed,
-                                 ConsistencyOf(cluster, description.estimator));
-                           },
-                           cluster.num_replicas,
-                           [&](auto connection, const auto& header, auto parts) {
-                             frames->Send(connection, header, parts);
-                           },
-                           [&] { frames->Stop(); }),
-                       *frames);
-  DIME_RETURN_IF_ERROR(frames->Run(server, std::move(stop)));
-  if (!server.is_alone()) return absl::OkStatus();
-  return base::Unavailable("the master and all workers have been gone for {} min",
-                           kAloneTime.count());
+  const models::Model model(description);
+  const ps::Sharding sharding(model.tables(), cluster.num_servers);
+  ps::Server server(
+      [&](std::uint64_t seed) {
+        return ps::Shards::Create(model.tables(), sharding, options.server, seed,
+                                  ConsistencyOf(cluster, description.estimator));
+      },
+      cluster.num_replicas,
+      [&](auto connection, const auto& header, auto parts) {
+        frames->Send(connection, header, parts);
+      },
+      [&] { frames->Stop(); });
+  self.addresses = frames->addresses();
+  DIME_RETURN_IF_ERROR(member.Join(self));
+  DIME_RETURN_IF_ERROR(frames->Run(server, member.ended()));
+  return member.AwaitServers().status();  // Which is an error for who may not join.
 }
 
 }  // namespace dime::worker

@@ -1,34 +1,35 @@
 // worker/replica.h - what the processes of a job do that are not its master: workers and parameter
 // servers.
 //
-// Both end by themselves when the job is over or its master is gone. Threads: one call a process.
+// Both end by themselves when the job is over or its master is gone, which `member` knows. Threads:
+// one call a process.
 #pragma once
 
-#include <functional>
-#include <stop_token>
 #include <vector>
 
 #include "models/description.h"
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
 #include "worker/cluster_options.h"
+#include "worker/coordination/member.h"
+#include "worker/coordination/wire.h"
 #include "worker/training_job.h"
 
 namespace dime::worker {
 
-// Waits for the master, reads the data, takes this replica's batches, and leaves.
+// Joins as `self`, waits for the start, reads the data and takes this replica's batches.
 absl::Status RunWorker(const models::ModelDescription& description, const TrainingOptions& options,
-                       std::stop_token stop);
+                       const JoinRequest& self, Member& member);
 
 struct ServerOptions {
   int server = 0;
   std::vector<net::Address> listen;  // Where; the first address that a client can use counts.
 };
 
-// Serves until the master stops it. Of `cluster` the number of servers, the consistency and the
-// token count. kUnavailable when everybody has been gone for a minute.
+// Listens, joins as `self` with its addresses, and serves until the job has ended. Of `cluster` the
+// number of servers, the consistency and the token count.
 absl::Status RunParameterServer(const models::ModelDescription& description,
                                 const ClusterOptions& cluster, const ServerOptions& options,
-                                std::stop_token stop);
+                                JoinRequest self, Member& member);
 
 }  // namespace dime::worker

@@ -181,7 +181,7 @@ absl::StatusOr<TrainingResult> TrainingJob::Run() {
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Train());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Evaluate());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(ExportModel());
-  if (job_store_ != nullptr) DIME_RETURN_IF_ERROR(job_store_->Stop());
+  if (job_store_ != nullptr) job_store_->Stop();
   clock_.Enter("");
 
   result_.global_step = step_;
@@ -252,7 +252,8 @@ absl::Status TrainingJob::Restore() {
                         JobStore::Open(model_, options_.cluster,
                                        {.seed = directory_->seed(),
                                         .order = static_cast<std::uint64_t>(directory_->order()),
-                                        .input_memory = directory_->input_memory()}));
+                                        .input_memory = directory_->input_memory()},
+                                       stop_));
   store_ = &job_store_->store();
   DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> restored,
                         directory_->Restore(store_->rows()));

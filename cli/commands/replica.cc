@@ -1,68 +1,197 @@
-// `dime replica`: one process of a job that is not its master. Who it is stands in its environment;
-// its words are those of the job's command line.
+// `dime replica`: one process of a job. Who it is stands in its environment; its words are those of
+// the job's command line.
 #include "worker/replica.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "cli/arguments.h"
+#include "cli/cluster_plan.h"
 #include "cli/commands/commands.h"
 #include "cli/exit_codes.h"
-#include "cli/local_cluster.h"
+#include "cli/master.h"
 #include "cli/model_library.h"
+#include "cli/replica_place.h"
 #include "cli/training_request.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/net/host.h"
+#include "worker/coordination/member.h"
 
 namespace dime::cli {
 namespace {
 
 constexpr char kName[] = "dime replica";
 
-absl::Status Run(const TrainingRequest& request, const ReplicaPlace& place) {
+// What all replicas find out, one says; the others give it time to, before they end: a launcher may
+// end all when one does.
+int AfterTheOneWhoSpeaks(int exit_code) {
+  constexpr std::chrono::seconds kTimeToSpeak{1};
+  std::this_thread::sleep_for(kTimeToSpeak);
+  return exit_code;
+}
+
+// Ends the process when it does not end by itself soon after its job has.
+class EndOfJob {
+ public:
+  // `has_own_log`: what the master says is not seen beside what this process says.
+  EndOfJob(const worker::Member& member, std::string self, bool has_own_log)
+      : member_(member),
+        self_(std::move(self)),
+        has_own_log_(has_own_log),
+        on_end_(member.ended(), [this] { SetEnded(); }) {
+    watch_ = std::jthread([this](const std::stop_token& stop) { Watch(stop); });
+  }
+
+  // Says what nobody else says, and returns the exit code.
+  [[nodiscard]] int Report(const worker::JobEnd& end) const {
+    if (end.how.ok()) return kExitOk;
+    if (end.master_is_gone || has_own_log_) {
+      ReportError(kName, base::Annotate(end.how, self_ + ": the job has ended"));
+    }
+    return ExitCodeOfJob(end.how);
+  }
+
+ private:
+  void SetEnded() {
+    {
+      const std::lock_guard lock(mutex_);
+      has_ended_ = true;
+    }
+    changed_.notify_all();
+  }
+
+  void Watch(const std::stop_token& stop) {
+    constexpr std::chrono::seconds kPatience{1};
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, stop, [this] { return has_ended_; });
+    changed_.wait_for(lock, stop, kPatience, [] { return false; });
+    if (stop.stop_requested()) return;
+    _exit(Report(*member_.AwaitEnd(std::chrono::milliseconds(0))));
+  }
+
+  const worker::Member& member_;
+  const std::string self_;
+  const bool has_own_log_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool has_ended_ = false;
+  std::stop_callback<std::function<void()>> on_end_;
+  std::jthread watch_;
+};
+
+absl::Status Work(const TrainingRequest& request, const ClusterPlan& plan,
+                  const ReplicaPlace& place, const std::string& token, worker::Member& member) {
   DIME_ASSIGN_OR_RETURN(models::ModelDescription description, FindModel(request.own.model));
   DIME_RETURN_IF_ERROR(ApplyModelFlags(request.trainer, &description));
-  DIME_ASSIGN_OR_RETURN(const ClusterPlan plan, PlanCluster(request));
   DIME_ASSIGN_OR_RETURN(worker::TrainingOptions options, OptionsOf(request, description.training));
-  DIME_ASSIGN_OR_RETURN(options.cluster, ClusterOptionsOf(plan, place.replica, place.directory));
-  if (options.num_threads == 0) options.num_threads = ThreadsOf(plan, place.replica);
+  options.cluster = ClusterOptionsOf(plan, place.replica);
+  options.cluster.token = token;
+  if (options.num_threads == 0) {
+    options.num_threads = ThreadsOf(plan, place.replica, place.here);
+  }
+  worker::JoinRequest self{.job = DescribeJob(plan, request),
+                           .host_name = net::HostName(),
+                           .host = net::HostIdentity(),
+                           .pid = static_cast<std::uint64_t>(getpid())};
   if (place.replica.role == cluster::Role::kWorker) {
-    return worker::RunWorker(description, options, {});
+    return worker::RunWorker(description, options, self, member);
   }
-  if (place.replica.role == cluster::Role::kParameterServer) {
-    return worker::RunParameterServer(description, options.cluster,
-                                      {.server = static_cast<int>(place.replica.index),
-                                       .listen = {SocketOf(place.directory, place.replica.index)}},
-                                      {});
+  DIME_ASSIGN_OR_RETURN(std::vector<net::Address> listen,
+                        place.rendezvous->WhereServerListens(place.replica, member.local_host()));
+  return worker::RunParameterServer(
+      description, options.cluster,
+      {.server = static_cast<int>(place.replica.index), .listen = std::move(listen)},
+      std::move(self), member);
+}
+
+// What a replica does that is not the master.
+int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPlace place,
+              bool has_own_log) {
+  const std::string name = cluster::FormatReplica(place.replica);
+  std::string token;
+  const auto locate = [&]() -> absl::StatusOr<worker::MasterLocation> {
+    DIME_ASSIGN_OR_RETURN(worker::MasterLocation location, place.rendezvous->Locate());
+    token = location.token;
+    return location;
+  };
+  const auto member =
+      worker::Member::Connect({.self = place.replica,
+                               .locate = locate,
+                               .patience = std::chrono::seconds(request.own.join_secs)});
+  if (!member.ok()) {
+    ReportError(kName, base::Annotate(member.status(), name));
+    return ExitCodeOfJob(member.status());
   }
-  return base::InvalidArgument("a {} is not started by `dime replica`",
-                               cluster::RoleName(place.replica.role));
+  // Signals to the whole job are the master's to see, which needs the others to stop in good order.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
+  const EndOfJob end_of_job(**member, name, has_own_log);
+  const absl::Status status = Work(request, plan, place, token, **member);
+  (void)(*member)->Leave(status);  // Who is not there any more need not know.
+  if (status.ok()) {
+    // A server serves until the job has ended, and however it has.
+    const auto end = (*member)->AwaitEnd(std::chrono::milliseconds(0));
+    return end ? end_of_job.Report(*end) : kExitOk;
+  }
+  // That a peer is gone, or the job over, all others find out, too; the master knows more.
+  if (absl::IsUnavailable(status) || absl::IsCancelled(status)) {
+    constexpr std::chrono::seconds kForTheCause{2};
+    if (const auto end = (*member)->AwaitEnd(kForTheCause)) return end_of_job.Report(*end);
+  }
+  ReportError(kName, base::Annotate(status, name));
+  return ExitCodeOfJob(status);
+}
+
+int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
+  base::SetMinLogSeverity(std::max(
+      LeastSeverity(request), launch.is_silent() ? base::Severity::kError : base::Severity::kInfo));
+  const absl::StatusOr<ClusterPlan> plan = PlanCluster(request, launch.counts());
+  if (!plan.ok()) {
+    if (!launch.is_silent()) return ReportPlanError(kName, plan.status());
+    return AfterTheOneWhoSpeaks(ExitCodeOf(plan.status()));
+  }
+  absl::StatusOr<ReplicaPlace> place = PlaceOf(launch, *plan, request);
+  if (!place.ok()) {
+    if (launch.is_silent()) return AfterTheOneWhoSpeaks(kExitUsage);
+    return ReportUsageError(kName, base::MessageOf(place.status()));
+  }
+  if (place->replica.role == cluster::Role::kMaster && launch.by != Launch::By::kDime) {
+    base::SetMinLogSeverity(LeastSeverity(request));
+    return RunMaster(kName, request, args, *plan,
+                     {.rendezvous = std::move(place->rendezvous),
+                      .here = std::move(place->here),
+                      .join_time = std::chrono::seconds(request.own.join_secs)});
+  }
+  // What all replicas would say the master says.
+  base::SetMinLogSeverity(std::max(LeastSeverity(request), base::Severity::kWarning));
+  base::SetLogName(cluster::FormatReplica(place->replica));
+  return RunMember(request, *plan, *std::move(place), launch.by == Launch::By::kTfConfig);
 }
 
 }  // namespace
 
 int RunReplica(Words args) {
-  const absl::StatusOr<std::optional<ReplicaPlace>> place = PlaceFromEnvironment();
-  if (!place.ok()) return ReportError(kName, place.status());
-  if (!place->has_value()) {
-    return ReportUsageError(kName,
-                            "`dime local train --scale-tier TIER` starts the replicas of a job; by "
-                            "hand it works once dime runs under mpirun and TF_CONFIG");
-  }
-  const absl::StatusOr<std::optional<TrainingRequest>> request = ReadTrainingRequest(kName, args);
+  const absl::StatusOr<Launch> launch = LaunchFromEnvironment(std::getenv);
+  const absl::StatusOr<std::optional<TrainingRequest>> request =
+      ReadTrainingRequest(kName, args, TrainingCommand::kReplica);
+  if (launch.ok() && launch->is_silent() && !request.ok()) return AfterTheOneWhoSpeaks(kExitUsage);
   if (!request.ok()) return ReportUsageError(kName, base::MessageOf(request.status()));
   if (!request->has_value()) return kExitOk;
-  // What all replicas would say the master says.
-  base::SetMinLogSeverity(std::max(LeastSeverity(**request), base::Severity::kWarning));
-  const absl::Status status = Run(**request, **place);
-  if (status.ok()) return kExitOk;
-  // That a peer is gone all others find out too, and the master says why.
-  if (!absl::IsUnavailable(status)) {
-    ReportError(kName, base::Annotate(status, cluster::FormatReplica((*place)->replica)));
-  }
-  return ExitCodeOfJob(status);
+  if (!launch.ok()) return ReportUsageError(kName, base::MessageOf(launch.status()));
+  return RunAs(*launch, **request, args);
 }
 
 }  // namespace dime::cli

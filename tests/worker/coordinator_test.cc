@@ -74,6 +74,15 @@ class CoordinatorTest : public ::testing::Test {
     EXPECT_EQ(received_[connection].back().type, type);
     return DecodeStatus(received_[connection].back().bytes);
   }
+  // Why a replica that wanted to join may not; it is told to end, too.
+  absl::Status Refusal(net::ConnectionId connection) {
+    const std::vector<Received>& received = received_[connection];
+    EXPECT_EQ(received.size(), 2u);
+    if (received.size() != 2) return absl::UnknownError("not refused");
+    EXPECT_EQ(received[0].type, CoordinationMessage::kRefused);
+    EXPECT_EQ(received[1].type, CoordinationMessage::kEnd);
+    return DecodeStatus(received[0].bytes);
+  }
   void Pass(std::chrono::milliseconds time) {
     now_ += time;
     coordinator_.OnTick();
@@ -153,7 +162,7 @@ TEST_F(CoordinatorTest, ACompleteClusterHasNoDeadline) {
 
 TEST_F(CoordinatorTest, WhoWasStartedForSomethingElseIsRefusedAndNamedWhenTheTimeIsOver) {
   const net::ConnectionId stranger = Join(kWorker0, {}, "another job");
-  const absl::Status refusal = LastStatus(stranger, CoordinationMessage::kRefused);
+  const absl::Status refusal = Refusal(stranger);
   EXPECT_TRUE(absl::IsFailedPrecondition(refusal));
   EXPECT_THAT(std::string(base::MessageOf(refusal)), HasSubstr("'another job'"));
   Pass(21s);
@@ -164,22 +173,21 @@ TEST_F(CoordinatorTest, WhoWasStartedForSomethingElseIsRefusedAndNamedWhenTheTim
 TEST_F(CoordinatorTest, ReplicasBeyondTheClusterAreRefused) {
   for (const ReplicaId replica :
        {ReplicaId{Role::kWorker, 2}, ReplicaId{Role::kMaster, 0}, ReplicaId{Role::kEvaluator, 0}}) {
-    EXPECT_TRUE(
-        absl::IsFailedPrecondition(LastStatus(Join(replica), CoordinationMessage::kRefused)));
+    EXPECT_TRUE(absl::IsFailedPrecondition(Refusal(Join(replica))));
   }
 }
 
 TEST_F(CoordinatorTest, TheSecondOfTheSameNameIsRefusedAndTheFirstStays) {
   worker0_ = Join(kWorker0);
   const net::ConnectionId second = Join(kWorker0);
-  EXPECT_THAT(std::string(base::MessageOf(LastStatus(second, CoordinationMessage::kRefused))),
+  EXPECT_THAT(std::string(base::MessageOf(Refusal(second))),
               HasSubstr("worker-0 (process 12 on host-a) is there already"));
   coordinator_.OnClosed(second);
   EXPECT_OK(coordinator_.failure());
 }
 
 TEST_F(CoordinatorTest, AServerThatListensNowhereIsRefused) {
-  EXPECT_FALSE(LastStatus(Join(kServer0), CoordinationMessage::kRefused).ok());
+  EXPECT_FALSE(Refusal(Join(kServer0)).ok());
 }
 
 TEST_F(CoordinatorTest, ALostReplicaIsNamedAndTheOthersEnd) {
@@ -208,6 +216,20 @@ TEST_F(CoordinatorTest, AFailureOfAReplicaIsTheJobs) {
   EXPECT_EQ(LastStatus(worker1_, CoordinationMessage::kEnd), coordinator_.failure());
 }
 
+TEST_F(CoordinatorTest, WhoCannotEvenJoinSaysWhyAndTheJobEnds) {
+  const net::ConnectionId connection = Connect(kServer0);
+  EXPECT_OK(Send(connection, CoordinationMessage::kLeave,
+                 Encode(base::FailedPrecondition("cannot listen"))));
+  EXPECT_EQ(coordinator_.failure(), base::FailedPrecondition("ps-0: cannot listen"));
+}
+
+TEST_F(CoordinatorTest, WhoWasRefusedLeavesWithoutHarm) {
+  const net::ConnectionId stranger = Join(kWorker0, {}, "another job");
+  EXPECT_OK(
+      Send(stranger, CoordinationMessage::kLeave, Encode(base::FailedPrecondition("another job"))));
+  EXPECT_OK(coordinator_.failure());
+}
+
 TEST_F(CoordinatorTest, WhoLostAPeerIsNotTheCauseWhenThePeerIsFoundOutInTime) {
   JoinAll();
   EXPECT_OK(Send(worker0_, CoordinationMessage::kLeave, Encode(base::Unavailable("no ps-0"))));
@@ -233,7 +255,7 @@ TEST_F(CoordinatorTest, AfterTheEndNobodyIsLost) {
   }
   EXPECT_OK(coordinator_.failure());
   EXPECT_EQ(coordinator_.NumConnected(), 0u);
-  EXPECT_FALSE(LastStatus(Join(kWorker0), CoordinationMessage::kRefused).ok());
+  EXPECT_FALSE(Refusal(Join(kWorker0)).ok());
 }
 
 TEST_F(CoordinatorTest, NothingIsSaidToWhoHasNotJoined) {

@@ -60,11 +60,14 @@ class CoordinationServer::Impl final : public net::FrameHandler {
     return coordinator_.has_ended();
   }
 
-  absl::StatusOr<ServerAddresses> AwaitServers() {
+  absl::StatusOr<ServerAddresses> AwaitServers(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return coordinator_.IsComplete() || coordinator_.has_ended(); });
+    changed_.wait(lock, stop,
+                  [&] { return coordinator_.IsComplete() || coordinator_.has_ended(); });
     if (!coordinator_.failure().ok()) return coordinator_.failure();
-    if (coordinator_.has_ended()) return base::Cancelled("the job has ended");
+    if (coordinator_.has_ended() || !coordinator_.IsComplete()) {
+      return base::Cancelled("stopped while waiting for all replicas to be in place");
+    }
     return coordinator_.ServersFor(host_);
   }
 
@@ -77,6 +80,10 @@ class CoordinationServer::Impl final : public net::FrameHandler {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kHangUpTime,
                       [&] { return coordinator_.has_ended() && coordinator_.NumConnected() == 0; });
+  }
+
+  void Fail(const absl::Status& failure) {
+    frames_->Post([this, failure] { Change([&] { coordinator_.Fail(failure); }); });
   }
 
   absl::Status AwaitFailure() {
@@ -98,7 +105,7 @@ class CoordinationServer::Impl final : public net::FrameHandler {
   const std::unique_ptr<net::FrameServer> frames_;
   const std::string host_;
   std::mutex mutex_;  // Guards coordinator_.
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
   Coordinator coordinator_;
   std::jthread thread_;
 };
@@ -121,9 +128,12 @@ std::vector<net::Address> CoordinationServer::addresses() const { return impl_->
 void CoordinationServer::AddService(std::uint8_t type, CoordinationService* service) {
   impl_->AddService(type, service);
 }
-absl::StatusOr<ServerAddresses> CoordinationServer::AwaitServers() { return impl_->AwaitServers(); }
+absl::StatusOr<ServerAddresses> CoordinationServer::AwaitServers(const std::stop_token& stop) {
+  return impl_->AwaitServers(stop);
+}
 void CoordinationServer::Start(const JobStart& start) { impl_->Start(start); }
 void CoordinationServer::End(const absl::Status& status) { impl_->End(status); }
+void CoordinationServer::Fail(const absl::Status& failure) { impl_->Fail(failure); }
 absl::Status CoordinationServer::AwaitFailure() { return impl_->AwaitFailure(); }
 
 }  // namespace dime::worker

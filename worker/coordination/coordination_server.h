@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -35,12 +36,15 @@ class CoordinationServer {
   void AddService(std::uint8_t type, CoordinationService* service);
 
   // Returns once all replicas are in place: where the servers listen, for this process.
-  // kDeadlineExceeded names those that are not; or how the job has failed meanwhile.
-  absl::StatusOr<ServerAddresses> AwaitServers();
+  // kDeadlineExceeded names those that are not; or how the job has failed meanwhile. kCancelled
+  // when asked to stop.
+  absl::StatusOr<ServerAddresses> AwaitServers(const std::stop_token& stop);
   // Training begins.
   void Start(const JobStart& start);
   // The job has ended, and how; waits for all replicas to hang up, for some seconds at most.
   void End(const absl::Status& status);
+  // The job cannot go on: others are told to end, and AwaitFailure() says why.
+  void Fail(const absl::Status& failure);
 
   // Once the master has failed: why the job cannot go on, if that is known or becomes so within a
   // second. OK: it is not the others' doing.

@@ -45,6 +45,12 @@ absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::Frame
   if (type == CoordinationMessage::kJoin) {
     return OnJoin(replica, connection, header.request_id, payload);
   }
+  if (type == CoordinationMessage::kLeave) {
+    Answer(connection, header.request_id, "");
+    if (refused_.contains(connection)) return absl::OkStatus();
+    OnLeave(replica, DecodeStatus({reinterpret_cast<const char*>(payload.data()), payload.size()}));
+    return absl::OkStatus();
+  }
   if (MemberAt(connection) == nullptr) {
     return base::DataLoss("a message of type {} of a replica that has not joined", header.type);
   }
@@ -60,11 +66,6 @@ absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::Frame
         awaiting_start_.emplace_back(connection, header.request_id);
       }
       return absl::OkStatus();
-    case CoordinationMessage::kLeave:
-      Answer(connection, header.request_id, "");
-      OnLeave(replica,
-              DecodeStatus({reinterpret_cast<const char*>(payload.data()), payload.size()}));
-      return absl::OkStatus();
     default:
       return base::DataLoss("a message of the unknown type {}", header.type);
   }
@@ -77,7 +78,9 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
     refusals_.push_back(fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
                                     base::Printable(request.host_name, kMaxShownBytes),
                                     base::MessageOf(fits)));
+    refused_.insert(connection);
     Refuse(connection, request_id, fits);
+    SendBytes(connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(fits));
     return absl::OkStatus();
   }
   members_[replica] = {
@@ -141,20 +144,23 @@ void Coordinator::End(const absl::Status& status) {
   if (end_) return;
   end_ = status;
   for (const auto& [replica, member] : members_) {
-    if (!member.is_connected || member.has_left) continue;
+    if (!member.is_connected) continue;
     SendBytes(member.connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(status));
   }
 }
 
 void Coordinator::Fail(const absl::Status& failure) {
-  if (end_) return;
+  if (end_ || failure.ok()) return;
   failure_ = failure;
   End(failure);
 }
 
 void Coordinator::OnLeave(const ReplicaId& replica, const absl::Status& how) {
-  members_[replica].has_left = true;
-  TellServiceOfGone(replica);
+  // One that could not even join leaves, too, with the reason.
+  if (const auto member = members_.find(replica); member != members_.end()) {
+    member->second.has_left = true;
+    TellServiceOfGone(replica);
+  }
   if (how.ok() || end_) return;
   const absl::Status failure = base::Annotate(how, cluster::FormatReplica(replica));
   if (!absl::IsUnavailable(how)) return Fail(failure);
@@ -166,6 +172,7 @@ void Coordinator::OnLeave(const ReplicaId& replica, const absl::Status& how) {
 void Coordinator::OnClosed(net::ConnectionId connection) {
   const ReplicaId* const found = MemberAt(connection);
   peers_.erase(connection);
+  refused_.erase(connection);
   std::erase_if(awaiting_start_, [&](const auto& waiting) { return waiting.first == connection; });
   if (found == nullptr) return;
   const ReplicaId replica = *found;

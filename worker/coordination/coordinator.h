@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,6 +69,8 @@ class Coordinator final : public net::FrameHandler {
   void Start(const JobStart& start);
   // All replicas are told to end, and how the job ended. Only the first call counts.
   void End(const absl::Status& status);
+  // The same when the job cannot go on, which others but this object have found out.
+  void Fail(const absl::Status& failure);
 
   [[nodiscard]] bool has_ended() const { return end_.has_value(); }
   // Why the job cannot go on: a replica that does not come, failed or is lost. OK else.
@@ -93,7 +96,6 @@ class Coordinator final : public net::FrameHandler {
                  net::ConnectionId connection, std::uint64_t request_id,
                  std::span<const std::byte> payload);
   void TellServiceOfGone(const cluster::ReplicaId& replica);
-  void Fail(const absl::Status& failure);
   [[nodiscard]] std::vector<std::string> Missing() const;
   // The replica that speaks over a connection; null before it has joined.
   [[nodiscard]] const cluster::ReplicaId* MemberAt(net::ConnectionId connection) const;
@@ -111,6 +113,7 @@ class Coordinator final : public net::FrameHandler {
   std::map<std::uint8_t, CoordinationService*> services_;
   std::map<net::ConnectionId, net::PeerName> peers_;
   std::map<cluster::ReplicaId, Member> members_;
+  std::set<net::ConnectionId> refused_;
   std::vector<std::string> refusals_;  // Of joins, for the message that says who is missing.
   std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
   std::optional<JobStart> start_;

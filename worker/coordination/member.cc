@@ -121,7 +121,7 @@ class Member::Impl {
       return base::DeadlineExceeded("{}: no answer within {} ms", connection_.sending.peer(),
                                     patience.count());
     }
-    return end_->ok() ? base::Cancelled("the job is over") : *end_;
+    return base::Cancelled("the job is over: {}", base::MessageOf(end_->how));
   }
 
   absl::StatusOr<std::string> Call(std::uint8_t type, std::string_view bytes,
@@ -140,7 +140,7 @@ class Member::Impl {
   absl::StatusOr<std::string> AwaitJoined() { return Await(join_, patience_ + kSlack); }
 
   [[nodiscard]] std::stop_token ended() const { return ended_.get_token(); }
-  [[nodiscard]] std::optional<absl::Status> AwaitEnd(std::chrono::milliseconds patience) {
+  [[nodiscard]] std::optional<JobEnd> AwaitEnd(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, patience, [&] { return end_.has_value(); });
     return end_;
@@ -152,7 +152,8 @@ class Member::Impl {
   void Listen() {
     absl::Status listened;
     while (listened.ok()) listened = ReceiveOne();
-    SetEnd(base::Unavailable("the master is gone: {}", base::MessageOf(listened)));
+    SetEnd({base::Unavailable("the master is gone: {}", base::MessageOf(listened)),
+            /*master_is_gone=*/true});
   }
 
   absl::Status ReceiveOne() {
@@ -172,7 +173,7 @@ class Member::Impl {
         return absl::OkStatus();
       }
       case CoordinationMessage::kEnd:
-        SetEnd(DecodeStatus(bytes));
+        SetEnd({.how = DecodeStatus(bytes)});
         return absl::OkStatus();
       default:
         return base::DataLoss("a message of the unknown type {}", header.type);
@@ -188,10 +189,10 @@ class Member::Impl {
   }
 
   // The first one counts.
-  void SetEnd(const absl::Status& status) {
+  void SetEnd(const JobEnd& end) {
     {
       const std::lock_guard lock(mutex_);
-      if (!end_) end_ = status;
+      if (!end_) end_ = end;
     }
     changed_.notify_all();
     ended_.request_stop();
@@ -206,7 +207,7 @@ class Member::Impl {
   std::mutex mutex_;  // Guards what follows.
   std::condition_variable changed_;
   std::map<std::uint64_t, absl::StatusOr<std::string>> answers_;
-  std::optional<absl::Status> end_;
+  std::optional<JobEnd> end_;
 
   std::stop_source ended_;
   std::jthread listener_;
@@ -248,7 +249,7 @@ absl::Status Member::Leave(const absl::Status& how) {
 }
 
 std::stop_token Member::ended() const { return impl_->ended(); }
-std::optional<absl::Status> Member::AwaitEnd(std::chrono::milliseconds patience) const {
+std::optional<JobEnd> Member::AwaitEnd(std::chrono::milliseconds patience) const {
   return impl_->AwaitEnd(patience);
 }
 

@@ -1,7 +1,8 @@
 // worker/coordination/member.h - a replica's connection to its master: it joins, learns where the
 // others are and when to start, asks and reports, and notices when the job ends or the master goes.
 //
-// Threads: any may call; one of its own listens. Every wait has an end: its own, or the job's.
+// Threads: any may call; one of its own listens. Every wait has an end: its own, or the job's,
+// which is kCancelled.
 #pragma once
 
 #include <chrono>
@@ -27,6 +28,12 @@ struct MasterLocation {
   std::string token;
   // What is known may be of a run before this one: who is refused with this token looks again.
   bool may_be_old = false;
+};
+
+// How a job ended.
+struct JobEnd {
+  absl::Status how;
+  bool master_is_gone = false;  // Without a word, so that nobody else says it.
 };
 
 struct MemberOptions {
@@ -62,7 +69,7 @@ class Member {
   // Stopped when the job has ended, or the master is gone.
   [[nodiscard]] std::stop_token ended() const;
   // How, once that is so; waits for it for `patience` at most.
-  [[nodiscard]] std::optional<absl::Status> AwaitEnd(std::chrono::milliseconds patience) const;
+  [[nodiscard]] std::optional<JobEnd> AwaitEnd(std::chrono::milliseconds patience) const;
 
  private:
   class Impl;

@@ -1,0 +1,168 @@
+#include "cli/master.h"
+
+#include <string>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/exit_codes.h"
+#include "cli/interruption.h"
+#include "cli/local_cluster.h"
+#include "cli/model_library.h"
+#include "cli/training_reporter.h"
+#include "runtime/base/log.h"
+#include "runtime/net/host.h"
+#include "runtime/storage/file_system.h"
+#include "worker/coordination/coordination_server.h"
+#include "worker/training_job.h"
+
+namespace dime::cli {
+namespace {
+
+constexpr cluster::ReplicaId kMaster;
+
+// Inputs that are not there, or are no files, are found before anything is written.
+absl::Status CheckInputs(const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(pattern));
+    DIME_ASSIGN_OR_RETURN(const std::vector<std::string> paths, fs->Glob(pattern));
+    if (paths.empty()) return base::NotFound("no file matches '{}'", pattern);
+    for (const std::string& path : paths) {
+      const absl::StatusOr<storage::FileInfo> info = fs->Stat(path);
+      if (absl::IsNotFound(info.status())) return base::NotFound("there is no file '{}'", path);
+      DIME_RETURN_IF_ERROR(info.status());
+      if (!info->is_directory) continue;
+      return base::NotFound("{} is a directory; give files, or a pattern such as '{}'", path,
+                            storage::JoinPath(path, "*.csv"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreateJobDir(const std::string& path) {
+  DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
+  return fs->CreateDirectories(path);
+}
+
+// The master's end of a cluster. Destroyed from the last member to the first.
+struct Cluster {
+  std::unique_ptr<worker::Rendezvous> rendezvous;
+  std::unique_ptr<worker::CoordinationServer> coordinator;
+  std::unique_ptr<LocalCluster> others;  // Null where somebody else has started them.
+};
+
+// Is there for the other replicas, and starts them where nobody else does.
+absl::StatusOr<Cluster> OpenCluster(const TrainingRequest& request, Words args,
+                                    const ClusterPlan& plan, OthersPlace place,
+                                    worker::ClusterOptions* options) {
+  Cluster cluster{.rendezvous = std::move(place.rendezvous)};
+  if (cluster.rendezvous == nullptr) {
+    DIME_ASSIGN_OR_RETURN(cluster.others, LocalCluster::Create());
+    cluster.rendezvous = worker::MakeDirectoryRendezvous(cluster.others->directory());
+  }
+  DIME_ASSIGN_OR_RETURN(options->token, cluster.rendezvous->MakeToken());
+  DIME_ASSIGN_OR_RETURN(const auto addresses, cluster.rendezvous->WhereMasterListens());
+  DIME_ASSIGN_OR_RETURN(cluster.coordinator,
+                        worker::CoordinationServer::Open(addresses, options->token,
+                                                         {.counts = plan.counts(),
+                                                          .job = DescribeJob(plan, request),
+                                                          .host = net::HostIdentity(),
+                                                          .join_time = place.join_time}));
+  options->coordinator = cluster.coordinator.get();
+  DIME_RETURN_IF_ERROR(cluster.rendezvous->Publish(cluster.coordinator->addresses()));
+  if (cluster.others == nullptr) return cluster;
+  const auto on_failure = [coordinator = cluster.coordinator.get()](const auto& failure) {
+    coordinator->Fail(base::Unavailable("{}", failure.message));
+  };
+  DIME_RETURN_IF_ERROR(cluster.others->Start(plan.counts(), args, on_failure));
+  return cluster;
+}
+
+// What may be the others' doing.
+bool IsConsequence(const absl::Status& error) {
+  return absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
+         absl::IsFailedPrecondition(error) || absl::IsCancelled(error);
+}
+
+// Says why the job has failed, and has the others end for the same reason.
+int ReportFailure(const char* command, const absl::Status& error, const Cluster& cluster) {
+  const auto explained = [&](std::string_view cause) {
+    return base::Unavailable("{}; then {}", cause, base::MessageOf(error));
+  };
+  if (cluster.others != nullptr) {
+    if (const auto failure = cluster.others->AwaitFailure()) {
+      ReportError(command, explained(failure->message));
+      return failure->exit_code;
+    }
+  }
+  absl::Status cause;
+  if (cluster.coordinator != nullptr && IsConsequence(error)) {
+    cause = cluster.coordinator->AwaitFailure();
+  }
+  const bool is_others = !cause.ok() && cause != error;
+  ReportError(command, is_others ? explained(base::MessageOf(cause)) : error);
+  if (cluster.coordinator != nullptr) cluster.coordinator->End(error);
+  return ExitCodeOfJob(is_others ? cause : error);
+}
+
+int Train(const char* command, const TrainingRequest& request,
+          const models::ModelDescription& description, const worker::TrainingOptions& options,
+          const Cluster& cluster) {
+  Interruption interruption("stopping after a checkpoint; once more stops at once");
+  std::unique_ptr<StatusLine> status_line;
+  if (base::ShouldLog(base::Severity::kInfo)) status_line = MakeStatusLine();
+  TrainingReporter reporter(std::move(status_line), {.evaluates = !options.eval_files.empty(),
+                                                     .exports = !options.export_name.empty()});
+  const absl::StatusOr<worker::TrainingResult> result =
+      worker::RunTrainingJob(description, options, reporter, interruption.token());
+  if (!result.ok()) {
+    reporter.Stop();
+    return ReportFailure(command, result.status(), cluster);
+  }
+  reporter.Finish(*result);
+  if (cluster.others != nullptr) cluster.others->Join();
+  if (request.own.format == "json") {
+    fmt::print("{}", FormatResultJson(*result, options.job_dir));
+  } else if (!result->interrupted) {
+    fmt::print("{}", FormatResult(*result, options.job_dir));
+  }
+  return result->interrupted ? interruption.exit_code() : kExitOk;
+}
+
+}  // namespace
+
+int RunMaster(const char* command, const TrainingRequest& request, Words args,
+              const ClusterPlan& plan, OthersPlace place) {
+  absl::StatusOr<models::ModelDescription> description = FindModel(request.own.model);
+  if (!description.ok()) return ReportError(command, description.status());
+  if (const absl::Status fits = ApplyModelFlags(request.trainer, &*description); !fits.ok()) {
+    return ReportUsageError(command, base::MessageOf(fits));
+  }
+  for (const std::string& note : plan.notes) base::Log(base::Severity::kInfo, "{}", note);
+  absl::StatusOr<worker::TrainingOptions> options = OptionsOf(request, description->training);
+  if (!options.ok()) return ReportError(command, options.status());
+  if (const absl::Status possible = worker::CheckOptions(*options); !possible.ok()) {
+    return ReportUsageError(command, base::MessageOf(possible));
+  }
+  for (const auto* files : {&options->train_files, &options->eval_files}) {
+    if (const absl::Status found = CheckInputs(*files); !found.ok()) {
+      ReportError(command, found);
+      return ExitCodeOfInput(found);
+    }
+  }
+  if (const absl::Status created = CreateJobDir(options->job_dir); !created.ok()) {
+    ReportError(command, created);
+    return ExitCodeOfWrite(created);
+  }
+  options->cluster = ClusterOptionsOf(plan, kMaster);
+  if (options->num_threads == 0) options->num_threads = ThreadsOf(plan, kMaster, place.here);
+  if (plan.is_one_process()) return Train(command, request, *description, *options, {});
+  const bool starts_others = place.rendezvous == nullptr;
+  const absl::StatusOr<Cluster> cluster =
+      OpenCluster(request, args, plan, std::move(place), &options->cluster);
+  if (!cluster.ok()) return ReportError(command, cluster.status());
+  base::Log(base::Severity::kInfo, "a cluster of {}{}", cluster::FormatCounts(plan.counts()),
+            starts_others ? " on this host" : "");
+  return Train(command, request, *description, *options, *cluster);
+}
+
+}  // namespace dime::cli
