@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/temp_dir.h"
@@ -31,24 +32,39 @@ struct Ended {
   std::string err;
 };
 
+struct ProcessOptions {
+  std::string program = DIME_PROGRAM;    // Is looked for in PATH if it is a name alone.
+  std::vector<std::string> environment;  // "NAME=value", before what is inherited.
+  std::string name;                      // Of the files with its output; one at a time has it.
+};
+
 // A running program, its output in files.
 class Process {
  public:
-  Process(const TempDir& dir, std::vector<std::string> arguments)
-      : out_(dir.File("stdout")), err_(dir.File("stderr")) {
-    arguments.insert(arguments.begin(), DIME_PROGRAM);
+  Process(const TempDir& dir, std::vector<std::string> arguments, ProcessOptions options = {})
+      : out_(dir.File(options.name + "stdout")), err_(dir.File(options.name + "stderr")) {
+    arguments.insert(arguments.begin(), options.program);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
+    std::vector<char*> environment;
+    for (std::string& entry : options.environment) environment.push_back(entry.data());
+    for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+    environment.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     constexpr int kCreate = O_WRONLY | O_CREAT | O_TRUNC;
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, out_.c_str(), kCreate, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), kCreate, 0600);
-    EXPECT_EQ(posix_spawn(&process_, DIME_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
+    EXPECT_EQ(posix_spawnp(&process_, options.program.c_str(), &actions, nullptr, argv.data(),
+                           environment.data()),
+              0);
     posix_spawn_file_actions_destroy(&actions);
   }
+  Process(Process&& other) noexcept
+      : out_(other.out_), err_(other.err_), process_(std::exchange(other.process_, -1)) {}
+  Process& operator=(Process&&) = delete;
   ~Process() {
     if (process_ <= 0) return;
     kill(process_, SIGKILL);
