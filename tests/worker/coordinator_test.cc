@@ -255,7 +255,7 @@ TEST_F(CoordinatorTest, AfterTheEndNobodyIsLost) {
   }
   EXPECT_OK(coordinator_.failure());
   EXPECT_EQ(coordinator_.NumConnected(), 0u);
-  EXPECT_FALSE(Refusal(Join(kWorker0)).ok());
+  EXPECT_OK(LastStatus(Join(kWorker0), CoordinationMessage::kEnd));
 }
 
 TEST_F(CoordinatorTest, NothingIsSaidToWhoHasNotJoined) {

@@ -74,6 +74,11 @@ absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::Frame
 absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId connection,
                                  std::uint64_t request_id, std::span<const std::byte> payload) {
   DIME_ASSIGN_OR_RETURN(JoinRequest request, DecodeJoinRequest(payload));
+  if (end_) {
+    refused_.insert(connection);
+    SendBytes(connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(*end_));
+    return absl::OkStatus();
+  }
   if (const absl::Status fits = CheckJoin(replica, request); !fits.ok()) {
     refusals_.push_back(fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
                                     base::Printable(request.host_name, kMaxShownBytes),
@@ -94,10 +99,6 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
 
 absl::Status Coordinator::CheckJoin(const ReplicaId& replica, const JoinRequest& request) const {
   const std::string name = cluster::FormatReplica(replica);
-  if (end_) {
-    return end_->ok() ? base::FailedPrecondition("the job is over")
-                      : base::Annotate(*end_, "the job has ended");
-  }
   if (replica.role == Role::kMaster || replica.index >= options_.counts.Of(replica.role)) {
     return base::FailedPrecondition("{} is none of the replicas that the master waits for: {}",
                                     name, cluster::FormatCounts(options_.counts));

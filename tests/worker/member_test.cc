@@ -1,0 +1,124 @@
+// Members and their master's coordinator, over real sockets.
+#include "worker/coordination/member.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "worker/coordination/coordination_server.h"
+
+namespace dime::worker {
+namespace {
+
+using namespace std::chrono_literals;
+using cluster::ReplicaId;
+using cluster::Role;
+using ::dime::testing::StatusIs;
+using ::testing::HasSubstr;
+
+constexpr ReplicaId kWorker = {Role::kWorker, 0};
+constexpr ReplicaId kServer = {Role::kParameterServer, 0};
+constexpr char kToken[] = "a token of enough bytes";
+
+class MemberTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<CoordinationServer> OpenMaster() {
+    auto master = CoordinationServer::Open(
+        {&address_, 1}, kToken,
+        {.counts = {.workers = 1, .parameter_servers = 1}, .job = "job", .host = "host"});
+    EXPECT_OK(master);
+    return *std::move(master);
+  }
+  absl::StatusOr<std::unique_ptr<Member>> Connect(const ReplicaId& self,
+                                                  const std::string& token = kToken,
+                                                  std::chrono::milliseconds patience = 60s) {
+    return Member::Connect({.self = self,
+                            .locate = [&, token]() -> absl::StatusOr<MasterLocation> {
+                              ++num_looks_;
+                              return MasterLocation{.addresses = {address_}, .token = token};
+                            },
+                            .patience = patience});
+  }
+  static absl::Status Join(Member& member, std::vector<net::Address> addresses = {}) {
+    return member.Join({.job = "job",
+                        .host_name = "here",
+                        .host = "host",
+                        .pid = 1,
+                        .addresses = std::move(addresses)});
+  }
+
+  const dime::testing::TempDir dir_;
+  const net::Address address_ = {.kind = net::Address::Kind::kUnix, .host = dir_.File("master")};
+  const net::Address server_address_ = {.host = "10.0.0.7", .port = 2222};
+  std::atomic<int> num_looks_ = 0;
+  std::unique_ptr<CoordinationServer> master_;
+};
+
+TEST_F(MemberTest, ReplicasThatCameBeforeTheirMasterAreToldOfEachOtherAndStart) {
+  absl::StatusOr<std::unique_ptr<Member>> worker;
+  absl::StatusOr<std::unique_ptr<Member>> server;
+  {
+    const std::jthread first([&] { worker = Connect(kWorker); });
+    const std::jthread second([&] { server = Connect(kServer); });
+    while (num_looks_ < 4) std::this_thread::yield();
+    master_ = OpenMaster();
+  }
+  ASSERT_OK(worker);
+  ASSERT_OK(server);
+  EXPECT_OK(Join(**worker));
+  EXPECT_OK(Join(**server, {server_address_}));
+  EXPECT_EQ(*(*worker)->AwaitServers(), (ServerAddresses{{server_address_}}));
+  EXPECT_EQ(*master_->AwaitServers({}), (ServerAddresses{{server_address_}}));
+  const JobStart start = {.seed = 7, .last_step = 100};
+  master_->Start(start);
+  EXPECT_EQ(*(*worker)->AwaitStart(60s), start);
+  EXPECT_OK((*worker)->Leave(absl::OkStatus()));
+  EXPECT_FALSE((*server)->ended().stop_requested());
+  worker->reset();
+  const std::jthread end([&] { master_->End(absl::OkStatus()); });
+  EXPECT_OK((*server)->AwaitEnd(60s)->how);
+  EXPECT_TRUE((*server)->ended().stop_requested());
+  server->reset();
+}
+
+TEST_F(MemberTest, AMasterThatGoesEndsItsMembersWaits) {
+  master_ = OpenMaster();
+  const auto worker = Connect(kWorker);
+  ASSERT_OK(worker);
+  EXPECT_OK(Join(**worker));
+  const std::jthread gone([&] { master_.reset(); });
+  EXPECT_THAT((*worker)->AwaitServers(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("over")));
+  EXPECT_THAT((*worker)->AwaitEnd(60s)->how,
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the master has ended")));
+}
+
+TEST_F(MemberTest, AFailureIsTheMastersToKnow) {
+  master_ = OpenMaster();
+  const auto worker = Connect(kWorker);
+  EXPECT_OK(Join(**worker));
+  EXPECT_OK((*worker)->Leave(base::DataLoss("bad rows")));
+  EXPECT_EQ(master_->AwaitFailure(), base::DataLoss("worker-0: bad rows"));
+  EXPECT_EQ(master_->AwaitServers({}).status(), base::DataLoss("worker-0: bad rows"));
+}
+
+TEST_F(MemberTest, AWrongTokenIsRefusedAtOnceAndAMissingMasterInTime) {
+  EXPECT_THAT(Connect(kWorker, kToken, 50ms),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the master was not there")));
+  master_ = OpenMaster();
+  EXPECT_TRUE(absl::IsPermissionDenied(Connect(kWorker, "another token").status()));
+}
+
+TEST_F(MemberTest, TheMastersWaitForOthersCanBeStopped) {
+  master_ = OpenMaster();
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(absl::IsCancelled(master_->AwaitServers(stop.get_token()).status()));
+}
+
+}  // namespace
+}  // namespace dime::worker
