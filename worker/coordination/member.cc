@@ -188,7 +188,7 @@ class Member::Impl {
     changed_.notify_all();
   }
 
-  // The first one counts.
+  // The first one counts. Who sees that the job has ended finds out how.
   void SetEnd(const JobEnd& end) {
     {
       const std::lock_guard lock(mutex_);
