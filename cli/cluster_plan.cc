@@ -164,8 +164,9 @@ std::string DescribeJob(const ClusterPlan& plan, const TrainingRequest& request)
                                  cluster::FormatConsistency(plan.consistency));
   if (plan.consistency.is_sync()) text += fmt::format(" of {} batches", plan.micro_batches);
   text += fmt::format(", model {}", request.own.model);
-  if (const auto size = request.trainer.train_batch_size)
+  if (const auto size = request.trainer.train_batch_size) {
     text += fmt::format(", batches of {}", *size);
+  }
   return text;
 }
 

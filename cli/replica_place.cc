@@ -96,10 +96,7 @@ absl::StatusOr<ReplicaPlace> PlaceOf(const Launch& launch, const ClusterPlan& pl
     case Launch::By::kNobody:
       break;
   }
-  return base::InvalidArgument(
-      "nothing says which replica of a job this process is: start it with mpirun or srun, or with "
-      "TF_CONFIG in its environment; `dime local train --scale-tier TIER` starts all replicas of a "
-      "job on this host");
+  return base::InvalidArgument("nothing says which replica of a job this process is");
 }
 
 }  // namespace dime::cli

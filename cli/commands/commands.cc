@@ -22,7 +22,7 @@ constexpr Command kCommands[] = {
     {"models infer", "Write a first description of a model from data", RunModelsInfer},
     {"models list", "List the models that can be trained", RunModelsList},
     {"models schema", "Print the JSON Schema of model descriptions", RunModelsSchema},
-    {"replica", "Run one process of a job (started by the others)", RunReplica},
+    {"replica", "Run one process of a job, under mpirun or TF_CONFIG", RunReplica},
     {"tiers describe", "Show the machines and the price of a scale tier", RunTiersDescribe},
     {"tiers list", "List the scale tiers that a job can have", RunTiersList},
     {"jobs", "Submit, watch and cancel jobs on a cluster", nullptr},
@@ -30,7 +30,6 @@ constexpr Command kCommands[] = {
     {"models delete", "Delete a registered model", nullptr},
     {"operations", "Watch long-running operations", nullptr},
     {"predict", "Score instances with a served model", nullptr},
-    {"replica", "Run one replica of a job", nullptr},
     {"storage", "Copy and list files in object storage", nullptr},
     {"versions", "Manage the versions of a registered model", nullptr},
 };

@@ -188,6 +188,14 @@ int RunReplica(Words args) {
   const absl::StatusOr<std::optional<TrainingRequest>> request =
       ReadTrainingRequest(kName, args, TrainingCommand::kReplica);
   if (launch.ok() && launch->is_silent() && !request.ok()) return AfterTheOneWhoSpeaks(kExitUsage);
+  const bool is_help = request.ok() && !request->has_value();
+  if (launch.ok() && launch->by == Launch::By::kNobody && !is_help) {
+    return ReportUsageError(
+        kName,
+        "nothing says which replica of a job this process is: start it with mpirun or srun, or "
+        "with TF_CONFIG in its environment; `dime local train --scale-tier TIER` starts all "
+        "replicas of a job on this host");
+  }
   if (!request.ok()) return ReportUsageError(kName, base::MessageOf(request.status()));
   if (!request->has_value()) return kExitOk;
   if (!launch.ok()) return ReportUsageError(kName, base::MessageOf(launch.status()));

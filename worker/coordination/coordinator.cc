@@ -80,9 +80,11 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
     return absl::OkStatus();
   }
   if (const absl::Status fits = CheckJoin(replica, request); !fits.ok()) {
-    refusals_.push_back(fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
-                                    base::Printable(request.host_name, kMaxShownBytes),
-                                    base::MessageOf(fits)));
+    if (refusals_.size() < kMostNamed) {  // Who is refused may try again and again.
+      refusals_.push_back(fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
+                                      base::Printable(request.host_name, kMaxShownBytes),
+                                      base::MessageOf(fits)));
+    }
     refused_.insert(connection);
     Refuse(connection, request_id, fits);
     SendBytes(connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(fits));
