@@ -115,8 +115,8 @@ void DeclareClusterOfJob(CLI::App& app, OwnFlags* flags) {
   const char* const group = "Options of the cluster";
   cluster::TrainingFlags& training = flags->cluster.training;
   app.add_option("--scale-tier", training.scale_tier,
-                 "The shape of the cluster: one of `dime tiers list`, or CUSTOM, all of whose "
-                 "processes run on this host [BASIC, one process]")
+                 "The shape of the cluster: one of `dime tiers list`, or CUSTOM [BASIC, one "
+                 "process]")
       ->type_name("TIER")
       ->group(group);
   DeclareClusterFlags(app, &flags->cluster);

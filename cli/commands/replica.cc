@@ -156,8 +156,8 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
 }
 
 int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
-  base::SetMinLogSeverity(std::max(
-      LeastSeverity(request), launch.is_silent() ? base::Severity::kError : base::Severity::kInfo));
+  const base::Severity least = LeastSeverity(request);
+  base::SetMinLogSeverity(launch.is_silent() ? std::max(least, base::Severity::kError) : least);
   const absl::StatusOr<ClusterPlan> plan = PlanCluster(request, launch.counts());
   if (!plan.ok()) {
     if (!launch.is_silent()) return ReportPlanError(kName, plan.status());
@@ -169,14 +169,14 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
     return ReportUsageError(kName, base::MessageOf(place.status()));
   }
   if (place->replica.role == cluster::Role::kMaster && launch.by != Launch::By::kDime) {
-    base::SetMinLogSeverity(LeastSeverity(request));
+    NoteIgnoredOptions(request.own.ignored_options);
     return RunMaster(kName, request, args, *plan,
                      {.rendezvous = std::move(place->rendezvous),
                       .here = std::move(place->here),
                       .join_time = std::chrono::seconds(request.own.join_secs)});
   }
   // What all replicas would say the master says.
-  base::SetMinLogSeverity(std::max(LeastSeverity(request), base::Severity::kWarning));
+  base::SetMinLogSeverity(std::max(least, base::Severity::kWarning));
   base::SetLogName(cluster::FormatReplica(place->replica));
   return RunMember(request, *plan, *std::move(place), launch.by == Launch::By::kTfConfig);
 }
