@@ -14,6 +14,9 @@ for path in bin/dime lib/dime share/dime/configs/models/census.yaml share/dime/c
     share/dime/configs/machine_types.yaml share/dime/configs/tiers/standard_1.yaml; do
   [[ -e moved/$path ]] || { echo "not installed: $path"; exit 1; }
 done
+for plugin in "$build_dir"/lib/dime/*.so; do
+  [[ ! -e $plugin || -e moved/lib/dime/$(basename "$plugin") ]] || { echo "not installed: $plugin"; exit 1; }
+done
 env -i PATH=/usr/bin:/bin moved/bin/dime --version
 env -i PATH=/usr/bin:/bin moved/bin/dime models list | tee models.txt
 grep -q '^census' models.txt
