@@ -45,7 +45,7 @@ class Client::Impl {
     }
     counts_.resize(specs.size());
     for (std::size_t t = 0; t < specs.size(); ++t) {
-      homes_.push_back(specs[t].num_rows > 0 ? sharding.ServerOf(t, 0) : 0);
+      homes_.push_back(specs[t].num_rows > 0 ? sharding.ServerOf(t, 0) : -1);
     }
   }
 
@@ -213,7 +213,7 @@ class Client::Impl {
   const Sharding& sharding_;
   internal::ServerLinks links_;
   ServerControl servers_{links_, specs_, sharding_};
-  std::vector<int> homes_;  // By table: where row 0 is, which is all of a dense one.
+  std::vector<int> homes_;  // By table: where row 0 is, all of a dense one; -1: no row is.
 
   std::array<PullRecord, kKeptPulls> pulls_;
   std::uint64_t num_pulls_ = 0;
