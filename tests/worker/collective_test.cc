@@ -8,12 +8,16 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
 #include "worker/collective/in_process.h"
 #include "worker/collective/ordered_sum.h"
+#include "worker/collective/socket_collective.h"
 
 namespace dime::worker {
 namespace {
@@ -24,13 +28,56 @@ using ::testing::HasSubstr;
 
 constexpr std::chrono::minutes kPatience{1};
 
-// Runs `body` for each rank on a thread of its own.
-void OnAllRanks(int size, const std::function<void(Collective&)>& body) {
-  auto collectives = MakeInProcessCollectives(size, kPatience);
-  std::vector<std::jthread> threads;
-  for (auto& collective : collectives) {
-    threads.emplace_back([&body, &collective] { body(*collective); });
+enum class Filling { kInProcess, kUnixSockets, kTcp };
+
+// Listeners of all ranks, and where they are.
+struct Addresses {
+  Addresses(int size, Filling filling) {
+    for (int r = 0; r < size; ++r) {
+      net::Address address = {.host = "127.0.0.1"};
+      if (filling == Filling::kUnixSockets) {
+        address = {.kind = net::Address::Kind::kUnix, .host = dir.File(std::to_string(r))};
+      }
+      listeners.push_back(*net::Listener::Open(address));
+      addresses.push_back({listeners.back().address()});
+    }
   }
+
+  absl::StatusOr<std::unique_ptr<Collective>> Connect(
+      int rank, std::chrono::milliseconds connect_time = kPatience,
+      std::chrono::milliseconds patience = kPatience, const std::string& token = "token") {
+    return ConnectReplicas({&listeners[static_cast<std::size_t>(rank)], 1},
+                           {.rank = rank,
+                            .addresses = addresses,
+                            .token = token,
+                            .connect_time = connect_time,
+                            .patience = patience});
+  }
+
+  dime::testing::TempDir dir;
+  std::vector<net::Listener> listeners;
+  std::vector<std::vector<net::Address>> addresses;
+};
+
+// Runs `body` for each rank on a thread of its own.
+void OnAllRanks(Filling filling, int size, const std::function<void(Collective&)>& body) {
+  std::vector<std::jthread> threads;
+  if (filling == Filling::kInProcess) {
+    auto collectives = MakeInProcessCollectives(size, kPatience);
+    for (auto& collective : collectives) {
+      threads.emplace_back([&body, collective = std::move(collective)] { body(*collective); });
+    }
+    return;
+  }
+  Addresses addresses(size, filling);
+  for (int r = 0; r < size; ++r) {
+    threads.emplace_back([&, r] {
+      auto collective = addresses.Connect(r);
+      ASSERT_OK(collective);
+      body(**collective);
+    });
+  }
+  threads.clear();
 }
 
 // Values whose sum depends on the order in which they are added.
@@ -65,13 +112,14 @@ struct Case {
   std::size_t num_values;
 };
 
-class OrderedSumTest : public ::testing::TestWithParam<Case> {};
+class OrderedSumOfAllTest : public ::testing::TestWithParam<std::tuple<Filling, Case>> {};
 
-TEST_P(OrderedSumTest, IsTheSameBytesOnAllRanksAsAPlainLoop) {
-  const Case& c = GetParam();
+TEST_P(OrderedSumOfAllTest, IsTheSameBytesOnAllRanksAsAPlainLoop) {
+  const Filling filling = std::get<0>(GetParam());
+  const Case& c = std::get<1>(GetParam());
   for (const bool average : {false, true}) {
     const std::vector<float> expected = SumInOrder(c.num_values, c.micro_batches, average);
-    OnAllRanks(c.size, [&](Collective& collective) {
+    OnAllRanks(filling, c.size, [&](Collective& collective) {
       OrderedSum sum(collective, static_cast<std::int64_t>(c.num_values), c.micro_batches, average);
       for (int step = 0; step < 3; ++step) {
         for (int m = collective.rank(); m < c.micro_batches; m += c.size) {
@@ -91,17 +139,24 @@ TEST_P(OrderedSumTest, IsTheSameBytesOnAllRanksAsAPlainLoop) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, OrderedSumTest,
-                         ::testing::Values(Case{1, 1, 100}, Case{1, 4, 100}, Case{2, 2, 1000},
-                                           Case{3, 3, 18'930}, Case{5, 5, 333}, Case{2, 5, 100},
-                                           Case{3, 7, 1000}, Case{5, 12, 100}, Case{5, 2, 100},
-                                           Case{3, 1, 50}, Case{5, 5, 3}, Case{3, 3, 1},
-                                           Case{3, 4, 17}, Case{2, 2, 0}),
-                         [](const auto& info) {
-                           return "Ranks" + std::to_string(info.param.size) + "MicroBatches" +
-                                  std::to_string(info.param.micro_batches) + "Values" +
-                                  std::to_string(info.param.num_values);
-                         });
+constexpr const char* kFillingNames[] = {"InProcess", "UnixSockets", "Tcp"};
+const auto kFillings = ::testing::Values(Filling::kInProcess, Filling::kUnixSockets, Filling::kTcp);
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, OrderedSumOfAllTest,
+    ::testing::Combine(kFillings,
+                       ::testing::Values(Case{1, 1, 100}, Case{1, 4, 100}, Case{2, 2, 1000},
+                                         Case{3, 3, 18'930}, Case{5, 5, 333}, Case{2, 5, 100},
+                                         Case{3, 7, 1000}, Case{5, 12, 100}, Case{5, 2, 100},
+                                         Case{3, 1, 50}, Case{5, 5, 3}, Case{3, 3, 1},
+                                         Case{3, 4, 17}, Case{2, 2, 0}, Case{3, 3, 1'000'000})),
+    [](const auto& info) {
+      const Filling filling = std::get<0>(info.param);
+      const Case& c = std::get<1>(info.param);
+      return kFillingNames[static_cast<int>(filling)] + std::string("Ranks") +
+             std::to_string(c.size) + "MicroBatches" + std::to_string(c.micro_batches) + "Values" +
+             std::to_string(c.num_values);
+    });
 
 // Counts what goes to others.
 class Counting final : public Collective {
@@ -126,7 +181,7 @@ class Counting final : public Collective {
 TEST(OrderedSumTest, SendsWhatARingAllReduceSends) {
   constexpr std::size_t kValues = 4800;
   for (const int size : {2, 3, 5}) {
-    OnAllRanks(size, [&](Collective& collective) {
+    OnAllRanks(Filling::kInProcess, size, [&](Collective& collective) {
       Counting counting(collective);
       OrderedSum sum(counting, kValues, size, true);
       const std::vector<float> values = Gradients(kValues, collective.rank());
@@ -140,8 +195,10 @@ TEST(OrderedSumTest, SendsWhatARingAllReduceSends) {
   }
 }
 
-TEST(CollectiveTest, GivesEachRankWhatWasForIt) {
-  OnAllRanks(3, [](Collective& collective) {
+class CollectiveTest : public ::testing::TestWithParam<Filling> {};
+
+TEST_P(CollectiveTest, GivesEachRankWhatWasForIt) {
+  OnAllRanks(GetParam(), 3, [](Collective& collective) {
     const int own = collective.rank();
     std::vector<std::vector<float>> to(3);
     std::vector<std::vector<float>> from(3);
@@ -160,13 +217,17 @@ TEST(CollectiveTest, GivesEachRankWhatWasForIt) {
   });
 }
 
-TEST(CollectiveTest, BroadcastGivesAllRanksTheMastersValues) {
-  OnAllRanks(5, [](Collective& collective) {
+TEST_P(CollectiveTest, BroadcastGivesAllRanksTheMastersValues) {
+  OnAllRanks(GetParam(), 5, [](Collective& collective) {
     std::vector<float> values(100, static_cast<float>(collective.rank()) + 7);
     ASSERT_OK(Broadcast(collective, values));
     EXPECT_THAT(values, ::testing::Each(7.0f));
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(Fillings, CollectiveTest, kFillings, [](const auto& info) {
+  return std::string(kFillingNames[static_cast<int>(info.param)]);
+});
 
 TEST(InProcessCollectiveTest, NamesARankThatDoesNotCome) {
   auto collectives = MakeInProcessCollectives(2, std::chrono::milliseconds(1));
@@ -203,6 +264,59 @@ TEST(InProcessCollectiveTest, RefusesAnotherNumberOfValues) {
   EXPECT_THAT(Broadcast(*collectives[1], values),
               StatusIs(absl::StatusCode::kInternal,
                        HasSubstr("4 values to worker-0 (rank 1) in place of 5")));
+}
+
+// Two ranks, connected; exchanges wait for `patience`.
+std::vector<std::unique_ptr<Collective>> ConnectTwo(Addresses& addresses,
+                                                    std::chrono::milliseconds patience) {
+  std::vector<std::unique_ptr<Collective>> collectives(2);
+  std::jthread other([&] { collectives[1] = *addresses.Connect(1, kPatience, patience); });
+  collectives[0] = *addresses.Connect(0, kPatience, patience);
+  other.join();
+  return collectives;
+}
+
+TEST(SocketCollectiveTest, NamesARankThatDoesNotConnect) {
+  Addresses addresses(2, Filling::kUnixSockets);
+  EXPECT_THAT(addresses.Connect(0, std::chrono::milliseconds(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       AllOf(HasSubstr("master-0 (rank 0) has waited 1 ms for"),
+                             HasSubstr("worker-0 (rank 1), which does not connect"))));
+}
+
+TEST(SocketCollectiveTest, NamesARankThatDoesNotListen) {
+  Addresses addresses(2, Filling::kUnixSockets);
+  addresses.addresses[0][0].host += "-elsewhere";
+  EXPECT_THAT(addresses.Connect(1, std::chrono::milliseconds(1)),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("master-0 (rank 0)")));
+}
+
+TEST(SocketCollectiveTest, NamesARankThatDoesNotCome) {
+  Addresses addresses(2, Filling::kUnixSockets);
+  const auto collectives = ConnectTwo(addresses, std::chrono::milliseconds(1));
+  std::vector<float> values(4);
+  EXPECT_THAT(Broadcast(*collectives[1], values),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       AllOf(HasSubstr("master-0 (rank 0)"), HasSubstr("no answer"))));
+  EXPECT_THAT(Broadcast(*collectives[1], values),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("master-0 (rank 0)")));
+}
+
+TEST(SocketCollectiveTest, NamesARankThatIsGone) {
+  Addresses addresses(2, Filling::kUnixSockets);
+  auto collectives = ConnectTwo(addresses, kPatience);
+  std::vector<float> values(4);
+  collectives[0].reset();
+  EXPECT_THAT(Broadcast(*collectives[1], values),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("master-0 (rank 0)")));
+}
+
+TEST(SocketCollectiveTest, LetsNobodyInWithoutTheToken) {
+  Addresses addresses(2, Filling::kUnixSockets);
+  std::jthread master([&] { EXPECT_OK(addresses.Connect(0)); });
+  EXPECT_THAT(addresses.Connect(1, kPatience, kPatience, "another token"),
+              StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("token")));
+  EXPECT_OK(addresses.Connect(1));
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+// worker/collective/socket_collective.h - replicas that are processes, over dime's own connections:
+// one between each two of them.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/status.h"
+#include "runtime/net/address.h"
+#include "runtime/net/socket.h"
+#include "worker/collective/collective.h"
+
+namespace dime::worker {
+
+struct SocketCollectiveOptions {
+  int rank = 0;
+  // By rank: where each listens, in order of preference.
+  std::vector<std::vector<net::Address>> addresses;
+  std::string token;  // Of the job.
+  std::chrono::milliseconds connect_time{60'000};
+  std::chrono::milliseconds patience{600'000};  // For a rank that does not come to an exchange.
+};
+
+// Connects each rank to each other one, which may come later: `listeners` are the own ones.
+// kDeadlineExceeded and kUnavailable name who does not come, kPermissionDenied who lacks the token.
+absl::StatusOr<std::unique_ptr<Collective>> ConnectReplicas(std::span<net::Listener> listeners,
+                                                            const SocketCollectiveOptions& options);
+
+}  // namespace dime::worker
