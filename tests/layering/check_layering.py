@@ -31,7 +31,7 @@ PROJECT = ("runtime/", "ops/", "ps/", "models/", "worker/", "cli/", "tests/", "b
 # Library -> the folders that may include it at all. None of them in a header.
 CONFINED = {
     r"boost/": ["runtime/net"],
-    r"mpi\.h": ["runtime/cluster", "worker/collective"],
+    r"mpi\.h": ["runtime/cluster", "worker/collective", "bench"],
     r"nccl": ["worker/collective"],
     r"cuda|cublas": ["ops/cuda"],
     r"google/protobuf|.*\.pb\.h": ["runtime/records", "runtime/checkpoint", "models/export", "ps/proto", "tests"],
