@@ -45,4 +45,25 @@ std::string FormatConsistency(const Consistency& consistency) {
   return "";
 }
 
+absl::StatusOr<DenseRows> ParseDenseRows(std::string_view text) {
+  if (text == "servers") return DenseRows::kServers;
+  if (text == "allreduce") return DenseRows::kAllReduce;
+  const std::vector<std::string> known = {"servers", "allreduce"};
+  return base::InvalidArgument("{} is none of {}{}", base::Quoted(text), fmt::join(known, ", "),
+                               base::DidYouMean(text, known));
+}
+
+absl::Status CheckDenseRows(DenseRows dense, const Consistency& consistency) {
+  if (dense == DenseRows::kServers || consistency.is_sync()) return absl::OkStatus();
+  return base::InvalidArgument(
+      "allreduce sums the gradients of steps that all replicas take in common: the consistency has "
+      "to be sync, not {}",
+      FormatConsistency(consistency));
+}
+
+Consistency DefaultConsistency(bool has_servers, DenseRows dense) {
+  const bool may_be_async = has_servers && dense == DenseRows::kServers;
+  return {.kind = may_be_async ? Consistency::Kind::kAsync : Consistency::Kind::kSync};
+}
+
 }  // namespace dime::cluster

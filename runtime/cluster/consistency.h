@@ -1,4 +1,5 @@
-// runtime/cluster/consistency.h - how far training replicas may be apart.
+// runtime/cluster/consistency.h - how far training replicas may be apart, and who keeps the dense
+// variables.
 #pragma once
 
 #include <cstdint>
@@ -26,5 +27,17 @@ struct Consistency {
 // "async", "bounded:K" or "sync"; kInvalidArgument, which names them, for another text.
 absl::StatusOr<Consistency> ParseConsistency(std::string_view text);
 [[nodiscard]] std::string FormatConsistency(const Consistency& consistency);
+
+enum class DenseRows {
+  kServers,    // Parameter servers, as all others.
+  kAllReduce,  // Every training replica; their gradients are summed by all of them. In sync only.
+};
+
+// "servers" or "allreduce"; kInvalidArgument, which names them, for another text.
+absl::StatusOr<DenseRows> ParseDenseRows(std::string_view text);
+// kInvalidArgument when they do not go together.
+absl::Status CheckDenseRows(DenseRows dense, const Consistency& consistency);
+// Where the user asks for none: what the sample does, if it can be.
+[[nodiscard]] Consistency DefaultConsistency(bool has_servers, DenseRows dense);
 
 }  // namespace dime::cluster

@@ -79,6 +79,7 @@ absl::Status ApplyFlags(const TrainingFlags& flags, TrainingRequest* request) {
   Replace(flags.scale_tier, "--scale-tier", &request->scale_tier);
   Replace(flags.consistency, "--consistency", &request->consistency);
   Replace(flags.micro_batches, "--micro-batches", &request->micro_batches);
+  Replace(flags.dense, "--dense", &request->dense);
   return ApplyMachineFlags(flags, request);
 }
 
@@ -184,12 +185,18 @@ absl::Status ResolveShape(const TrainingRequest& request, const TierLibrary& lib
 
 absl::Status ResolveConsistency(const TrainingRequest& request, TrainingInput* input) {
   const RoleCounts counts = input->shape.Counts();
-  using Kind = Consistency::Kind;
-  input->consistency.kind = counts.parameter_servers > 0 ? Kind::kAsync : Kind::kSync;
+  if (request.dense) {
+    const absl::StatusOr<DenseRows> dense = ParseDenseRows(request.dense->value);
+    if (!dense.ok()) return At(request.dense->place, dense.status());
+    input->dense = *dense;
+  }
+  input->consistency = DefaultConsistency(counts.parameter_servers > 0, input->dense);
   if (request.consistency) {
     const absl::StatusOr<Consistency> given = ParseConsistency(request.consistency->value);
     if (!given.ok()) return At(request.consistency->place, given.status());
     input->consistency = *given;
+    const absl::Status fits = CheckDenseRows(input->dense, *given);
+    if (!fits.ok()) return At(request.dense->place, fits);
   }
   input->micro_batches = counts.NumTrainers();
   if (!request.micro_batches) return absl::OkStatus();
@@ -199,7 +206,7 @@ absl::Status ResolveConsistency(const TrainingRequest& request, TrainingInput* i
                                  micro_batches, internal::kMaxMicroBatches);
   }
   input->micro_batches = micro_batches;
-  if (input->consistency.kind != Kind::kSync) {
+  if (!input->consistency.is_sync()) {
     input->notes.push_back(fmt::format("{}: has no effect unless the consistency is sync", place));
   }
   return absl::OkStatus();

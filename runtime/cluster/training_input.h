@@ -13,6 +13,7 @@
 //   dime:                  # Ours alone.
 //     consistency: sync    # async | bounded:K | sync
 //     microBatches: 10
+//     dense: allreduce     # servers | allreduce
 // Its rules: CUSTOM needs a masterType; types and counts go with CUSTOM only; a role that has
 // replicas needs a type. Unlike gcloud's, --scale-tier CUSTOM is content with the page's
 // masterType.
@@ -51,6 +52,7 @@ struct TrainingFlags {
   std::optional<std::vector<std::string>> args;  // After the `--`; empty after a bare one.
   std::optional<std::string> consistency;        // --consistency
   std::optional<std::int64_t> micro_batches;     // --micro-batches
+  std::optional<std::string> dense;              // --dense
 };
 
 struct TrainingInput {
@@ -71,8 +73,9 @@ struct TrainingInput {
   std::optional<std::int64_t> max_running_seconds;
   std::optional<std::int64_t> max_wait_seconds;
 
-  Consistency consistency;         // async with parameter servers, sync without.
+  Consistency consistency;         // async with parameter servers, sync without or with allreduce.
   std::int64_t micro_batches = 1;  // Of a sync step; as many as there are training replicas.
+  DenseRows dense = DenseRows::kServers;
 
   // What was asked for and does nothing here, a sentence each, for the log.
   std::vector<std::string> notes;

@@ -40,5 +40,25 @@ TEST(ConsistencyTest, OtherTextsAreRefusedWithWhatIsAllowed) {
   }
 }
 
+TEST(DenseRowsTest, AreOfAKnownKind) {
+  ASSERT_OK_AND_ASSIGN(const DenseRows servers, ParseDenseRows("servers"));
+  EXPECT_EQ(servers, DenseRows::kServers);
+  ASSERT_OK_AND_ASSIGN(const DenseRows all_reduce, ParseDenseRows("allreduce"));
+  EXPECT_EQ(all_reduce, DenseRows::kAllReduce);
+  EXPECT_THAT(ParseDenseRows("all-reduce"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("servers, allreduce")));
+}
+
+TEST(DenseRowsTest, OfAllReplicasNeedStepsInCommon) {
+  const Consistency sync = {.kind = Consistency::Kind::kSync};
+  EXPECT_OK(CheckDenseRows(DenseRows::kServers, {}));
+  EXPECT_OK(CheckDenseRows(DenseRows::kAllReduce, sync));
+  EXPECT_THAT(CheckDenseRows(DenseRows::kAllReduce, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("sync, not async")));
+  EXPECT_EQ(DefaultConsistency(true, DenseRows::kServers), Consistency());
+  EXPECT_EQ(DefaultConsistency(true, DenseRows::kAllReduce), sync);
+  EXPECT_EQ(DefaultConsistency(false, DenseRows::kServers), sync);
+}
+
 }  // namespace
 }  // namespace dime::cluster

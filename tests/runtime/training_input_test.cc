@@ -131,6 +131,17 @@ TEST_F(TrainingInputTest, EveryDocumentedFieldIsRead) {
                           HasSubstr("c.yaml:10: trainingInput.region: has no effect here")));
 }
 
+TEST_F(TrainingInputTest, AllReduceTakesStepsInCommonUnlessSaidOtherwise) {
+  TrainingFlags flags;
+  ASSERT_OK_AND_ASSIGN(const TrainingInput servers, Resolve(kCustom, flags));
+  EXPECT_EQ(servers.dense, DenseRows::kServers);
+  EXPECT_FALSE(servers.consistency.is_sync());
+  flags.dense = "allreduce";
+  ASSERT_OK_AND_ASSIGN(const TrainingInput all_reduce, Resolve(kCustom, flags));
+  EXPECT_EQ(all_reduce.dense, DenseRows::kAllReduce);
+  EXPECT_TRUE(all_reduce.consistency.is_sync());
+}
+
 TEST_F(TrainingInputTest, FlagsReplaceThePagesFields) {
   TrainingFlags flags;
   flags.worker_machine_type = "standard";
@@ -222,6 +233,13 @@ TEST_F(TrainingInputTest, AWrongFieldNamesLineKeyAndRule) {
   ExpectRefused("labels: {team: X}\n", "c.yaml:1: labels.team: keys and values of labels");
   ExpectRefused("predictionInput: {}\n", "c.yaml:1: predictionInput: is no key of this mapping");
   ExpectRefused("dime: {consistency: asink}\n", "c.yaml:1: dime.consistency: 'asink' is none of");
+  ExpectRefused(
+      "dime: {dense: server}\n",
+      "c.yaml:1: dime.dense: 'server' is none of servers, allreduce");
+  ExpectRefused(
+      "dime: {consistency: async, dense: allreduce}\n",
+      "c.yaml:1: dime.dense: allreduce sums the gradients of steps that all replicas take "
+      "in common: the consistency has to be sync, not async");
   ExpectRefused("dime: {microBatches: 0}\n", "c.yaml:1: dime.microBatches: '0' is not a whole");
   ExpectRefused("dime: {microbatches: 2}\n", "c.yaml:1: dime.microbatches: is no key");
 }
@@ -244,6 +262,10 @@ TEST_F(TrainingInputTest, AWrongFlagIsNamed) {
                 "--parameter-server-machine-type: --parameter-server-machine-type and "
                 "--parameter-server-count are given together",
                 flags);
+  flags = {};
+  flags.consistency = "bounded:2";
+  flags.dense = "allreduce";
+  ExpectRefused("", "--dense: allreduce sums", flags);
   flags = {};
   flags.consistency = "bounded:0";
   ExpectRefused("", "--consistency: 'bounded:0'", flags);

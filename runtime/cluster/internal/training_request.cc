@@ -186,8 +186,9 @@ absl::Status ReadInput(const YamlNode& node, TrainingRequest* request) {
 }
 
 absl::Status ReadOwnSection(const YamlNode& node, TrainingRequest* request) {
-  DIME_RETURN_IF_ERROR(base::CheckKeys(node, {}, {"consistency", "microBatches"}));
+  DIME_RETURN_IF_ERROR(base::CheckKeys(node, {}, {"consistency", "microBatches", "dense"}));
   DIME_RETURN_IF_ERROR(ReadPlaced(node.Find("consistency"), &request->consistency));
+  DIME_RETURN_IF_ERROR(ReadPlaced(node.Find("dense"), &request->dense));
   return ReadPlaced(node.Find("microBatches"), 1, kMaxMicroBatches, &request->micro_batches);
 }
 

@@ -38,6 +38,7 @@ struct TrainingRequest {
   std::array<RoleRequest, std::size(kRoles)> roles;  // By Role.
   std::optional<Placed<std::string>> consistency;
   std::optional<Placed<std::int64_t>> micro_batches;
+  std::optional<Placed<std::string>> dense;
 
   RoleRequest& Of(Role role) { return roles[static_cast<std::size_t>(role)]; }
   [[nodiscard]] const RoleRequest& Of(Role role) const {
