@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "models/description.h"
 #include "ps/shards.h"
 #include "runtime/cluster/consistency.h"
+#include "worker/collective/collective.h"
 #include "worker/input/replica_batches.h"
 #include "worker/train_loop.h"
 
@@ -19,6 +21,9 @@ struct ClusterOptions {
   int num_replicas = 1;
   int micro_batches = 1;  // Of a step that replicas take in common.
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
+  cluster::DenseRows dense = cluster::DenseRows::kServers;
+  // kAllReduce: what joins the training replicas, if there are several.
+  std::shared_ptr<Collective> collective;
   int num_servers = 0;  // None: the rows are in this process, which is the only one.
   std::string token;    // Of the job.
   // The master's, where there are servers; outlives the job.

@@ -10,7 +10,6 @@
 namespace dime::worker {
 namespace {
 
-constexpr std::chrono::seconds kConnectTime{30};
 constexpr std::chrono::seconds kPatience{600};
 constexpr std::chrono::milliseconds kBetweenLooks{1};
 
@@ -24,24 +23,22 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& mo
   result->job_ = job;
   if (cluster.num_servers == 0) {
     DIME_ASSIGN_OR_RETURN(
-        auto store, InProcessStore::Create(model.tables(), job.seed,
-                                           ConsistencyOf(cluster, model.description().estimator)));
-    result->in_process_ = store.get();
-    result->store_ = std::move(store);
+        result->in_process_,
+        InProcessStore::Create(model.tables(), job.seed,
+                               ConsistencyOf(cluster, model.description().estimator)));
     return result;
   }
   result->coordinator_ = cluster.coordinator;
   DIME_ASSIGN_OR_RETURN(const ServerAddresses servers, cluster.coordinator->AwaitServers(stop));
-  DIME_ASSIGN_OR_RETURN(
-      auto store,
-      ServerStore::Connect(model.tables(), servers,
-                           {.token = cluster.token,
-                            .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
-                            .connect_time = kConnectTime}));
-  result->on_servers_ = store.get();
-  result->store_ = std::move(store);
-  DIME_RETURN_IF_ERROR(result->on_servers_->servers().Prepare({.seed = job.seed}));
+  DIME_ASSIGN_OR_RETURN(result->in_cluster_,
+                        ClusterStore::Connect(model, cluster, servers, job.seed));
+  DIME_RETURN_IF_ERROR(result->in_cluster_->servers().Prepare({.seed = job.seed}));
   return result;
+}
+
+ParameterStore& JobStore::store() {
+  if (in_process_ != nullptr) return *in_process_;
+  return in_cluster_->store();
 }
 
 absl::Status JobStore::Start(std::int64_t first_step, std::int64_t last_step) {
@@ -51,9 +48,9 @@ absl::Status JobStore::Start(std::int64_t first_step, std::int64_t last_step) {
   }
   job_.first_step = static_cast<std::uint64_t>(first_step);
   job_.last_step = static_cast<std::uint64_t>(last_step);
-  DIME_RETURN_IF_ERROR(on_servers_->servers().Start({.first_step = job_.first_step}));
+  DIME_RETURN_IF_ERROR(in_cluster_->servers().Start({.first_step = job_.first_step}));
   coordinator_->Start(job_);
-  return absl::OkStatus();
+  return in_cluster_->Start(first_step);
 }
 
 absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_token& stop) {
@@ -61,7 +58,7 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
   std::int64_t version = -1;
   auto deadline = net::Clock::now() + kPatience;
   while (true) {
-    DIME_ASSIGN_OR_RETURN(const auto statistics, on_servers_->servers().ReadStatistics());
+    DIME_ASSIGN_OR_RETURN(const auto statistics, in_cluster_->servers().ReadStatistics());
     const std::int64_t now =
         std::ranges::min_element(statistics, {}, &ps::Statistics::version)->version;
     if (now >= step) return now;

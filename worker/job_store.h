@@ -9,10 +9,10 @@
 #include "models/model.h"
 #include "runtime/base/status.h"
 #include "worker/cluster_options.h"
+#include "worker/cluster_store.h"
 #include "worker/coordination/wire.h"
 #include "worker/in_process_store.h"
 #include "worker/parameter_store.h"
-#include "worker/server_store.h"
 
 namespace dime::worker {
 
@@ -25,7 +25,7 @@ class JobStore {
                                                         const JobStart& job,
                                                         const std::stop_token& stop);
 
-  [[nodiscard]] ParameterStore& store() { return *store_; }
+  [[nodiscard]] ParameterStore& store();
 
   // The rows hold `first_step` steps; all replicas begin.
   absl::Status Start(std::int64_t first_step, std::int64_t last_step);
@@ -40,10 +40,9 @@ class JobStore {
  private:
   JobStart job_;
   CoordinationServer* coordinator_ = nullptr;
-  std::unique_ptr<ParameterStore> store_;
   // Which of the two it is; the other one is null.
-  InProcessStore* in_process_ = nullptr;
-  ServerStore* on_servers_ = nullptr;
+  std::unique_ptr<InProcessStore> in_process_;
+  std::unique_ptr<ClusterStore> in_cluster_;
 };
 
 }  // namespace dime::worker

@@ -3,23 +3,23 @@
 #include <chrono>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "models/model.h"
 #include "ps/server.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread_pool.h"
+#include "worker/cluster_store.h"
 #include "worker/input/batch_source.h"
 #include "worker/input/dataset.h"
 #include "worker/input/prefetcher.h"
 #include "worker/input/replica_batches.h"
-#include "worker/server_store.h"
 #include "worker/train_loop.h"
 
 namespace dime::worker {
 namespace {
 
 constexpr int kPrefetchDepth = 8;
-constexpr std::chrono::seconds kConnectTime{30};
 // The master reads its data and a checkpoint first.
 constexpr std::chrono::minutes kStartTime{30};
 
@@ -53,12 +53,7 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
   const models::Model model(description);
   base::ThreadPool pool(options.num_threads);
   DIME_ASSIGN_OR_RETURN(const ServerAddresses servers, member.AwaitServers());
-  DIME_ASSIGN_OR_RETURN(
-      const auto store,
-      ServerStore::Connect(model.tables(), servers,
-                           {.token = cluster.token,
-                            .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
-                            .connect_time = kConnectTime}));
+  DIME_ASSIGN_OR_RETURN(const auto store, ClusterStore::Connect(model, cluster, servers, 0));
   const absl::StatusOr<JobStart> start = member.AwaitStart(kStartTime);
   if (!start.ok()) return base::Annotate(start.status(), "waiting for the master to begin");
   DIME_ASSIGN_OR_RETURN(const Dataset data,
@@ -74,7 +69,8 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
                      std::make_unique<ReplicaBatches>(std::move(source), cluster.Share(),
                                                       cluster.FirstBatch(first_step)),
                      /*first_batch=*/0, kPrefetchDepth);
-  TrainLoop loop(model, *store, batches, pool, first_step, cluster.Plan());
+  DIME_RETURN_IF_ERROR(store->Start(first_step));
+  TrainLoop loop(model, store->store(), batches, pool, first_step, cluster.Plan());
   const std::int64_t own_steps = last_step > 0 ? cluster.OwnSteps(first_step, last_step) : -1;
   DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop));
   if (stop.stop_requested()) return base::Cancelled("the job has ended");
@@ -87,10 +83,11 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
   DIME_ASSIGN_OR_RETURN(const auto frames,
                         net::FrameServer::Open(options.listen, cluster.token, {}));
   const models::Model model(description);
-  const ps::Sharding sharding(model.tables(), cluster.num_servers);
+  const std::vector<ops::TableSpec> tables = TablesOfServers(model, cluster.dense);
+  const ps::Sharding sharding(tables, cluster.num_servers);
   ps::Server server(
       [&](std::uint64_t seed) {
-        return ps::Shards::Create(model.tables(), sharding, options.server, seed,
+        return ps::Shards::Create(tables, sharding, options.server, seed,
                                   ConsistencyOf(cluster, description.estimator));
       },
       cluster.num_replicas,

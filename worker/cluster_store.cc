@@ -1,0 +1,56 @@
+#include "worker/cluster_store.h"
+
+#include <chrono>
+#include <utility>
+
+#include "worker/collective/in_process.h"
+
+namespace dime::worker {
+namespace {
+
+constexpr std::chrono::seconds kConnectTime{30};
+
+absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& cluster) {
+  if (cluster.num_replicas == 1) {
+    return std::move(MakeInProcessCollectives(1, std::chrono::milliseconds(0)).front());
+  }
+  if (cluster.collective != nullptr) return cluster.collective;
+  return base::Internal("{} replicas have nothing to sum their gradients by", cluster.num_replicas);
+}
+
+}  // namespace
+
+std::vector<ops::TableSpec> TablesOfServers(const models::Model& model, cluster::DenseRows dense) {
+  return dense == cluster::DenseRows::kServers ? model.tables() : WithoutDenseRows(model.tables());
+}
+
+absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
+    const models::Model& model, const ClusterOptions& cluster,
+    std::span<const std::vector<net::Address>> servers, std::uint64_t seed) {
+  auto result = std::make_unique<ClusterStore>();
+  DIME_ASSIGN_OR_RETURN(
+      result->on_servers_,
+      ServerStore::Connect(TablesOfServers(model, cluster.dense), servers,
+                           {.token = cluster.token,
+                            .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
+                            .connect_time = kConnectTime}));
+  if (cluster.dense == cluster::DenseRows::kServers) return result;
+  DIME_ASSIGN_OR_RETURN(result->collective_, CollectiveOf(cluster));
+  DIME_ASSIGN_OR_RETURN(
+      result->all_reduce_,
+      AllReduceStore::Create(model.tables(), seed,
+                             ConsistencyOf(cluster, model.description().estimator),
+                             *result->on_servers_, *result->collective_));
+  return result;
+}
+
+ParameterStore& ClusterStore::store() {
+  if (all_reduce_ != nullptr) return *all_reduce_;
+  return *on_servers_;
+}
+
+absl::Status ClusterStore::Start(std::int64_t first_step) {
+  return all_reduce_ != nullptr ? all_reduce_->Start(first_step) : absl::OkStatus();
+}
+
+}  // namespace dime::worker

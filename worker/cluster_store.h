@@ -1,0 +1,45 @@
+// worker/cluster_store.h - the parameter store of a training replica that has parameter servers:
+// all rows on them, or the sparse ones alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "models/model.h"
+#include "ops/table.h"
+#include "runtime/base/status.h"
+#include "runtime/net/address.h"
+#include "worker/all_reduce_store.h"
+#include "worker/cluster_options.h"
+#include "worker/parameter_store.h"
+#include "worker/server_store.h"
+
+namespace dime::worker {
+
+// The model's tables with the rows that parameter servers have of them.
+[[nodiscard]] std::vector<ops::TableSpec> TablesOfServers(const models::Model& model,
+                                                          cluster::DenseRows dense);
+
+class ClusterStore {
+ public:
+  // Connects to the servers, which may come later: `servers` says where they listen. `seed` decides
+  // the first values of the rows that replicas keep; the master's counts.
+  static absl::StatusOr<std::unique_ptr<ClusterStore>> Connect(
+      const models::Model& model, const ClusterOptions& cluster,
+      std::span<const std::vector<net::Address>> servers, std::uint64_t seed);
+
+  [[nodiscard]] ParameterStore& store();
+  [[nodiscard]] ps::ServerControl& servers() { return on_servers_->servers(); }
+
+  // Training begins; all training replicas call it, and hold the same rows afterwards.
+  absl::Status Start(std::int64_t first_step);
+
+ private:
+  std::shared_ptr<Collective> collective_;
+  std::unique_ptr<ServerStore> on_servers_;
+  std::unique_ptr<AllReduceStore> all_reduce_;  // Null: all rows are on servers.
+};
+
+}  // namespace dime::worker
