@@ -19,8 +19,17 @@ absl::StatusOr<ClusterPlan> PlanCounts(const cluster::TrainingFlags& flags,
                                        const cluster::RoleCounts& counts) {
   ClusterPlan plan{.tier = std::string(cluster::kCustomTier)};
   for (const Role role : cluster::kRoles) plan.shape.Of(role).count = counts.Of(role);
-  DIME_ASSIGN_OR_RETURN(plan.consistency,
-                        cluster::ParseConsistency(flags.consistency.value_or("async")));
+  if (flags.dense) {
+    const absl::StatusOr<cluster::DenseRows> dense = cluster::ParseDenseRows(*flags.dense);
+    if (!dense.ok()) return base::Annotate(dense.status(), "--dense");
+    plan.dense = *dense;
+  }
+  plan.consistency = cluster::DefaultConsistency(counts.parameter_servers > 0, plan.dense);
+  if (flags.consistency) {
+    DIME_ASSIGN_OR_RETURN(plan.consistency, cluster::ParseConsistency(*flags.consistency));
+  }
+  DIME_RETURN_IF_ERROR(
+      base::Annotate(cluster::CheckDenseRows(plan.dense, plan.consistency), "--dense"));
   plan.micro_batches = static_cast<int>(flags.micro_batches.value_or(plan.counts().NumTrainers()));
   return plan;
 }
@@ -44,6 +53,7 @@ absl::StatusOr<ClusterPlan> PlanTier(const OwnFlags& own) {
                      .shape = std::move(input.shape),
                      .consistency = input.consistency,
                      .micro_batches = static_cast<int>(input.micro_batches),
+                     .dense = input.dense,
                      .notes = std::move(input.notes)};
 }
 
@@ -68,7 +78,7 @@ bool AsksForOneProcess(const OwnFlags& own) {
   const std::string tier = flags.scale_tier.value_or(std::string(cluster::kDefaultTier));
   return cluster::CanonicalTierName(tier) == cluster::kDefaultTier && !own.distributed &&
          !own.cluster.config && !own.cluster.configs && !flags.master_machine_type &&
-         !flags.worker_machine_type && !flags.worker_count && !flags.consistency &&
+         !flags.worker_machine_type && !flags.worker_count && !flags.consistency && !flags.dense &&
          !flags.parameter_server_machine_type && !flags.parameter_server_count;
 }
 
@@ -155,6 +165,7 @@ worker::ClusterOptions ClusterOptionsOf(const ClusterPlan& plan, const ReplicaId
   options.micro_batches = plan.micro_batches;
   if (plan.is_one_process()) return options;  // In sync: nobody is there to differ from.
   options.consistency = plan.consistency;
+  options.dense = plan.dense;
   options.num_servers = static_cast<int>(plan.counts().parameter_servers);
   return options;
 }
@@ -163,6 +174,7 @@ std::string DescribeJob(const ClusterPlan& plan, const TrainingRequest& request)
   std::string text = fmt::format("{}, {}", cluster::FormatCounts(plan.counts()),
                                  cluster::FormatConsistency(plan.consistency));
   if (plan.consistency.is_sync()) text += fmt::format(" of {} batches", plan.micro_batches);
+  if (plan.dense == cluster::DenseRows::kAllReduce) text += ", dense variables by allreduce";
   text += fmt::format(", model {}", request.own.model);
   if (const auto size = request.trainer.train_batch_size) {
     text += fmt::format(", batches of {}", *size);

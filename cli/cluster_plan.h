@@ -22,6 +22,7 @@ struct ClusterPlan {
   cluster::ClusterShape shape;
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   int micro_batches = 1;
+  cluster::DenseRows dense = cluster::DenseRows::kServers;
   std::vector<std::string> notes;  // For the log.
 
   [[nodiscard]] cluster::RoleCounts counts() const { return shape.Counts(); }

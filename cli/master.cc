@@ -154,6 +154,7 @@ int RunMaster(const char* command, const TrainingRequest& request, Words args,
     return ExitCodeOfWrite(created);
   }
   options->cluster = ClusterOptionsOf(plan, kMaster);
+  options->cluster.collective = place.collective;
   if (options->num_threads == 0) options->num_threads = ThreadsOf(plan, kMaster, place.here);
   if (plan.is_one_process()) return Train(command, request, *description, *options, {});
   const bool starts_others = place.rendezvous == nullptr;

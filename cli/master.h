@@ -10,6 +10,7 @@
 #include "cli/commands/commands.h"
 #include "cli/training_request.h"
 #include "runtime/cluster/replica.h"
+#include "worker/collective/collective.h"
 #include "worker/coordination/rendezvous.h"
 
 namespace dime::cli {
@@ -19,6 +20,7 @@ struct OthersPlace {
   std::unique_ptr<worker::Rendezvous> rendezvous;  // Null: this program starts them, on this host.
   std::vector<cluster::ReplicaId> here;            // Which replicas share this host.
   std::chrono::seconds join_time{120};
+  std::shared_ptr<worker::Collective> collective;  // Under MPI, where it is asked for.
 };
 
 // Returns the exit code. `args` are the words of the command line, which others are started with.

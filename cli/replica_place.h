@@ -13,6 +13,7 @@
 #include "runtime/cluster/cluster_spec.h"
 #include "runtime/cluster/launched_rank.h"
 #include "runtime/cluster/replica.h"
+#include "worker/collective/collective.h"
 #include "worker/coordination/rendezvous.h"
 
 namespace dime::cli {
@@ -40,6 +41,7 @@ struct ReplicaPlace {
   cluster::ReplicaId replica;
   std::vector<cluster::ReplicaId> here;  // Which replicas share this host; it is one of them.
   std::unique_ptr<worker::Rendezvous> rendezvous;
+  std::shared_ptr<worker::Collective> collective;  // Where replicas are ranks of MPI and use it.
 };
 
 // kInvalidArgument: there are not as many ranks as the plan has replicas; or a flag is wrong.

@@ -141,6 +141,16 @@ void DeclareClusterOfJob(CLI::App& app, OwnFlags* flags) {
       ->group(group);
 }
 
+void DeclareDenseFlag(CLI::App& app, OwnFlags* flags) {
+  app.add_option(
+         "--dense", flags->cluster.training.dense,
+         "Where dense variables are: servers, or allreduce, in all training replicas, which "
+         "sum their gradients, by MPI under mpirun; the same bytes, in sync only, which is "
+         "what it takes unless told otherwise [servers]")
+      ->type_name("WHERE")
+      ->group("Options of the cluster");
+}
+
 void DeclareRendezvousFlags(CLI::App& app, OwnFlags* flags) {
   const char* const group = "Options of finding each other";
   app.add_option(
@@ -297,6 +307,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   DeclareOutputFlags(own, &request.own);
   DeclareJobFlagsOfGcloud(own, &request.own);
   DeclareClusterOfJob(own, &request.own);
+  DeclareDenseFlag(own, &request.own);
   if (command == TrainingCommand::kReplica) DeclareRendezvousFlags(own, &request.own);
   DeclareGcloudFlags(own, &request.own.gcloud);
   const auto split = static_cast<std::size_t>(std::ranges::find(args, "--") - args.begin());

@@ -22,13 +22,17 @@ struct ClusterOptions {
   int micro_batches = 1;  // Of a step that replicas take in common.
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   cluster::DenseRows dense = cluster::DenseRows::kServers;
-  // kAllReduce: what joins the training replicas, if there are several.
+  // kAllReduce: what joins the training replicas; null: they connect to each other.
   std::shared_ptr<Collective> collective;
   int num_servers = 0;  // None: the rows are in this process, which is the only one.
   std::string token;    // Of the job.
   // The master's, where there are servers; outlives the job.
   CoordinationServer* coordinator = nullptr;
 
+  // Whether workers have to listen for each other.
+  [[nodiscard]] bool HasPeers() const {
+    return dense == cluster::DenseRows::kAllReduce && num_replicas > 1 && collective == nullptr;
+  }
   [[nodiscard]] bool in_common() const { return consistency.is_sync(); }
 
   // Batches that make up a round of all replicas: a step in common, or one batch of each.

@@ -4,18 +4,29 @@
 #include <utility>
 
 #include "worker/collective/in_process.h"
+#include "worker/collective/socket_collective.h"
 
 namespace dime::worker {
 namespace {
 
 constexpr std::chrono::seconds kConnectTime{30};
 
-absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& cluster) {
+// The master reads its data before it comes.
+constexpr std::chrono::minutes kReplicaConnectTime{30};
+
+absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& cluster,
+                                                         const PeerAddresses& peers,
+                                                         std::span<net::Listener> listeners) {
   if (cluster.num_replicas == 1) {
     return std::move(MakeInProcessCollectives(1, std::chrono::milliseconds(0)).front());
   }
-  if (cluster.collective != nullptr) return cluster.collective;
-  return base::Internal("{} replicas have nothing to sum their gradients by", cluster.num_replicas);
+  if (!cluster.HasPeers()) return cluster.collective;
+  SocketCollectiveOptions options{.rank = cluster.replica,
+                                  .addresses = {{}},  // Nobody connects to the master.
+                                  .token = cluster.token,
+                                  .connect_time = kReplicaConnectTime};
+  options.addresses.insert(options.addresses.end(), peers.workers.begin(), peers.workers.end());
+  return ConnectReplicas(listeners, options);
 }
 
 }  // namespace
@@ -25,17 +36,17 @@ std::vector<ops::TableSpec> TablesOfServers(const models::Model& model, cluster:
 }
 
 absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
-    const models::Model& model, const ClusterOptions& cluster,
-    std::span<const std::vector<net::Address>> servers, std::uint64_t seed) {
+    const models::Model& model, const ClusterOptions& cluster, const PeerAddresses& peers,
+    std::span<net::Listener> listeners, std::uint64_t seed) {
   auto result = std::make_unique<ClusterStore>();
   DIME_ASSIGN_OR_RETURN(
       result->on_servers_,
-      ServerStore::Connect(TablesOfServers(model, cluster.dense), servers,
+      ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers,
                            {.token = cluster.token,
                             .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
                             .connect_time = kConnectTime}));
   if (cluster.dense == cluster::DenseRows::kServers) return result;
-  DIME_ASSIGN_OR_RETURN(result->collective_, CollectiveOf(cluster));
+  DIME_ASSIGN_OR_RETURN(result->collective_, CollectiveOf(cluster, peers, listeners));
   DIME_ASSIGN_OR_RETURN(
       result->all_reduce_,
       AllReduceStore::Create(model.tables(), seed,

@@ -10,9 +10,11 @@
 #include "models/model.h"
 #include "ops/table.h"
 #include "runtime/base/status.h"
-#include "runtime/net/address.h"
+#include "runtime/net/socket.h"
 #include "worker/all_reduce_store.h"
 #include "worker/cluster_options.h"
+#include "worker/collective/collective.h"
+#include "worker/coordination/wire.h"
 #include "worker/parameter_store.h"
 #include "worker/server_store.h"
 
@@ -24,11 +26,14 @@ namespace dime::worker {
 
 class ClusterStore {
  public:
-  // Connects to the servers, which may come later: `servers` says where they listen. `seed` decides
-  // the first values of the rows that replicas keep; the master's counts.
-  static absl::StatusOr<std::unique_ptr<ClusterStore>> Connect(
-      const models::Model& model, const ClusterOptions& cluster,
-      std::span<const std::vector<net::Address>> servers, std::uint64_t seed);
+  // Connects to the servers, and, if need be, to the other training replicas, once all are in
+  // place. `listeners`: where those come that connect here. `seed` decides the first values of the
+  // rows that replicas keep; the master's counts.
+  static absl::StatusOr<std::unique_ptr<ClusterStore>> Connect(const models::Model& model,
+                                                               const ClusterOptions& cluster,
+                                                               const PeerAddresses& peers,
+                                                               std::span<net::Listener> listeners,
+                                                               std::uint64_t seed);
 
   [[nodiscard]] ParameterStore& store();
   [[nodiscard]] ps::ServerControl& servers() { return on_servers_->servers(); }

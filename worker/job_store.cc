@@ -29,9 +29,9 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& mo
     return result;
   }
   result->coordinator_ = cluster.coordinator;
-  DIME_ASSIGN_OR_RETURN(const ServerAddresses servers, cluster.coordinator->AwaitServers(stop));
+  DIME_ASSIGN_OR_RETURN(const PeerAddresses peers, cluster.coordinator->AwaitPeers(stop));
   DIME_ASSIGN_OR_RETURN(result->in_cluster_,
-                        ClusterStore::Connect(model, cluster, servers, job.seed));
+                        ClusterStore::Connect(model, cluster, peers, {}, job.seed));
   DIME_RETURN_IF_ERROR(result->in_cluster_->servers().Prepare({.seed = job.seed}));
   return result;
 }

@@ -35,6 +35,15 @@ absl::StatusOr<Dataset> ReadData(const models::Model& model, const TrainingOptio
                      pool);
 }
 
+absl::StatusOr<std::vector<net::Listener>> ListenAt(std::span<const net::Address> addresses) {
+  std::vector<net::Listener> listeners;
+  for (const net::Address& address : addresses) {
+    DIME_ASSIGN_OR_RETURN(net::Listener listener, net::Listener::Open(address));
+    listeners.push_back(std::move(listener));
+  }
+  return listeners;
+}
+
 absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_token& stop) {
   for (std::int64_t left = num_steps; left != 0 && !stop.stop_requested(); --left) {
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
@@ -46,14 +55,20 @@ absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_
 }  // namespace
 
 absl::Status RunWorker(const models::ModelDescription& description, const TrainingOptions& options,
-                       const JoinRequest& self, Member& member) {
+                       std::span<const net::Address> listen, JoinRequest self, Member& member) {
   const ClusterOptions& cluster = options.cluster;
   const std::stop_token stop = member.ended();
+  std::vector<net::Listener> listeners;
+  if (cluster.HasPeers()) {
+    DIME_ASSIGN_OR_RETURN(listeners, ListenAt(listen));
+    for (const net::Listener& l : listeners) self.addresses.push_back(l.address());
+  }
   DIME_RETURN_IF_ERROR(member.Join(self));
   const models::Model model(description);
   base::ThreadPool pool(options.num_threads);
-  DIME_ASSIGN_OR_RETURN(const ServerAddresses servers, member.AwaitServers());
-  DIME_ASSIGN_OR_RETURN(const auto store, ClusterStore::Connect(model, cluster, servers, 0));
+  DIME_ASSIGN_OR_RETURN(const PeerAddresses peers, member.AwaitPeers());
+  DIME_ASSIGN_OR_RETURN(const auto store,
+                        ClusterStore::Connect(model, cluster, peers, listeners, /*seed=*/0));
   const absl::StatusOr<JobStart> start = member.AwaitStart(kStartTime);
   if (!start.ok()) return base::Annotate(start.status(), "waiting for the master to begin");
   DIME_ASSIGN_OR_RETURN(const Dataset data,
@@ -98,7 +113,7 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
   self.addresses = frames->addresses();
   DIME_RETURN_IF_ERROR(member.Join(self));
   DIME_RETURN_IF_ERROR(frames->Run(server, member.ended()));
-  return member.AwaitServers().status();  // Which is an error for who may not join.
+  return member.AwaitPeers().status();  // Which is an error for who may not join.
 }
 
 }  // namespace dime::worker

@@ -5,6 +5,7 @@
 // one call a process.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "models/description.h"
@@ -17,9 +18,10 @@
 
 namespace dime::worker {
 
-// Joins as `self`, waits for the start, reads the data and takes this replica's batches.
+// Joins as `self`, waits for the start, reads the data and takes this replica's batches. `listen`:
+// where other training replicas connect, if they do; self.addresses becomes where that is.
 absl::Status RunWorker(const models::ModelDescription& description, const TrainingOptions& options,
-                       const JoinRequest& self, Member& member);
+                       std::span<const net::Address> listen, JoinRequest self, Member& member);
 
 struct ServerOptions {
   int server = 0;

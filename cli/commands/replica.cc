@@ -29,12 +29,14 @@
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
 #include "runtime/net/host.h"
+#include "worker/collective/mpi_collective.h"
 #include "worker/coordination/member.h"
 
 namespace dime::cli {
 namespace {
 
 constexpr char kName[] = "dime replica";
+constexpr int kYear = 365 * 24;  // Hours.
 
 // What all replicas find out, one says; the others give it time to, before they end: a launcher may
 // end all when one does.
@@ -100,6 +102,7 @@ absl::Status Work(const TrainingRequest& request, const ClusterPlan& plan,
   DIME_ASSIGN_OR_RETURN(worker::TrainingOptions options, OptionsOf(request, description.training));
   options.cluster = ClusterOptionsOf(plan, place.replica);
   options.cluster.token = token;
+  options.cluster.collective = place.collective;
   if (options.num_threads == 0) {
     options.num_threads = ThreadsOf(plan, place.replica, place.here);
   }
@@ -107,11 +110,11 @@ absl::Status Work(const TrainingRequest& request, const ClusterPlan& plan,
                            .host_name = net::HostName(),
                            .host = net::HostIdentity(),
                            .pid = static_cast<std::uint64_t>(getpid())};
-  if (place.replica.role == cluster::Role::kWorker) {
-    return worker::RunWorker(description, options, self, member);
-  }
   DIME_ASSIGN_OR_RETURN(std::vector<net::Address> listen,
-                        place.rendezvous->WhereServerListens(place.replica, member.local_host()));
+                        place.rendezvous->WhereToListen(place.replica, member.local_host()));
+  if (place.replica.role == cluster::Role::kWorker) {
+    return worker::RunWorker(description, options, listen, std::move(self), member);
+  }
   return worker::RunParameterServer(
       description, options.cluster,
       {.server = static_cast<int>(place.replica.index), .listen = std::move(listen)},
@@ -142,8 +145,9 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
   const absl::Status status = Work(request, plan, place, token, **member);
   (void)(*member)->Leave(status);  // Who is not there any more need not know.
   if (status.ok()) {
-    // A server serves until the job has ended, and however it has.
-    const auto end = (*member)->AwaitEnd(std::chrono::milliseconds(0));
+    // A server serves until the job has ended, and however it has. Ranks of MPI end together.
+    const auto end =
+        (*member)->AwaitEnd(std::chrono::hours(place.collective != nullptr ? kYear : 0));
     return end ? end_of_job.Report(*end) : kExitOk;
   }
   // That a peer is gone, or the job over, all others find out, too; the master knows more.
@@ -153,6 +157,25 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
   }
   ReportError(kName, base::Annotate(status, name));
   return ExitCodeOfJob(status);
+}
+
+// Starts MPI in all replicas that mpirun has started, if some of them use it.
+absl::StatusOr<std::shared_ptr<worker::Collective>> MpiFor(const Launch& launch,
+                                                           const ClusterPlan& plan,
+                                                           const cluster::ReplicaId& replica) {
+  const worker::ClusterOptions options = ClusterOptionsOf(plan, replica);
+  const bool is_launched = launch.by == Launch::By::kRanks && worker::IsLaunchedByMpi();
+  if (!is_launched || !options.HasPeers()) return nullptr;
+  return worker::StartMpi({.is_member = replica.role != cluster::Role::kParameterServer,
+                           .rank = options.replica,
+                           .num_members = options.num_replicas});
+}
+
+int EndMpi(const std::shared_ptr<worker::Collective>& collective, int exit_code) {
+  // The launcher ends all others when one fails.
+  if (collective == nullptr || exit_code != kExitOk) return exit_code;
+  const absl::Status finished = collective->Finish();
+  return finished.ok() ? exit_code : ReportError(kName, finished);
 }
 
 int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
@@ -168,17 +191,25 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
     if (launch.is_silent()) return AfterTheOneWhoSpeaks(kExitUsage);
     return ReportUsageError(kName, base::MessageOf(place.status()));
   }
+  const auto collective = MpiFor(launch, *plan, place->replica);
+  if (!collective.ok()) {
+    if (launch.is_silent()) return AfterTheOneWhoSpeaks(ExitCodeOf(collective.status()));
+    return ReportError(kName, collective.status());
+  }
+  place->collective = *collective;
   if (place->replica.role == cluster::Role::kMaster && launch.by != Launch::By::kDime) {
     NoteIgnoredOptions(request.own.ignored_options);
-    return RunMaster(kName, request, args, *plan,
-                     {.rendezvous = std::move(place->rendezvous),
-                      .here = std::move(place->here),
-                      .join_time = std::chrono::seconds(request.own.join_secs)});
+    return EndMpi(*collective, RunMaster(kName, request, args, *plan,
+                                         {.rendezvous = std::move(place->rendezvous),
+                                          .here = std::move(place->here),
+                                          .join_time = std::chrono::seconds(request.own.join_secs),
+                                          .collective = *collective}));
   }
   // What all replicas would say the master says.
   base::SetMinLogSeverity(std::max(least, base::Severity::kWarning));
   base::SetLogName(cluster::FormatReplica(place->replica));
-  return RunMember(request, *plan, *std::move(place), launch.by == Launch::By::kTfConfig);
+  return EndMpi(*collective,
+                RunMember(request, *plan, *std::move(place), launch.by == Launch::By::kTfConfig));
 }
 
 }  // namespace

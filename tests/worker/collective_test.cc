@@ -278,17 +278,17 @@ std::vector<std::unique_ptr<Collective>> ConnectTwo(Addresses& addresses,
 
 TEST(SocketCollectiveTest, NamesARankThatDoesNotConnect) {
   Addresses addresses(2, Filling::kUnixSockets);
-  EXPECT_THAT(addresses.Connect(0, std::chrono::milliseconds(1)),
+  EXPECT_THAT(addresses.Connect(1, std::chrono::milliseconds(1)),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       AllOf(HasSubstr("master-0 (rank 0) has waited 1 ms for"),
-                             HasSubstr("worker-0 (rank 1), which does not connect"))));
+                       AllOf(HasSubstr("worker-0 (rank 1) has waited 1 ms for"),
+                             HasSubstr("master-0 (rank 0), which does not connect"))));
 }
 
 TEST(SocketCollectiveTest, NamesARankThatDoesNotListen) {
   Addresses addresses(2, Filling::kUnixSockets);
-  addresses.addresses[0][0].host += "-elsewhere";
-  EXPECT_THAT(addresses.Connect(1, std::chrono::milliseconds(1)),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("master-0 (rank 0)")));
+  addresses.addresses[1][0].host += "-elsewhere";
+  EXPECT_THAT(addresses.Connect(0, std::chrono::milliseconds(1)),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("worker-0 (rank 1)")));
 }
 
 TEST(SocketCollectiveTest, NamesARankThatDoesNotCome) {
@@ -313,10 +313,10 @@ TEST(SocketCollectiveTest, NamesARankThatIsGone) {
 
 TEST(SocketCollectiveTest, LetsNobodyInWithoutTheToken) {
   Addresses addresses(2, Filling::kUnixSockets);
-  std::jthread master([&] { EXPECT_OK(addresses.Connect(0)); });
-  EXPECT_THAT(addresses.Connect(1, kPatience, kPatience, "another token"),
+  std::jthread worker([&] { EXPECT_OK(addresses.Connect(1)); });
+  EXPECT_THAT(addresses.Connect(0, kPatience, kPatience, "another token"),
               StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("token")));
-  EXPECT_OK(addresses.Connect(1));
+  EXPECT_OK(addresses.Connect(0));
 }
 
 }  // namespace

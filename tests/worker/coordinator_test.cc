@@ -119,15 +119,19 @@ TEST_F(CoordinatorTest, NobodyIsAnsweredBeforeAllAreInPlace) {
     const Received answer = Only(connection);
     EXPECT_EQ(answer.type, CoordinationMessage::kAnswer);
     EXPECT_EQ(answer.request_id, 100 + connection);
-    EXPECT_EQ(*DecodeServerAddresses(answer.bytes), (ServerAddresses{{kPort}}));
+    EXPECT_EQ(*DecodePeerAddresses(answer.bytes),
+              (PeerAddresses{.servers = {{kPort}}, .workers = {{}, {}}}));
   }
 }
 
 TEST_F(CoordinatorTest, UnixSocketsAreToldToTheirOwnHostAlone) {
   JoinAll();
-  EXPECT_EQ(*DecodeServerAddresses(Only(worker0_).bytes), (ServerAddresses{{kSocket, kPort}}));
-  EXPECT_EQ(*DecodeServerAddresses(Only(worker1_).bytes), (ServerAddresses{{kPort}}));
-  EXPECT_EQ(coordinator_.ServersFor(kHost), (ServerAddresses{{kSocket, kPort}}));
+  EXPECT_EQ(*DecodePeerAddresses(Only(worker0_).bytes),
+            (PeerAddresses{.servers = {{kSocket, kPort}}, .workers = {{}, {}}}));
+  EXPECT_EQ(*DecodePeerAddresses(Only(worker1_).bytes),
+            (PeerAddresses{.servers = {{kPort}}, .workers = {{}, {}}}));
+  EXPECT_EQ(coordinator_.PeersFor(kHost),
+            (PeerAddresses{.servers = {{kSocket, kPort}}, .workers = {{}, {}}}));
 }
 
 TEST_F(CoordinatorTest, WhoAwaitsTheStartIsToldWhetherBeforeOrAfterIt) {

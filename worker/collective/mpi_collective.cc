@@ -124,6 +124,8 @@ absl::StatusOr<const DimeMpi*> OpenPlugin(const std::string& path) {
 
 }  // namespace
 
+bool IsLaunchedByMpi() { return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr; }
+
 std::string MpiPluginPath() {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);

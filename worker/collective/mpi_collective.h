@@ -24,6 +24,9 @@ struct MpiOptions {
   std::chrono::milliseconds patience{600'000};  // For a rank that does not come to an exchange.
 };
 
+// Whether this process was started by mpirun of Open MPI.
+[[nodiscard]] bool IsLaunchedByMpi();
+
 // Where the plug-in is looked for: beside the program, whether installed or in the build tree.
 [[nodiscard]] std::string MpiPluginPath();
 

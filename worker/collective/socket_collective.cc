@@ -40,10 +40,11 @@ class SocketCollective final : public Collective {
 
   absl::Status ConnectAll(std::span<net::Listener> listeners) {
     const Deadline deadline = Clock::now() + options_.connect_time;
-    for (int r = 0; r < rank(); ++r) {
+    DIME_RETURN_IF_ERROR(AcceptAll(listeners, deadline));
+    for (int r = rank() + 1; r < size(); ++r) {
       DIME_RETURN_IF_ERROR(base::Annotate(Connect(r, deadline), RankName(r)));
     }
-    return AcceptAll(listeners, deadline);
+    return absl::OkStatus();
   }
 
   [[nodiscard]] int rank() const override { return options_.rank; }
@@ -121,9 +122,9 @@ class SocketCollective final : public Collective {
     return absl::OkStatus();
   }
 
-  // Of those that connect here: the higher ones.
+  // Of those that connect here: the lower ones.
   [[nodiscard]] std::optional<int> FirstMissing() const {
-    for (int r = rank() + 1; r < size(); ++r) {
+    for (int r = 0; r < rank(); ++r) {
       if (!peers_[static_cast<std::size_t>(r)]) return r;
     }
     return std::nullopt;
@@ -143,7 +144,7 @@ class SocketCollective final : public Collective {
       DIME_RETURN_IF_ERROR(peer.channel.Send({.type = answer.type}, {&part, 1}, deadline));
     }
     const std::uint32_t index = handshake.peer()->index;
-    if (index <= static_cast<std::uint32_t>(rank()) || index >= peers_.size() || peers_[index]) {
+    if (index >= static_cast<std::uint32_t>(rank()) || peers_[index]) {
       return base::PermissionDenied("it says that it is rank {}", index);
     }
     peers_[index] = std::move(peer);

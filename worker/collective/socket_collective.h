@@ -17,14 +17,16 @@ namespace dime::worker {
 
 struct SocketCollectiveOptions {
   int rank = 0;
-  // By rank: where each listens, in order of preference.
+  // By rank: where each listens, in order of preference. Those of the own rank and of lower ones,
+  // which connect here, do not matter; the master need not listen.
   std::vector<std::vector<net::Address>> addresses;
   std::string token;  // Of the job.
   std::chrono::milliseconds connect_time{60'000};
   std::chrono::milliseconds patience{600'000};  // For a rank that does not come to an exchange.
 };
 
-// Connects each rank to each other one, which may come later: `listeners` are the own ones.
+// Connects each rank to all higher ones, which may come later, and waits for the lower ones at
+// `listeners`.
 // kDeadlineExceeded and kUnavailable name who does not come, kPermissionDenied who lacks the token.
 absl::StatusOr<std::unique_ptr<Collective>> ConnectReplicas(std::span<net::Listener> listeners,
                                                             const SocketCollectiveOptions& options);

@@ -60,7 +60,7 @@ class CoordinationServer::Impl final : public net::FrameHandler {
     return coordinator_.has_ended();
   }
 
-  absl::StatusOr<ServerAddresses> AwaitServers(const std::stop_token& stop) {
+  absl::StatusOr<PeerAddresses> AwaitPeers(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, stop,
                   [&] { return coordinator_.IsComplete() || coordinator_.has_ended(); });
@@ -68,7 +68,7 @@ class CoordinationServer::Impl final : public net::FrameHandler {
     if (coordinator_.has_ended() || !coordinator_.IsComplete()) {
       return base::Cancelled("stopped while waiting for all replicas to be in place");
     }
-    return coordinator_.ServersFor(host_);
+    return coordinator_.PeersFor(host_);
   }
 
   void Start(const JobStart& start) {
@@ -128,8 +128,8 @@ std::vector<net::Address> CoordinationServer::addresses() const { return impl_->
 void CoordinationServer::AddService(std::uint8_t type, CoordinationService* service) {
   impl_->AddService(type, service);
 }
-absl::StatusOr<ServerAddresses> CoordinationServer::AwaitServers(const std::stop_token& stop) {
-  return impl_->AwaitServers(stop);
+absl::StatusOr<PeerAddresses> CoordinationServer::AwaitPeers(const std::stop_token& stop) {
+  return impl_->AwaitPeers(stop);
 }
 void CoordinationServer::Start(const JobStart& start) { impl_->Start(start); }
 void CoordinationServer::End(const absl::Status& status) { impl_->End(status); }

@@ -35,10 +35,10 @@ class CoordinationServer {
   // See Coordinator.
   void AddService(std::uint8_t type, CoordinationService* service);
 
-  // Returns once all replicas are in place: where the servers listen, for this process.
+  // Returns once all replicas are in place: where they listen, for this process.
   // kDeadlineExceeded names those that are not; or how the job has failed meanwhile. kCancelled
   // when asked to stop.
-  absl::StatusOr<ServerAddresses> AwaitServers(const std::stop_token& stop);
+  absl::StatusOr<PeerAddresses> AwaitPeers(const std::stop_token& stop);
   // Training begins.
   void Start(const JobStart& start);
   // The job has ended, and how; waits for all replicas to hang up, for some seconds at most.

@@ -94,7 +94,7 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
       .connection = connection, .join_request = request_id, .join = std::move(request)};
   if (!IsComplete()) return absl::OkStatus();
   for (const auto& [id, member] : members_) {
-    Answer(member.connection, member.join_request, Encode(ServersFor(member.join.host)));
+    Answer(member.connection, member.join_request, Encode(PeersFor(member.join.host)));
   }
   return absl::OkStatus();
 }
@@ -122,18 +122,20 @@ bool Coordinator::IsComplete() const {
   return static_cast<std::int64_t>(members_.size()) == options_.counts.Total() - 1;
 }
 
-ServerAddresses Coordinator::ServersFor(std::string_view host) const {
-  ServerAddresses servers;
+PeerAddresses Coordinator::PeersFor(std::string_view host) const {
+  PeerAddresses peers;
   for (const auto& [replica, member] : members_) {
-    if (replica.role != Role::kParameterServer) continue;
-    std::vector<net::Address>& addresses = servers.emplace_back();
+    const bool is_server = replica.role == Role::kParameterServer;
+    if (!is_server && replica.role != Role::kWorker) continue;
+    std::vector<net::Address>& addresses =
+        (is_server ? peers.servers : peers.workers).emplace_back();
     for (const net::Address& address : member.join.addresses) {
       // A Unix socket is in reach of its own host alone.
       if (address.kind == net::Address::Kind::kUnix && member.join.host != host) continue;
       addresses.push_back(address);
     }
   }
-  return servers;
+  return peers;
 }
 
 void Coordinator::Start(const JobStart& start) {

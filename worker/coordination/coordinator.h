@@ -63,7 +63,7 @@ class Coordinator final : public net::FrameHandler {
   // All replicas but the master are in place.
   [[nodiscard]] bool IsComplete() const;
   // For a replica on `host`. Only once all are in place.
-  [[nodiscard]] ServerAddresses ServersFor(std::string_view host) const;
+  [[nodiscard]] PeerAddresses PeersFor(std::string_view host) const;
 
   // Training begins.
   void Start(const JobStart& start);

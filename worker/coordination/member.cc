@@ -225,9 +225,9 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Connect(const MemberOptions& opt
 const std::string& Member::local_host() const { return impl_->local_host(); }
 absl::Status Member::Join(const JoinRequest& request) { return impl_->Join(request); }
 
-absl::StatusOr<ServerAddresses> Member::AwaitServers() {
+absl::StatusOr<PeerAddresses> Member::AwaitPeers() {
   DIME_ASSIGN_OR_RETURN(const std::string bytes, impl_->AwaitJoined());
-  return DecodeServerAddresses(bytes);
+  return DecodePeerAddresses(bytes);
 }
 
 absl::StatusOr<JobStart> Member::AwaitStart(std::chrono::milliseconds patience) {

@@ -54,10 +54,10 @@ class Member {
   // the same host and speak over a Unix socket.
   [[nodiscard]] const std::string& local_host() const;
 
-  // Says that this replica is in place. The answer is AwaitServers()'s, which waits for all others
+  // Says that this replica is in place. The answer is AwaitPeers()'s, which waits for all others
   // to be in place, too.
   absl::Status Join(const JoinRequest& request);
-  absl::StatusOr<ServerAddresses> AwaitServers();
+  absl::StatusOr<PeerAddresses> AwaitPeers();
   // Waits for the master to begin.
   absl::StatusOr<JobStart> AwaitStart(std::chrono::milliseconds patience);
   // Asks a CoordinationService of the master's.

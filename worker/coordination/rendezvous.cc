@@ -69,9 +69,9 @@ class DirectoryRendezvous final : public Rendezvous {
     DIME_ASSIGN_OR_RETURN(std::string token, ReadTokenFile(storage::JoinPath(directory_, kToken)));
     return MasterLocation{.addresses = {SocketIn(directory_, "master")}, .token = std::move(token)};
   }
-  absl::StatusOr<std::vector<net::Address>> WhereServerListens(
-      const cluster::ReplicaId& server, const std::string& /*local_host*/) override {
-    return std::vector{SocketIn(directory_, cluster::FormatReplica(server))};
+  absl::StatusOr<std::vector<net::Address>> WhereToListen(
+      const cluster::ReplicaId& replica, const std::string& /*local_host*/) override {
+    return std::vector{SocketIn(directory_, cluster::FormatReplica(replica))};
   }
 
  private:
@@ -98,10 +98,10 @@ class SpecRendezvous final : public Rendezvous {
     DIME_ASSIGN_OR_RETURN(location.addresses, WhereMasterListens());
     return location;
   }
-  absl::StatusOr<std::vector<net::Address>> WhereServerListens(
-      const cluster::ReplicaId& server, const std::string& /*local_host*/) override {
+  absl::StatusOr<std::vector<net::Address>> WhereToListen(
+      const cluster::ReplicaId& replica, const std::string& /*local_host*/) override {
     DIME_ASSIGN_OR_RETURN(net::Address address,
-                          cluster::ParseReplicaAddress(spec_.AddressOf(server)));
+                          cluster::ParseReplicaAddress(spec_.AddressOf(replica)));
     return std::vector{NewSocket(), std::move(address)};
   }
 
@@ -157,8 +157,8 @@ class RankRendezvous final : public Rendezvous {
     return location;
   }
 
-  absl::StatusOr<std::vector<net::Address>> WhereServerListens(
-      const cluster::ReplicaId& /*server*/, const std::string& local_host) override {
+  absl::StatusOr<std::vector<net::Address>> WhereToListen(const cluster::ReplicaId& /*replica*/,
+                                                          const std::string& local_host) override {
     std::vector<net::Address> addresses = {NewSocket()};
     if (options_.is_on_one_host) return addresses;
     // Who has come to the master over a Unix socket is on its host.

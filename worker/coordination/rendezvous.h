@@ -29,9 +29,9 @@ class Rendezvous {
 
   // The others': where the master may be by now; for MemberOptions::locate.
   virtual absl::StatusOr<MasterLocation> Locate() = 0;
-  // Where a server is to listen; `local_host` is Member::local_host().
-  virtual absl::StatusOr<std::vector<net::Address>> WhereServerListens(
-      const cluster::ReplicaId& server, const std::string& local_host) = 0;
+  // Where a replica is to listen; `local_host` is Member::local_host().
+  virtual absl::StatusOr<std::vector<net::Address>> WhereToListen(
+      const cluster::ReplicaId& replica, const std::string& local_host) = 0;
 };
 
 // All replicas are on this host, and share a directory that nobody else may enter. The token is

@@ -46,24 +46,28 @@ absl::StatusOr<JoinRequest> DecodeJoinRequest(std::span<const std::byte> bytes) 
   return request;
 }
 
-std::string Encode(const ServerAddresses& servers) {
+std::string Encode(const PeerAddresses& peers) {
   MessageWriter writer;
-  writer.Number(servers.size());
-  for (const auto& addresses : servers) WriteAddresses(addresses, writer);
+  for (const RoleAddresses* const role : {&peers.servers, &peers.workers}) {
+    writer.Number(role->size());
+    for (const auto& addresses : *role) WriteAddresses(addresses, writer);
+  }
   return writer.bytes();
 }
 
-absl::StatusOr<ServerAddresses> DecodeServerAddresses(std::string_view bytes) {
+absl::StatusOr<PeerAddresses> DecodePeerAddresses(std::string_view bytes) {
   MessageReader reader(bytes);
-  DIME_ASSIGN_OR_RETURN(const std::uint64_t count,
-                        reader.Count(static_cast<std::uint64_t>(cluster::kMaxReplicas)));
-  ServerAddresses servers;
-  for (std::uint64_t s = 0; s < count; ++s) {
-    DIME_ASSIGN_OR_RETURN(std::vector<net::Address> addresses, ReadAddresses(reader));
-    servers.push_back(std::move(addresses));
+  PeerAddresses peers;
+  for (RoleAddresses* const role : {&peers.servers, &peers.workers}) {
+    DIME_ASSIGN_OR_RETURN(const std::uint64_t count,
+                          reader.Count(static_cast<std::uint64_t>(cluster::kMaxReplicas)));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      DIME_ASSIGN_OR_RETURN(std::vector<net::Address> addresses, ReadAddresses(reader));
+      role->push_back(std::move(addresses));
+    }
   }
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
-  return servers;
+  return peers;
 }
 
 std::string Encode(const JobStart& start) {

@@ -17,7 +17,7 @@
 namespace dime::worker {
 
 enum class CoordinationMessage : std::uint8_t {
-  kJoin = 64,   // JoinRequest. Answered by kAnswer with ServerAddresses once all are in place.
+  kJoin = 64,   // JoinRequest. Answered by kAnswer with PeerAddresses once all are in place.
   kAwaitStart,  // Nothing. Answered by kAnswer with a JobStart once the master begins.
   kLeave,       // A status: how it went. Answered by kAnswer.
   kAnswer,      // What the request's type says.
@@ -38,8 +38,14 @@ struct JoinRequest {
   std::vector<net::Address> addresses;  // Where it listens, in order of preference; none: nowhere.
 };
 
-// Where each parameter server listens, in order of preference.
-using ServerAddresses = std::vector<std::vector<net::Address>>;
+// Where each replica of a role listens, in order of preference.
+using RoleAddresses = std::vector<std::vector<net::Address>>;
+struct PeerAddresses {
+  RoleAddresses servers;
+  RoleAddresses workers;  // They listen only where training replicas speak to each other.
+
+  friend bool operator==(const PeerAddresses&, const PeerAddresses&) = default;
+};
 
 // What the master decides for all that train.
 struct JobStart {
@@ -54,14 +60,14 @@ struct JobStart {
 };
 
 [[nodiscard]] std::string Encode(const JoinRequest& request);
-[[nodiscard]] std::string Encode(const ServerAddresses& servers);
+[[nodiscard]] std::string Encode(const PeerAddresses& peers);
 [[nodiscard]] std::string Encode(const JobStart& start);
 // No bytes for OK.
 [[nodiscard]] std::string Encode(const absl::Status& status);
 
 // kDataLoss for what Encode() does not write.
 absl::StatusOr<JoinRequest> DecodeJoinRequest(std::span<const std::byte> bytes);
-absl::StatusOr<ServerAddresses> DecodeServerAddresses(std::string_view bytes);
+absl::StatusOr<PeerAddresses> DecodePeerAddresses(std::string_view bytes);
 absl::StatusOr<JobStart> DecodeJobStart(std::string_view bytes);
 absl::Status DecodeStatus(std::string_view bytes);
 
