@@ -100,7 +100,7 @@ class MpiCollective final : public Collective {
 absl::StatusOr<const DimeMpi*> OpenPlugin(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    return base::NotFound(
+    return base::Unimplemented(
         "there is no MPI plug-in, {}: dime was built without MPI; install libopenmpi-dev and build "
         "it again, or leave dense variables on the parameter servers (--dense servers)",
         path);
@@ -108,11 +108,11 @@ absl::StatusOr<const DimeMpi*> OpenPlugin(const std::string& path) {
   // Open MPI's own plug-ins look for its symbols among the global ones.
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (library == nullptr) {
-    return base::NotFound("the MPI plug-in {} cannot be loaded: {}; is openmpi-bin installed?",
+    return base::Unimplemented("the MPI plug-in {} cannot be loaded: {}; is openmpi-bin installed?",
                           path, dlerror());
   }
   void* const symbol = dlsym(library, DIME_MPI_ENTRY);
-  if (symbol == nullptr) return base::NotFound("{} is no MPI plug-in of dime", path);
+  if (symbol == nullptr) return base::Unimplemented("{} is no MPI plug-in of dime", path);
   const DimeMpi* const mpi = reinterpret_cast<decltype(&dime_mpi)>(symbol)();
   if (mpi->version != kDimeMpiVersion) {
     return base::FailedPrecondition(

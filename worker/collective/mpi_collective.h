@@ -30,7 +30,7 @@ struct MpiOptions {
 // Where the plug-in is looked for: beside the program, whether installed or in the build tree.
 [[nodiscard]] std::string MpiPluginPath();
 
-// Once a process. kNotFound names the file that is not there, and what gives it.
+// Once a process. kUnimplemented names the file that is not there, and what gives it.
 absl::StatusOr<std::unique_ptr<Collective>> StartMpi(const MpiOptions& options,
                                                      const std::string& plugin = MpiPluginPath());
 
