@@ -162,13 +162,15 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
 // Starts MPI in all replicas that mpirun has started, if some of them use it.
 absl::StatusOr<std::shared_ptr<worker::Collective>> MpiFor(const Launch& launch,
                                                            const ClusterPlan& plan,
-                                                           const cluster::ReplicaId& replica) {
+                                                           const cluster::ReplicaId& replica,
+                                                           std::chrono::seconds start_time) {
   const worker::ClusterOptions options = ClusterOptionsOf(plan, replica);
   const bool is_launched = launch.by == Launch::By::kRanks && worker::IsLaunchedByMpi();
   if (!is_launched || !options.HasPeers()) return nullptr;
   return worker::StartMpi({.is_member = replica.role != cluster::Role::kParameterServer,
                            .rank = options.replica,
-                           .num_members = options.num_replicas});
+                           .num_members = options.num_replicas,
+                           .start_time = start_time});
 }
 
 int EndMpi(const std::shared_ptr<worker::Collective>& collective, int exit_code) {
@@ -191,7 +193,8 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
     if (launch.is_silent()) return AfterTheOneWhoSpeaks(kExitUsage);
     return ReportUsageError(kName, base::MessageOf(place.status()));
   }
-  const auto collective = MpiFor(launch, *plan, place->replica);
+  const std::chrono::seconds join_time(request.own.join_secs);
+  const auto collective = MpiFor(launch, *plan, place->replica, join_time);
   if (!collective.ok()) {
     if (launch.is_silent()) return AfterTheOneWhoSpeaks(ExitCodeOf(collective.status()));
     return ReportError(kName, collective.status());
@@ -202,7 +205,7 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
     return EndMpi(*collective, RunMaster(kName, request, args, *plan,
                                          {.rendezvous = std::move(place->rendezvous),
                                           .here = std::move(place->here),
-                                          .join_time = std::chrono::seconds(request.own.join_secs),
+                                          .join_time = join_time,
                                           .collective = *collective}));
   }
   // What all replicas would say the master says.

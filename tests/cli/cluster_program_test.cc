@@ -92,6 +92,9 @@ TEST_F(ClusterProgramTest, SyncWritesTheSameBytesOnEveryCluster) {
        "sync", "--micro-batches", "5"},
       {"--distributed", "--worker-count", "1", "--parameter-server-count", "11", "--consistency",
        "sync", "--micro-batches", "5"},
+      {"--scale-tier", "STANDARD_1", "--dense", "allreduce", "--micro-batches", "5"},
+      {"--distributed", "--worker-count", "2", "--parameter-server-count", "1", "--dense",
+       "allreduce", "--micro-batches", "5"},
   };
   std::vector<nlohmann::json> results;
   for (std::size_t c = 0; c < clusters.size(); ++c) {
@@ -114,6 +117,29 @@ TEST_F(ClusterProgramTest, AJobGoesOnWithAnotherCluster) {
   Dime(Train("parts", {"--micro-batches", "5"}, 21));
   EXPECT_EQ(Dime(Train("parts", kStandard, 30))["first_step"], 21);
   EXPECT_TRUE(Variables("parts", 30) == Variables("whole", 30));
+}
+
+TEST_F(ClusterProgramTest, ReplicasThatKeepDenseVariablesGoOnFromACheckpoint) {
+  std::vector<std::string> all_reduce = kStandard;
+  all_reduce.insert(all_reduce.end(), {"--dense", "allreduce"});
+  Dime(Train("whole", {"--micro-batches", "5"}, 30));
+  Dime(Train("parts", all_reduce, 13));
+  Dime(Train("parts", {"--micro-batches", "5"}, 21));
+  EXPECT_EQ(Dime(Train("parts", all_reduce, 30))["first_step"], 21);
+  EXPECT_TRUE(Variables("parts", 30) == Variables("whole", 30));
+}
+
+TEST_F(ClusterProgramTest, AllReduceWithoutStepsInCommonIsAnError) {
+  for (const std::vector<std::string>& cluster :
+       {std::vector<std::string>{"--distributed"}, {"--scale-tier", "STANDARD_1"}}) {
+    std::vector<std::string> own = cluster;
+    own.insert(own.end(), {"--dense", "allreduce", "--consistency", "bounded:2"});
+    const Ended ended = Process(dir_, Train("job", own, 1)).Wait();
+    EXPECT_EQ(ended.exit_code, 64);
+    EXPECT_THAT(ended.err, HasSubstr("--dense: allreduce sums the gradients of steps that all "
+                                     "replicas take in common: the consistency has to be sync, not "
+                                     "bounded:2"));
+  }
 }
 
 TEST_F(ClusterProgramTest, AsyncAndBoundedTakeEveryStepThatWasAskedFor) {

@@ -154,6 +154,20 @@ TEST_F(TfConfigTest, ReplicasInAnyOrderWriteTheBytesOfOneProcess) {
   EXPECT_FALSE(std::filesystem::exists(JobDir("job") + "/dime/token"));
 }
 
+TEST_F(TfConfigTest, AllReduceWritesTheBytesOfOneProcess) {
+  const std::vector<std::string> words = Words("job", 20, Own({"--dense", "allreduce"}));
+  Process server = Start("ps", 0, words);
+  Process worker1 = Start("worker", 1, words);
+  Process worker0 = Start("worker", 0, words);
+  const Ended master = Start("master", 0, words).Wait();
+  EXPECT_EQ(master.exit_code, 0) << master.err;
+  EXPECT_TRUE(Variables("job", 20) == VariablesOfOneProcess(20));
+  for (Process* const other : {&server, &worker0, &worker1}) {
+    const Ended ended = other->Wait();
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  }
+}
+
 TEST_F(TfConfigTest, WhoIsMissingIsNamedAndTheOthersEnd) {
   const auto words = Words("job", 40, Own({"--join-secs", "1"}));
   Process worker = Start("worker", 0, words);
@@ -279,9 +293,13 @@ class RankTest : public ReplicaProgramTest {
       GTEST_SKIP() << "there is no mpirun (Debian package openmpi-bin)";
     }
   }
-  Ended Run(int num_ranks, const std::vector<std::string>& words) {
+  static std::filesystem::path MpiPlugin() {
+    return std::filesystem::path(DIME_PROGRAM).parent_path() / "../lib/dime/libdime_mpi.so";
+  }
+  Ended Run(int num_ranks, const std::vector<std::string>& words,
+            const std::string& program = DIME_PROGRAM) {
     std::vector<std::string> all = {"-np",  std::to_string(num_ranks), "--bind-to",
-                                    "none", "--oversubscribe",         DIME_PROGRAM};
+                                    "none", "--oversubscribe",         program};
     all.insert(all.end(), words.begin(), words.end());
     return Process(dir_, all,
                    {.program = "mpirun",
@@ -304,6 +322,31 @@ TEST_F(RankTest, StandardTierWritesTheBytesOfOneProcess) {
   for (const char* const file : {"token", "rendezvous"}) {
     EXPECT_FALSE(std::filesystem::exists(JobDir("job") + "/dime/" + file)) << file;
   }
+}
+
+TEST_F(RankTest, AllReduceByMpiWritesTheBytesOfOneProcess) {
+  if (!std::filesystem::exists(MpiPlugin())) GTEST_SKIP() << "dime was built without MPI";
+  std::vector<std::string> own = Standard();
+  own.insert(own.end(), {"--dense", "allreduce"});
+  const Ended ended = Run(8, Words("job", 40, own));
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_TRUE(Variables("job", 40) == VariablesOfOneProcess(40));
+}
+
+TEST_F(RankTest, AllReduceWithoutThePluginSaysWhereItWasLookedFor) {
+  // Beside a program in another place there is none.
+  const std::string program = dir_.File("bin/dime");
+  std::filesystem::create_directories(dir_.File("bin"));
+  std::filesystem::copy(DIME_PROGRAM, program);
+  const Ended ended = Run(3,
+                          Words("job", 40,
+                                {"--distributed", "--worker-count", "1", "--parameter-server-count",
+                                 "1", "--dense", "allreduce"}),
+                          program);
+  EXPECT_EQ(ended.exit_code, 64) << ended.err;
+  EXPECT_THAT(ended.err,
+              HasSubstr("there is no MPI plug-in, " + dir_.File("lib/dime/libdime_mpi.so")));
+  EXPECT_THAT(ended.err, HasSubstr("libopenmpi-dev"));
 }
 
 TEST_F(RankTest, APageOfARunThatWasKilledIsNotTakenForThisOnes) {

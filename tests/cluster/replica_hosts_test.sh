@@ -34,6 +34,10 @@ if command -v mpirun >/dev/null; then
   "$hosts" 3 mpirun -np 3 "$DIME" replica --master-address 10.77.0.1:7777 $CLUSTER $(words named 40) >log 2>&1 ||
     fail "mpirun with --master-address: $(cat log)"
   same_bytes named 40
+  if [[ -e $(dirname "$DIME")/../lib/dime/libdime_mpi.so ]]; then
+    "$hosts" 3 mpirun -np 3 "$DIME" replica $CLUSTER --dense allreduce $(words mpi 40) >log 2>&1 || fail "allreduce by MPI: $(cat log)"
+    same_bytes mpi 40
+  fi
 else
   echo "without mpirun: there is none (Debian package openmpi-bin)"
 fi
@@ -52,6 +56,11 @@ wait
 EOT
 "$hosts" 3 sh spec.sh >log 2>&1 || fail "TF_CONFIG: $(cat log)"
 same_bytes spec 40
+
+# The same with training replicas that sum dense gradients themselves.
+sed 's/--consistency sync/--dense allreduce/g; s/spec/summed/g' spec.sh >summed.sh
+"$hosts" 3 sh summed.sh >log 2>&1 || fail "allreduce under TF_CONFIG: $(cat log)"
+same_bytes summed 40
 
 # A host whose cable is pulled ends the job within seconds, with the name of what was there.
 cat >cut.sh <<EOT

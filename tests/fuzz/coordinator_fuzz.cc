@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::min<std::size_t>(data[at + 2] | data[at + 3] << 8, size - at - kHeader);
     const auto payload = std::as_bytes(std::span(data + at + kHeader, bytes));
     const std::string_view text(reinterpret_cast<const char*>(payload.data()), bytes);
-    (void)dime::worker::DecodeServerAddresses(text);
+    (void)dime::worker::DecodePeerAddresses(text);
     (void)dime::worker::DecodeJobStart(text);
     if (!coordinator.OnFrame(connection, {.type = type}, payload).ok()) {
       coordinator.OnClosed(connection);

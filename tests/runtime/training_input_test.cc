@@ -233,9 +233,8 @@ TEST_F(TrainingInputTest, AWrongFieldNamesLineKeyAndRule) {
   ExpectRefused("labels: {team: X}\n", "c.yaml:1: labels.team: keys and values of labels");
   ExpectRefused("predictionInput: {}\n", "c.yaml:1: predictionInput: is no key of this mapping");
   ExpectRefused("dime: {consistency: asink}\n", "c.yaml:1: dime.consistency: 'asink' is none of");
-  ExpectRefused(
-      "dime: {dense: server}\n",
-      "c.yaml:1: dime.dense: 'server' is none of servers, allreduce");
+  ExpectRefused("dime: {dense: server}\n",
+                "c.yaml:1: dime.dense: 'server' is none of servers, allreduce");
   ExpectRefused(
       "dime: {consistency: async, dense: allreduce}\n",
       "c.yaml:1: dime.dense: allreduce sums the gradients of steps that all replicas take "

@@ -72,8 +72,10 @@ TEST_F(MemberTest, ReplicasThatCameBeforeTheirMasterAreToldOfEachOtherAndStart) 
   ASSERT_OK(server);
   EXPECT_OK(Join(**worker));
   EXPECT_OK(Join(**server, {server_address_}));
-  EXPECT_EQ(*(*worker)->AwaitServers(), (ServerAddresses{{server_address_}}));
-  EXPECT_EQ(*master_->AwaitServers({}), (ServerAddresses{{server_address_}}));
+  EXPECT_EQ(*(*worker)->AwaitPeers(),
+            (PeerAddresses{.servers = {{server_address_}}, .workers = {{}}}));
+  EXPECT_EQ(*master_->AwaitPeers({}),
+            (PeerAddresses{.servers = {{server_address_}}, .workers = {{}}}));
   const JobStart start = {.seed = 7, .last_step = 100};
   master_->Start(start);
   EXPECT_EQ(*(*worker)->AwaitStart(60s), start);
@@ -92,7 +94,7 @@ TEST_F(MemberTest, AMasterThatGoesEndsItsMembersWaits) {
   ASSERT_OK(worker);
   EXPECT_OK(Join(**worker));
   const std::jthread gone([&] { master_.reset(); });
-  EXPECT_THAT((*worker)->AwaitServers(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("over")));
+  EXPECT_THAT((*worker)->AwaitPeers(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("over")));
   EXPECT_THAT((*worker)->AwaitEnd(60s)->how,
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the master has ended")));
 }
@@ -103,7 +105,7 @@ TEST_F(MemberTest, AFailureIsTheMastersToKnow) {
   EXPECT_OK(Join(**worker));
   EXPECT_OK((*worker)->Leave(base::DataLoss("bad rows")));
   EXPECT_EQ(master_->AwaitFailure(), base::DataLoss("worker-0: bad rows"));
-  EXPECT_EQ(master_->AwaitServers({}).status(), base::DataLoss("worker-0: bad rows"));
+  EXPECT_EQ(master_->AwaitPeers({}).status(), base::DataLoss("worker-0: bad rows"));
 }
 
 TEST_F(MemberTest, AWrongTokenIsRefusedAtOnceAndAMissingMasterInTime) {
@@ -117,7 +119,7 @@ TEST_F(MemberTest, TheMastersWaitForOthersCanBeStopped) {
   master_ = OpenMaster();
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_TRUE(absl::IsCancelled(master_->AwaitServers(stop.get_token()).status()));
+  EXPECT_TRUE(absl::IsCancelled(master_->AwaitPeers(stop.get_token()).status()));
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ absl::StatusOr<const DimeMpi*> OpenPlugin(const std::string& path) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (library == nullptr) {
     return base::Unimplemented("the MPI plug-in {} cannot be loaded: {}; is openmpi-bin installed?",
-                          path, dlerror());
+                               path, dlerror());
   }
   void* const symbol = dlsym(library, DIME_MPI_ENTRY);
   if (symbol == nullptr) return base::Unimplemented("{} is no MPI plug-in of dime", path);
