@@ -20,7 +20,7 @@ struct OthersPlace {
   std::unique_ptr<worker::Rendezvous> rendezvous;  // Null: this program starts them, on this host.
   std::vector<cluster::ReplicaId> here;            // Which replicas share this host.
   std::chrono::seconds join_time{120};
-  std::shared_ptr<worker::Collective> collective;  // Under MPI, where it is asked for.
+  std::shared_ptr<worker::Collective> collective = nullptr;  // Under MPI, where it is asked for.
 };
 
 // Returns the exit code. `args` are the words of the command line, which others are started with.

@@ -41,7 +41,8 @@ struct ReplicaPlace {
   cluster::ReplicaId replica;
   std::vector<cluster::ReplicaId> here;  // Which replicas share this host; it is one of them.
   std::unique_ptr<worker::Rendezvous> rendezvous;
-  std::shared_ptr<worker::Collective> collective;  // Where replicas are ranks of MPI and use it.
+  std::shared_ptr<worker::Collective> collective =
+      nullptr;  // Where replicas are ranks of MPI and use it.
 };
 
 // kInvalidArgument: there are not as many ranks as the plan has replicas; or a flag is wrong.

@@ -142,11 +142,10 @@ void DeclareClusterOfJob(CLI::App& app, OwnFlags* flags) {
 }
 
 void DeclareDenseFlag(CLI::App& app, OwnFlags* flags) {
-  app.add_option(
-         "--dense", flags->cluster.training.dense,
-         "Where dense variables are: servers, or allreduce, in all training replicas, which "
-         "sum their gradients, by MPI under mpirun; the same bytes, in sync only, which is "
-         "what it takes unless told otherwise [servers]")
+  app.add_option("--dense", flags->cluster.training.dense,
+                 "Where dense variables are: on the servers, or, allreduce, in each training "
+                 "replica; those sum their gradients, by MPI under mpirun. Takes --consistency "
+                 "sync, and gives the same bytes [servers]")
       ->type_name("WHERE")
       ->group("Options of the cluster");
 }

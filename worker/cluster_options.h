@@ -23,7 +23,7 @@ struct ClusterOptions {
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   cluster::DenseRows dense = cluster::DenseRows::kServers;
   // kAllReduce: what joins the training replicas; null: they connect to each other.
-  std::shared_ptr<Collective> collective;
+  std::shared_ptr<Collective> collective = nullptr;
   int num_servers = 0;  // None: the rows are in this process, which is the only one.
   std::string token;    // Of the job.
   // The master's, where there are servers; outlives the job.
