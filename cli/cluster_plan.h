@@ -19,11 +19,11 @@ namespace dime::cli {
 // What the command line asks for.
 struct ClusterPlan {
   std::string tier;  // CUSTOM for what has no name of its own.
-  cluster::ClusterShape shape;
+  cluster::ClusterShape shape = {};
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   int micro_batches = 1;
   cluster::DenseRows dense = cluster::DenseRows::kServers;
-  std::vector<std::string> notes;  // For the log.
+  std::vector<std::string> notes = {};  // For the log.
 
   [[nodiscard]] cluster::RoleCounts counts() const { return shape.Counts(); }
   [[nodiscard]] bool is_one_process() const { return counts().Total() == 1; }

@@ -46,8 +46,8 @@ absl::Status CreateJobDir(const std::string& path) {
 // The master's end of a cluster. Destroyed from the last member to the first.
 struct Cluster {
   std::unique_ptr<worker::Rendezvous> rendezvous;
-  std::unique_ptr<worker::CoordinationServer> coordinator;
-  std::unique_ptr<LocalCluster> others;  // Null where somebody else has started them.
+  std::unique_ptr<worker::CoordinationServer> coordinator = nullptr;
+  std::unique_ptr<LocalCluster> others = nullptr;  // Null where somebody else has started them.
 };
 
 // Is there for the other replicas, and starts them where nobody else does.

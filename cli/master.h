@@ -17,8 +17,9 @@ namespace dime::cli {
 
 // How the other replicas come, where they are started by something else than this program.
 struct OthersPlace {
-  std::unique_ptr<worker::Rendezvous> rendezvous;  // Null: this program starts them, on this host.
-  std::vector<cluster::ReplicaId> here;            // Which replicas share this host.
+  // Null: this program starts them, on this host.
+  std::unique_ptr<worker::Rendezvous> rendezvous = nullptr;
+  std::vector<cluster::ReplicaId> here;  // Which replicas share this host.
   std::chrono::seconds join_time{120};
   std::shared_ptr<worker::Collective> collective = nullptr;  // Under MPI, where it is asked for.
 };

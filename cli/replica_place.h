@@ -23,10 +23,10 @@ struct Launch {
   enum class By { kNobody, kDime, kTfConfig, kRanks };
 
   By by = By::kNobody;
-  cluster::ReplicaId replica;  // kDime, kTfConfig.
-  std::string directory;       // kDime.
-  cluster::ClusterSpec spec;   // kTfConfig; empty: this process is the whole job.
-  cluster::LaunchedRank rank;  // kRanks.
+  cluster::ReplicaId replica = {};  // kDime, kTfConfig.
+  std::string directory = {};       // kDime.
+  cluster::ClusterSpec spec = {};   // kTfConfig; empty: this process is the whole job.
+  cluster::LaunchedRank rank = {};  // kRanks.
 
   // How many replicas there are, where the command line need not say it.
   [[nodiscard]] std::optional<cluster::RoleCounts> counts() const;

@@ -19,7 +19,7 @@ struct LaunchedRank {
   // Among those on this host; -1 and 0 when nobody says.
   std::int64_t local_rank = -1;
   std::int64_t num_local_ranks = 0;
-  std::string run;  // Differs from start to start; "" when nobody says.
+  std::string run = {};  // Differs from start to start; "" when nobody says.
 
   [[nodiscard]] bool IsOnOneHost() const { return num_local_ranks == num_ranks; }
   // The replicas on this host, if ranks are dealt to hosts in blocks, as they are unless a user

@@ -53,7 +53,9 @@ std::vector<std::string> FreeAddresses(std::size_t count) {
   std::vector<std::string> addresses;
   std::vector<int> sockets;
   while (addresses.size() < count) {
-    sockaddr_in name{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(name);
     sockets.push_back(socket(AF_INET, SOCK_STREAM, 0));
     EXPECT_EQ(bind(sockets.back(), reinterpret_cast<sockaddr*>(&name), size), 0);

@@ -33,9 +33,9 @@ struct Ended {
 };
 
 struct ProcessOptions {
-  std::string program = DIME_PROGRAM;    // Is looked for in PATH if it is a name alone.
-  std::vector<std::string> environment;  // "NAME=value", before what is inherited.
-  std::string name;                      // Of the files with its output; one at a time has it.
+  std::string program = DIME_PROGRAM;         // Is looked for in PATH if it is a name alone.
+  std::vector<std::string> environment = {};  // "NAME=value", before what is inherited.
+  std::string name = {};                      // Of the files with its output; one at a time has it.
 };
 
 // A running program, its output in files.

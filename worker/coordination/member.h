@@ -24,8 +24,8 @@ namespace dime::worker {
 
 // Where the master may be reached, and what it has to be told first.
 struct MasterLocation {
-  std::vector<net::Address> addresses;  // In order of preference.
-  std::string token;
+  std::vector<net::Address> addresses = {};  // In order of preference.
+  std::string token = {};
   // What is known may be of a run before this one: who is refused with this token looks again.
   bool may_be_old = false;
 };

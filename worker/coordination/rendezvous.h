@@ -54,7 +54,7 @@ struct RankOptions {
   bool is_on_one_host = true;  // Then nobody listens on a port.
   // Where the master is to listen, if it is not to choose; port 0: any. With a port it needs no
   // page in the job directory.
-  std::optional<net::Address> master_address;
+  std::optional<net::Address> master_address = {};
 };
 // Replicas are ranks, who know their number alone (mpirun, srun): the master leaves a page in the
 // job directory.

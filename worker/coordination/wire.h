@@ -35,7 +35,8 @@ struct JoinRequest {
   std::string host_name;
   std::string host;  // net::HostIdentity().
   std::uint64_t pid = 0;
-  std::vector<net::Address> addresses;  // Where it listens, in order of preference; none: nowhere.
+  // Where it listens, in order of preference; none: nowhere.
+  std::vector<net::Address> addresses = {};
 };
 
 // Where each replica of a role listens, in order of preference.
