@@ -1,14 +1,16 @@
 // runtime/checkpoint/bundle.h - TensorFlow's V2 checkpoint format ("tensor bundle"), written and
 // read.
 //
-// A bundle with prefix P is P.index (a LevelDB table: name -> type, shape, place, CRC) and
-// P.data-00000-of-00001 (the tensors' bytes, row-major, little-endian). FORMAT.md has the bytes.
-// The index is written last and atomically, so a bundle whose index is there is whole.
+// A bundle with prefix P is P.index (a LevelDB table: name -> type, shape, place, CRC) and data
+// files, P.data-00000-of-00001 if there is one (the tensors' bytes, row-major, little-endian).
+// FORMAT.md has the bytes. The index is written last and atomically, so a bundle whose index is
+// there is whole. bundle_part.h writes bundles of several data files.
 //
 // Threads: one at a time per object. Errors: kDataLoss names file, tensor and what does not match.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -32,6 +34,14 @@ struct TensorInfo {
 
   [[nodiscard]] std::int64_t num_elements() const;
   friend bool operator==(const TensorInfo&, const TensorInfo&) = default;
+};
+
+// Rows [first, first + count) of a tensor, of which its first dimension counts them; a scalar is
+// one row.
+struct RowRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  friend bool operator==(const RowRange&, const RowRange&) = default;
 };
 
 class BundleWriter {
@@ -72,6 +82,13 @@ class BundleReader {
 
   // Reads a whole tensor; its CRC is checked. `out` must have as many elements as the tensor.
   absl::Status ReadFloats(std::string_view name, std::span<float> out);
+  // Takes whole rows, from `first_row` on.
+  using RowSink = std::function<absl::Status(std::int64_t first_row, std::span<const float> rows)>;
+  // Hands rows to `sink`, a few at a time, in order; `ranges` ascend and do not overlap. What is
+  // read for them is read whole and its CRC checked: all slices that they touch, or the tensor.
+  // Rows that were handed over are not to be used if damage is found then.
+  absl::Status ReadRows(std::string_view name, std::span<const RowRange> ranges,
+                        const RowSink& sink);
   absl::StatusOr<std::int64_t> ReadInt64(std::string_view name);  // A scalar.
   absl::StatusOr<std::vector<std::string>> ReadStrings(std::string_view name);
 
@@ -85,7 +102,8 @@ class BundleReader {
 };
 
 // The files that make up a bundle, index last.
-[[nodiscard]] std::vector<std::string> BundleFiles(const std::string& prefix);
+[[nodiscard]] std::vector<std::string> BundleFiles(const std::string& prefix,
+                                                   int num_data_files = 1);
 absl::Status DeleteBundle(storage::FileSystem& fs, const std::string& prefix);  // Index first.
 
 }  // namespace dime::checkpoint

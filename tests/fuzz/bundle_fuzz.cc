@@ -10,6 +10,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/crc32c.h"
 #include "runtime/checkpoint/bundle.h"
+#include "runtime/checkpoint/bundle_part.h"
 #include "runtime/storage/file_system.h"
 #include "tests/support/memory_file_system.h"
 
@@ -87,16 +88,27 @@ std::size_t MetaindexStart(std::string_view file) {
   return start;
 }
 
-// A sound bundle of two tensors, made once; each input replaces or damages its index.
+// One data file of two: a tensor of its own, and a row of one that both share.
+std::string WritePart(dime::storage::FileSystem& files, int part) {
+  auto writer = dime::checkpoint::BundlePartWriter::Create(files, kPrefix, part, 2);
+  DIME_CHECK(writer.ok());
+  const std::vector<std::int64_t> shape = {2, 3};
+  const std::vector<float> row = {1, 2, 3};
+  DIME_CHECK((*writer)->BeginRows("weights", shape, part, 1).ok());
+  DIME_CHECK((*writer)->AppendFloats(row).ok());
+  DIME_CHECK((*writer)->EndRows().ok());
+  DIME_CHECK((*writer)->AddInt64(part == 0 ? "global_step" : "other", 7).ok());
+  const auto entries = (*writer)->Finish();
+  DIME_CHECK(entries.ok());
+  return *entries;
+}
+
+// A sound bundle of three tensors, one in slices, made once; each input replaces or damages its
+// index.
 struct Bundle {
   Bundle() {
-    auto writer = dime::checkpoint::BundleWriter::Create(*files, kPrefix);
-    DIME_CHECK(writer.ok());
-    const std::vector<std::int64_t> shape = {2, 3};
-    const std::vector<float> values = {1, 2, 3, 4, 5, 6};
-    DIME_CHECK((*writer)->AddFloats("weights", shape, values).ok());
-    DIME_CHECK((*writer)->AddInt64("global_step", 7).ok());
-    DIME_CHECK((*writer)->Finish().ok());
+    const std::vector<std::string> entries = {WritePart(*files, 0), WritePart(*files, 1)};
+    DIME_CHECK(dime::checkpoint::WriteBundleIndex(*files, kPrefix, entries).ok());
     index = *files->ReadFile(kIndexPath);
     block = index.substr(0, MetaindexStart(index) - kTrailerBytes);
     DIME_CHECK(files->WriteAtomically(kIndexPath, TableOf(block, kUncompressed)).ok());
@@ -135,6 +147,9 @@ void ReadAll(BundleReader* reader) {
     floats.resize(
         static_cast<std::size_t>(std::clamp<std::int64_t>(info.num_elements(), 0, kMaxElements)));
     (void)reader->ReadFloats(name, floats);
+    const std::vector<dime::checkpoint::RowRange> ranges = {{0, 1}, {1, kMaxElements}};
+    (void)reader->ReadRows(name, {ranges.data(), 2}, [](auto, auto) { return absl::OkStatus(); });
+    (void)reader->ReadRows(name, {ranges.data(), 1}, [](auto, auto) { return absl::OkStatus(); });
   }
 }
 

@@ -242,12 +242,13 @@ TEST(BundleTest, WhatIsFineButNotReadIsUnimplemented) {
   const TempDir dir;
   const std::string data(24, 'x');
   proto::BundleEntryProto partitioned = EntryOf(DataType::kFloat, {2, 3}, data);
-  partitioned.add_slices("first");
-  partitioned.add_slices("second");
+  proto::TensorSliceProto* const columns = partitioned.add_slices();
+  columns->add_extent();
+  columns->add_extent()->set_length(2);
   WriteCrafted(dir.File("b"), HeaderOf(1), {{"t", partitioned}}, {data});
-  EXPECT_THAT(
-      BundleReader::Open(Files(), dir.File("b")),
-      StatusIs(absl::StatusCode::kUnimplemented, AllOf(HasSubstr("'t'"), HasSubstr("2 slices"))));
+  EXPECT_THAT(BundleReader::Open(Files(), dir.File("b")),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("'t'"), HasSubstr("dimension 1"))));
 
   WriteCrafted(dir.File("b"), HeaderOf(1),
                {{"t", EntryOf(static_cast<DataType>(99), {2, 3}, data)}}, {data});

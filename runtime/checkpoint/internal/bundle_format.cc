@@ -70,8 +70,13 @@ std::int64_t TensorInfo::num_elements() const {
   return product;
 }
 
-std::vector<std::string> BundleFiles(const std::string& prefix) {
-  return {internal::DataPath(prefix, 0, 1), internal::IndexPath(prefix)};
+std::vector<std::string> BundleFiles(const std::string& prefix, int num_data_files) {
+  std::vector<std::string> files;
+  for (int i = 0; i < num_data_files; ++i) {
+    files.push_back(internal::DataPath(prefix, i, num_data_files));
+  }
+  files.push_back(internal::IndexPath(prefix));
+  return files;
 }
 
 absl::Status DeleteBundle(storage::FileSystem& fs, const std::string& prefix) {

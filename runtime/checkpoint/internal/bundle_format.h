@@ -12,6 +12,7 @@
 namespace dime::checkpoint::internal {
 
 inline constexpr int kBundleVersion = 1;
+inline constexpr int kMaxDataFiles = 99999;  // File names have five digits.
 
 [[nodiscard]] std::string IndexPath(const std::string& prefix);
 [[nodiscard]] std::string DataPath(const std::string& prefix, int shard, int num_shards);
