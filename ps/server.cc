@@ -30,10 +30,17 @@ void Server::OnConnected(net::ConnectionId connection, const net::PeerName& peer
 }
 
 void Server::OnClosed(net::ConnectionId connection) {
+  const std::uint32_t replica = peers_[connection].index;
   peers_.erase(connection);
   std::erase_if(waiting_, [&](const Waiting& w) { return w.connection == connection; });
   std::erase_if(awaiting_start_, [&](const auto& w) { return w.first == connection; });
   last_heard_ = net::Clock::now();
+  hold_.Forget(connection);
+  if (connection == saver_) {
+    GiveUpSave();
+  } else {
+    OnReplicaGone(replica);
+  }
 }
 
 absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
@@ -67,7 +74,7 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
       OnStatistics(connection, header.request_id);
       return absl::OkStatus();
     default:
-      return base::DataLoss("a message of the unknown type {}", header.type);
+      return OnCheckpoint(connection, header, payload);
   }
 }
 
@@ -103,6 +110,8 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
     SendRefusal(connection, request_id, shards.status());
     return absl::OkStatus();
   }
+  EndHold();
+  save_.reset();  // It reads from the rows before.
   shards_ = *std::move(shards);
   start_.reset();
   waiting_.clear();
@@ -173,6 +182,14 @@ absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t requ
     return base::DataLoss("replica {} speaks for replica {} of {}", peers_[connection].index,
                           request.replica, replicas_.size());
   }
+  if (hold_.MustWait(request.replica, request.push_number)) [[unlikely]] {
+    hold_.Add({connection,
+               request_id,
+               request.replica,
+               request.push_number,
+               {payload.begin(), payload.end()}});
+    return absl::OkStatus();
+  }
   if (request.push_number > 0) {
     const absl::Status pushed = Push(request, reader);
     if (absl::IsDataLoss(pushed)) return pushed;
@@ -195,6 +212,8 @@ absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t requ
     }
   }
   if (request.push_number > 0) AnswerWaiting();
+  if (due_cut_.has_value()) [[unlikely]]
+    CutWhenDue();
   return absl::OkStatus();
 }
 

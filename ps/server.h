@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "ps/internal/exchange_hold.h"
 #include "ps/internal/rows_answer.h"
+#include "ps/part_save.h"
 #include "ps/shards.h"
 #include "ps/wire.h"
 #include "runtime/base/status.h"
@@ -38,7 +40,12 @@ class Server final : public net::FrameHandler {
   absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
                        std::span<const std::byte> payload) override;
   void OnClosed(net::ConnectionId connection) override;
-  void OnTick() override {}
+  void OnTick() override;
+
+  // Without threads, for a caller that calls StepSave(): checkpoints are written piece by piece.
+  void WriteInSteps() { writes_in_steps_ = true; }
+  // False: there is nothing to write.
+  bool StepSave() { return save_ != nullptr && save_->is_writing() && save_->Step(); }
 
   // When a peer was heard last, or came or went.
   [[nodiscard]] net::Clock::time_point last_heard() const { return last_heard_; }
@@ -89,6 +96,27 @@ class Server final : public net::FrameHandler {
                       std::span<const std::byte> payload);
   void OnStatistics(net::ConnectionId connection, std::uint64_t request_id);
 
+  // Checkpoints (server_saves.cc).
+  absl::Status OnCheckpoint(net::ConnectionId connection, const net::FrameHeader& header,
+                            std::span<const std::byte> payload);
+  void OnHold(net::ConnectionId connection, std::uint64_t request_id);
+  absl::Status OnCut(net::ConnectionId connection, std::uint64_t request_id,
+                     std::span<const std::byte> payload);
+  absl::Status OnSave(net::ConnectionId connection, std::uint64_t request_id,
+                      std::span<const std::byte> payload);
+  void OnSaveState(net::ConnectionId connection, std::uint64_t request_id);
+  absl::Status OnLoad(net::ConnectionId connection, std::uint64_t request_id,
+                      std::span<const std::byte> payload);
+  void CutWhenDue();
+  void EndHold();
+  void OnReplicaGone(std::uint32_t replica);
+  void RefuseCut(const absl::Status& status);
+  void GiveUpSave();
+  void DropIfGivenUp();
+  void TakeUp(std::vector<internal::ExchangeHold::Exchange> exchanges);
+  [[nodiscard]] std::vector<Table*> tables() const;
+  void SendVersion(net::ConnectionId connection, std::uint64_t request_id);
+
   void SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull);
   void SendRefusal(net::ConnectionId connection, std::uint64_t request_id,
                    const absl::Status& status);
@@ -107,6 +135,14 @@ class Server final : public net::FrameHandler {
   std::optional<JobStart> start_;
   std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
   net::Clock::time_point last_heard_ = net::Clock::now();
+
+  internal::ExchangeHold hold_;
+  net::Clock::time_point hold_deadline_;
+  net::ConnectionId saver_ = 0;  // Who asked for the last hold or cut.
+  // The request for a cut that waits for pushes.
+  std::optional<std::uint64_t> due_cut_;
+  std::unique_ptr<PartSave> save_;  // Null: no cut is under way.
+  bool writes_in_steps_ = false;
 
   // Kept for their memory.
   std::vector<TableGradients> gradients_;

@@ -25,6 +25,10 @@ int RowBits(const ops::TableSpec& spec) {
 
 }  // namespace
 
+std::int64_t Sharding::RowsPerShard(const ops::TableSpec& spec) {
+  return std::int64_t{1} << RowBits(spec);
+}
+
 Sharding::Sharding(std::span<const ops::TableSpec> specs, int num_servers)
     : num_servers_(num_servers), tables_(specs.size()) {
   DIME_CHECK(num_servers > 0);

@@ -23,6 +23,9 @@ class Sharding {
 
   Sharding(std::span<const ops::TableSpec> specs, int num_servers);
 
+  // How many rows a shard of such a table has; only the last one has fewer.
+  [[nodiscard]] static std::int64_t RowsPerShard(const ops::TableSpec& spec);
+
   [[nodiscard]] int num_servers() const { return num_servers_; }
   [[nodiscard]] std::size_t num_tables() const { return tables_.size(); }
 

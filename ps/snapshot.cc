@@ -4,67 +4,22 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <utility>
 #include <variant>
 
-#include "ops/optimizer.h"
+#include "ps/internal/variables.h"
 
 namespace dime::ps {
 namespace {
 
 using checkpoint::BundleReader;
 using checkpoint::BundleWriter;
-using checkpoint::DataType;
 using checkpoint::TensorInfo;
+using internal::BetaPower;
+using internal::TablePart;
+using internal::VariablesOf;
 
-constexpr std::string_view kGlobalStep = "global_step";
 constexpr std::int64_t kBlockFloats = std::int64_t{1} << 16;
-
-// What a variable of the bundle is: a table's weights (part 0) or its slot part - 1, a power of one
-// of Adam's betas, or the global step.
-struct TablePart {
-  std::size_t table = 0;
-  int part = 0;
-};
-struct BetaPower {
-  float beta = 0;
-};
-struct GlobalStep {};
-using Content = std::variant<TablePart, BetaPower, GlobalStep>;
-
-struct Variable {
-  TensorInfo info;
-  Content content;
-};
-
-std::string VariableName(const ops::TableSpec& spec, int part) {
-  if (part == 0) return spec.name;
-  const auto slot = static_cast<std::size_t>(part - 1);
-  return fmt::format("{}/{}{}", spec.name, spec.slot_prefix,
-                     ops::SlotNames(spec.optimizer.kind)[slot]);
-}
-
-// All variables by name, which is the order in which they are written.
-std::map<std::string, Variable, std::less<>> VariablesOf(std::span<const ops::TableSpec> specs,
-                                                         SnapshotParts parts) {
-  std::map<std::string, Variable, std::less<>> variables;
-  variables[std::string(kGlobalStep)] = {{DataType::kInt64, {}}, GlobalStep{}};
-  for (std::size_t t = 0; t < specs.size(); ++t) {
-    const ops::TableSpec& spec = specs[t];
-    const ops::OptimizerSpec& optimizer = spec.optimizer;
-    const bool with_slots = parts == SnapshotParts::kWeightsAndSlots;
-    const int num_parts = with_slots ? 1 + ops::NumSlots(optimizer.kind) : 1;
-    for (int part = 0; part < num_parts; ++part) {
-      variables[VariableName(spec, part)] = {{DataType::kFloat, spec.shape}, TablePart{t, part}};
-    }
-    if (!with_slots || optimizer.kind != ops::OptimizerKind::kAdam) continue;
-    variables[spec.beta_power_names[0]] = {{DataType::kFloat, {}}, BetaPower{optimizer.beta1}};
-    variables[spec.beta_power_names[1]] = {{DataType::kFloat, {}}, BetaPower{optimizer.beta2}};
-  }
-  return variables;
-}
 
 absl::Status WriteTablePart(RowAccess& rows, TablePart part, const std::string& name,
                             std::vector<float>& block, BundleWriter& writer) {
@@ -80,6 +35,31 @@ absl::Status WriteTablePart(RowAccess& rows, TablePart part, const std::string& 
   return writer.EndTensor();
 }
 
+// Whether the rows of the variable are the table's; those of a dense one are its one row's pieces.
+bool RowsAreRows(const ops::TableSpec& spec) {
+  return !spec.shape.empty() && spec.shape.front() == spec.num_rows;
+}
+
+absl::Status ReadTablePart(BundleReader& reader, const std::string& name, int part, Table& table) {
+  const ops::TableSpec& spec = table.spec();
+  if (!RowsAreRows(spec)) {
+    if (table.num_rows() == 0) return absl::OkStatus();
+    std::vector<float> values(static_cast<std::size_t>(spec.num_rows * spec.dim));
+    DIME_RETURN_IF_ERROR(reader.ReadFloats(name, values));
+    table.CopyIn(part, 0, spec.num_rows, values.data());
+    return absl::OkStatus();
+  }
+  std::vector<checkpoint::RowRange> ranges;
+  for (const RowBlock& block : table.blocks()) ranges.push_back({block.first, block.count});
+  std::int64_t row = 0;
+  return reader.ReadRows(name, ranges, [&](std::int64_t, std::span<const float> values) {
+    const std::int64_t count = std::ssize(values) / spec.dim;
+    table.CopyIn(part, row, count, values.data());
+    row += count;
+    return absl::OkStatus();
+  });
+}
+
 std::string Describe(const TensorInfo& info) {
   return fmt::format("{} [{}]", checkpoint::DataTypeName(info.type), fmt::join(info.shape, ", "));
 }
@@ -93,8 +73,7 @@ absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotPa
     if (const auto* const part = std::get_if<TablePart>(&variable.content)) {
       DIME_RETURN_IF_ERROR(WriteTablePart(rows, *part, name, block, writer));
     } else if (const auto* const power = std::get_if<BetaPower>(&variable.content)) {
-      const auto value =
-          static_cast<float>(std::pow(double{power->beta}, static_cast<double>(global_step + 1)));
+      const float value = power->At(global_step);
       DIME_RETURN_IF_ERROR(writer.BeginFloats(name, {}));
       DIME_RETURN_IF_ERROR(writer.AppendFloats({&value, 1}));
       DIME_RETURN_IF_ERROR(writer.EndTensor());
@@ -106,22 +85,20 @@ absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotPa
 }
 
 absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts parts,
-                                          RowAccess& rows) {
-  std::vector<float> values;
-  for (const auto& [name, variable] : VariablesOf(rows.specs(), parts)) {
+                                          std::span<Table* const> tables) {
+  std::vector<ops::TableSpec> specs;
+  for (const Table* const table : tables) specs.push_back(table->spec());
+  for (const auto& [name, variable] : VariablesOf(specs, parts)) {
     const auto* const part = std::get_if<TablePart>(&variable.content);
     if (part == nullptr) continue;
-    const ops::TableSpec& spec = rows.specs()[part->table];
     const auto found = reader.tensors().find(name);
     if (found == reader.tensors().end() || found->second != variable.info) {
       return base::FailedPrecondition("{}: no variable '{}' of shape [{}]", reader.prefix(), name,
-                                      fmt::join(spec.shape, ", "));
+                                      fmt::join(variable.info.shape, ", "));
     }
-    values.resize(static_cast<std::size_t>(spec.num_rows * spec.dim));
-    DIME_RETURN_IF_ERROR(reader.ReadFloats(name, values));
-    DIME_RETURN_IF_ERROR(rows.WriteRows(part->table, part->part, 0, spec.num_rows, values));
+    DIME_RETURN_IF_ERROR(ReadTablePart(reader, name, part->part, *tables[part->table]));
   }
-  return reader.ReadInt64(kGlobalStep);
+  return reader.ReadInt64(internal::kGlobalStep);
 }
 
 std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,

@@ -2,7 +2,7 @@
 //
 // A table is stored as the variable `name` and one variable `name/<prefix><slot>` for each
 // optimizer slot, all of the table's shape; `global_step` stands beside them, and so do Adam's
-// powers of its betas, which follow from it.
+// powers of its betas, which follow from it. part_save.h writes them while training goes on.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "ops/table.h"
 #include "ps/row_access.h"
+#include "ps/table.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/bundle.h"
 
@@ -23,10 +24,11 @@ enum class SnapshotParts { kWeightsAndSlots, kWeights };
 absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotParts parts,
                            checkpoint::BundleWriter& writer);
 
-// Fills the tables and returns the global step. kDataLoss for damage; call DescribeMismatch() first
-// for names and shapes.
+// Fills tables, or the parts of them that are here, from a bundle that any number of processes have
+// written, and returns the global step. A few rows are in memory at a time. kDataLoss for damage,
+// after which the tables hold anything; call DescribeMismatch() first for names and shapes.
 absl::StatusOr<std::int64_t> ReadSnapshot(checkpoint::BundleReader& reader, SnapshotParts parts,
-                                          RowAccess& rows);
+                                          std::span<Table* const> tables);
 
 // One line for every variable of `specs` that the bundle lacks or has in another shape or type, and
 // for every variable that only the bundle has. Empty: they fit.

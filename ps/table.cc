@@ -186,15 +186,30 @@ void Table::Gather(std::span<const std::int64_t> ids, std::span<float> out) cons
 void Table::Update(std::int64_t step, std::span<const std::int64_t> ids,
                    std::span<const float> gradients) {
   DIME_CHECK(gradients.size() == ids.size() * static_cast<std::size_t>(spec_.dim));
+  if (cut_ != nullptr) [[unlikely]] {
+    if (ops::MovesAllRows(spec_.optimizer.kind)) {
+      cut_->PreserveRange(0, num_rows_);
+    } else {
+      cut_->Preserve(ids);
+    }
+  }
   ops::UpdateRows(spec_.optimizer, step, spec_.dim, num_rows_, records_, ids, gradients.data());
 }
 
 void Table::UpdateAll(std::int64_t step, std::span<const float> gradients) {
   DIME_CHECK(gradients.size() == static_cast<std::size_t>(num_rows_ * spec_.dim));
+  if (cut_ != nullptr) [[unlikely]]
+    cut_->PreserveRange(0, num_rows_);
   for (std::int64_t row = 0; row < num_rows_; ++row) {
     ops::UpdateRow(spec_.optimizer, step, spec_.dim, records_ + row * record_floats_,
                    gradients.data() + row * spec_.dim);
   }
+}
+
+TableCut& Table::BeginCut() {
+  DIME_CHECK(cut_ == nullptr);
+  cut_ = std::make_unique<TableCut>(records_, num_rows_, spec_.dim, record_floats_);
+  return *cut_;
 }
 
 void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const {
@@ -211,6 +226,8 @@ void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out
 
 void Table::CopyIn(int part, std::int64_t first, std::int64_t count, const float* in) {
   DIME_CHECK(first >= 0 && count >= 0 && first + count <= num_rows_);
+  if (cut_ != nullptr) [[unlikely]]
+    cut_->PreserveRange(first, count);
   float* row = records_ + first * record_floats_ + part * spec_.dim;
   if (spec_.dim == 1) {
     for (std::int64_t i = 0; i < count; ++i, row += record_floats_) *row = in[i];

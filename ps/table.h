@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ops/table.h"
+#include "ps/table_cut.h"
 #include "runtime/base/status.h"
 
 namespace dime::ps {
@@ -54,8 +55,13 @@ class Table {
               std::span<const float> gradients);
   void UpdateAll(std::int64_t step, std::span<const float> gradients);
 
+  // All rows as they are now, to be read by another thread while this one goes on updating; until
+  // EndCut(), when nobody reads any more. One at a time.
+  TableCut& BeginCut();
+  void EndCut() { cut_.reset(); }
+
   // Copies rows [first, first + count) of the weights (part 0) or of slot part-1 out or in: count *
-  // dim floats. This is how snapshots are taken and restored.
+  // dim floats.
   void CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const;
   void CopyIn(int part, std::int64_t first, std::int64_t count, const float* in);
 
@@ -69,6 +75,7 @@ class Table {
   std::int64_t record_floats_ = 0;
   float* records_ = nullptr;
   std::size_t size_bytes_ = 0;
+  std::unique_ptr<TableCut> cut_;  // Null: none is under way.
 };
 
 }  // namespace dime::ps

@@ -29,6 +29,15 @@ enum class MessageType : std::uint8_t {
   kStart,                           // JobStart: training begins. Answered by kDone.
   kAwaitStart,                      // Nothing. Answered by kStarted once kStart has come.
   kStarted,                         // JobStart.
+  kHold,                            // Nothing: put off exchanges. Answered by kHeld.
+  kHeld,                            // VersionReply, the number of each replica's last push.
+  kCut,         // For each replica a push number, or nothing. Answered by kVersion after these.
+  kVersion,     // VersionReply.
+  kSave,        // SaveRequest, a path: write what was cut. Answered by kDone.
+  kSaveState,   // Nothing. Answered by kSaved, or with what went wrong.
+  kSaved,       // SaveStateReply, entries of the index if all is written.
+  kGiveUpSave,  // Nothing: no hold, no cut, no writing any more. Answered by kDone.
+  kLoad,        // A path: fill the rows. Answered by kVersion.
 };
 
 // A push, a pull, or both.
@@ -76,6 +85,27 @@ struct StatisticsReply {
   std::uint64_t num_rows_pushed = 0;
 };
 static_assert(sizeof(StatisticsReply) == 32);
+
+struct VersionReply {
+  std::uint64_t version = 0;  // How many updates the rows hold.
+};
+static_assert(sizeof(VersionReply) == 8);
+
+// Which data file of a bundle the server is to write.
+struct SaveRequest {
+  std::uint64_t global_step = 0;
+  std::uint32_t part = 0;
+  std::uint32_t num_parts = 0;
+};
+static_assert(sizeof(SaveRequest) == 16);
+
+struct SaveStateReply {
+  std::uint64_t is_written = 0;       // 1: all is on disk.
+  std::uint64_t peak_copy_bytes = 0;  // What training on took in memory, at most.
+};
+static_assert(sizeof(SaveStateReply) == 16);
+
+inline constexpr std::size_t kMaxPathBytes = 4096;
 
 // What a refusal holds, and back.
 [[nodiscard]] std::string EncodeStatus(const absl::Status& status);

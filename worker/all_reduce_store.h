@@ -41,6 +41,8 @@ class AllReduceStore final : public ParameterStore {
   absl::StatusOr<ops::Rows> Exchange(const Push* push, const Pull& pull) override;
   [[nodiscard]] std::int64_t version() const override { return dense_->version(); }
   [[nodiscard]] ps::RowAccess& rows() override { return rows_; }
+  // In the order of the specs; sparse ones have no rows here.
+  [[nodiscard]] const std::vector<ps::Table*>& dense_tables() const { return tables_; }
 
  private:
   class Rows final : public ps::RowAccess {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "ps/server_checkpointer.h"
 #include "worker/collective/in_process.h"
 #include "worker/collective/socket_collective.h"
 
@@ -39,12 +40,13 @@ absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
     const models::Model& model, const ClusterOptions& cluster, const PeerAddresses& peers,
     std::span<net::Listener> listeners, std::uint64_t seed) {
   auto result = std::make_unique<ClusterStore>();
-  DIME_ASSIGN_OR_RETURN(
-      result->on_servers_,
-      ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers,
-                           {.token = cluster.token,
-                            .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
-                            .connect_time = kConnectTime}));
+  result->client_options_ = {.token = cluster.token,
+                             .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
+                             .connect_time = kConnectTime};
+  result->in_common_ = cluster.in_common();
+  DIME_ASSIGN_OR_RETURN(result->on_servers_,
+                        ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers,
+                                             result->client_options_));
   if (cluster.dense == cluster::DenseRows::kServers) return result;
   DIME_ASSIGN_OR_RETURN(result->collective_, CollectiveOf(cluster, peers, listeners));
   DIME_ASSIGN_OR_RETURN(
@@ -58,6 +60,12 @@ absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
 ParameterStore& ClusterStore::store() {
   if (all_reduce_ != nullptr) return *all_reduce_;
   return *on_servers_;
+}
+
+std::unique_ptr<ps::Checkpointer> ClusterStore::NewCheckpointer(const PeerAddresses& peers) {
+  return std::make_unique<ps::ServerCheckpointer>(
+      peers.servers, client_options_, /*hold_to_cut=*/!in_common_,
+      all_reduce_ != nullptr ? all_reduce_->dense_tables() : std::vector<ps::Table*>());
 }
 
 absl::Status ClusterStore::Start(std::int64_t first_step) {

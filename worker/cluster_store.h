@@ -9,6 +9,7 @@
 
 #include "models/model.h"
 #include "ops/table.h"
+#include "ps/checkpointer.h"
 #include "runtime/base/status.h"
 #include "runtime/net/socket.h"
 #include "worker/all_reduce_store.h"
@@ -38,10 +39,15 @@ class ClusterStore {
   [[nodiscard]] ParameterStore& store();
   [[nodiscard]] ps::ServerControl& servers() { return on_servers_->servers(); }
 
+  // The master's: of all rows, on servers and here.
+  [[nodiscard]] std::unique_ptr<ps::Checkpointer> NewCheckpointer(const PeerAddresses& peers);
+
   // Training begins; all training replicas call it, and hold the same rows afterwards.
   absl::Status Start(std::int64_t first_step);
 
  private:
+  ps::ClientOptions client_options_;
+  bool in_common_ = true;
   std::shared_ptr<Collective> collective_;
   std::unique_ptr<ServerStore> on_servers_;
   std::unique_ptr<AllReduceStore> all_reduce_;  // Null: all rows are on servers.

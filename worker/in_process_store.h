@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ops/table.h"
+#include "ps/checkpointer.h"
 #include "ps/row_access.h"
 #include "ps/shards.h"
 #include "ps/table.h"
@@ -26,6 +27,7 @@ class InProcessStore final : public ParameterStore {
   [[nodiscard]] std::int64_t version() const override { return shards_->version(); }
   [[nodiscard]] ps::RowAccess& rows() override { return *rows_; }
 
+  [[nodiscard]] ps::Checkpointer& checkpointer() { return *checkpointer_; }
   void set_version(std::int64_t version) { shards_->set_version(version); }
 
   // In the order of the specs.
@@ -38,6 +40,7 @@ class InProcessStore final : public ParameterStore {
 
   std::unique_ptr<ps::Shards> shards_;
   std::unique_ptr<ps::LocalRows> rows_;
+  std::unique_ptr<ps::LocalCheckpointer> checkpointer_;
   std::vector<ps::TableGradients> gradients_;
   std::vector<std::vector<float>> gathered_;  // By table: rows that do not lie together there.
 };

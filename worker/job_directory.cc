@@ -8,6 +8,7 @@
 
 #include "models/description.h"
 #include "ps/snapshot.h"
+#include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/checkpoint_state.h"
@@ -18,7 +19,6 @@ namespace dime::worker {
 namespace {
 
 using checkpoint::BundleReader;
-using checkpoint::BundleWriter;
 using storage::JoinPath;
 
 constexpr char kOwnFiles[] = "dime";
@@ -323,7 +323,7 @@ absl::Status JobDirectory::DeleteHalfBundles() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::RowAccess& rows) {
+absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::Checkpointer& rows) {
   absl::Status first_damage;
   while (!checkpoints_.empty()) {
     const std::string prefix = JoinPath(path_, checkpoints_.back());
@@ -346,29 +346,79 @@ absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::RowAccess&
 }
 
 absl::StatusOr<std::int64_t> JobDirectory::ReadBundle(const std::string& prefix,
-                                                      ps::RowAccess& rows) const {
-  constexpr auto kParts = ps::SnapshotParts::kWeightsAndSlots;
+                                                      ps::Checkpointer& rows) const {
   DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleReader> bundle,
                         BundleReader::Open(*fs_, prefix));
   const std::vector<std::string> differences =
-      ps::DescribeMismatch(model_->tables(), kParts, *bundle);
+      ps::DescribeMismatch(model_->tables(), ps::SnapshotParts::kWeightsAndSlots, *bundle);
   if (!differences.empty()) return AnotherModel(path_, prefix, differences);
-  DIME_ASSIGN_OR_RETURN(const std::int64_t step, ps::ReadSnapshot(*bundle, kParts, rows));
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, rows.Load(prefix));
   if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
   return step;
 }
 
-absl::Status JobDirectory::Save(ps::RowAccess& rows, std::int64_t step) {
-  if (newest_step_ == step) return absl::OkStatus();
+absl::Status JobDirectory::Save(ps::Checkpointer& rows) {
+  DIME_RETURN_IF_ERROR(BeginSave(rows).status());
+  return FinishSave();
+}
+
+absl::StatusOr<std::int64_t> JobDirectory::BeginSave(ps::Checkpointer& rows) {
+  DIME_CHECK(!is_saving());
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, rows.Cut());
+  if (newest_step_ == step) {
+    rows.GiveUp();
+    return step;
+  }
   const std::string name = CheckpointName(step);
-  checkpoint::CheckpointState state{.all_prefixes = checkpoints_};
-  std::vector<std::string>& names = state.all_prefixes;
+  if (const absl::Status started = StartWriting(rows, name); !started.ok()) {
+    rows.GiveUp();
+    return started;
+  }
+  saving_ = {.rows = &rows, .name = name, .step = step};
+  return step;
+}
+
+absl::Status JobDirectory::StartWriting(ps::Checkpointer& rows, const std::string& name) {
+  // Nobody writes them any more: a cut is made when the one before is over.
+  for (const std::string& half : std::exchange(halves_, {})) DeleteCheckpoint(half);
+  std::vector<std::string> names = checkpoints_;
   std::erase(names, name);
   names.push_back(name);
   // From here on this process may be killed anywhere, and the next one finds everything by this.
   DIME_RETURN_IF_ERROR(WriteOwnCheckpoints(*fs_, path_, names));
-  DIME_RETURN_IF_ERROR(WriteBundle(JoinPath(path_, name), rows, step));
+  // A bundle of that name that is being replaced: its index must not stand beside new data.
+  DIME_RETURN_IF_ERROR(checkpoint::DeleteBundle(*fs_, JoinPath(path_, name)));
+  return rows.StartWriting(JoinPath(path_, name));
+}
 
+absl::StatusOr<bool> JobDirectory::PollSave() {
+  if (!is_saving()) return false;
+  const absl::StatusOr<bool> written = saving_->rows->IsWritten();
+  if (written.ok() && !*written) return false;
+  DIME_RETURN_IF_ERROR(EndSave(written.status()));
+  return true;
+}
+
+absl::Status JobDirectory::FinishSave() {
+  return is_saving() ? EndSave(saving_->rows->AwaitWritten()) : absl::OkStatus();
+}
+
+absl::Status JobDirectory::EndSave(const absl::Status& written) {
+  const absl::Status status = written.ok() ? Publish() : written;
+  if (!status.ok()) {
+    // Some of it may be there, or be still to come.
+    DeleteCheckpoint(saving_->name);
+    halves_.push_back(saving_->name);
+  }
+  saving_.reset();
+  return status;
+}
+
+absl::Status JobDirectory::Publish() {
+  checkpoint::CheckpointState state{.all_prefixes = checkpoints_};
+  std::vector<std::string>& names = state.all_prefixes;
+  std::erase(names, saving_->name);
+  names.push_back(saving_->name);
   const std::size_t num_kept = static_cast<std::size_t>(std::max(1, options_.max_to_keep));
   const std::size_t num_dropped = names.size() > num_kept ? names.size() - num_kept : 0;
   const std::vector<std::string> dropped(names.begin(), names.begin() + num_dropped);
@@ -376,17 +426,9 @@ absl::Status JobDirectory::Save(ps::RowAccess& rows, std::int64_t step) {
 
   DIME_RETURN_IF_ERROR(checkpoint::WriteCheckpointState(*fs_, path_, state));
   checkpoints_ = std::move(names);
-  newest_step_ = step;
+  newest_step_ = saving_->step;
   for (const std::string& old : dropped) DeleteCheckpoint(old);
   return absl::OkStatus();
-}
-
-absl::Status JobDirectory::WriteBundle(const std::string& prefix, ps::RowAccess& rows,
-                                       std::int64_t step) const {
-  DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleWriter> writer,
-                        BundleWriter::Create(*fs_, prefix));
-  DIME_RETURN_IF_ERROR(ps::WriteSnapshot(rows, step, ps::SnapshotParts::kWeightsAndSlots, *writer));
-  return writer->Finish();
 }
 
 void JobDirectory::DeleteCheckpoint(const std::string& name) const {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "models/model.h"
-#include "ps/row_access.h"
+#include "ps/checkpointer.h"
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
 #include "worker/input/batch_schedule.h"
@@ -70,19 +70,30 @@ class JobDirectory {
 
   // Loads the newest sound checkpoint into the tables and returns its step; no value when there is
   // none yet. kDataLoss when there are some and none is sound.
-  absl::StatusOr<std::optional<std::int64_t>> Restore(ps::RowAccess& rows);
+  absl::StatusOr<std::optional<std::int64_t>> Restore(ps::Checkpointer& rows);
 
   // Records what is trained with from here on. Other data than before are logged, not refused: more
   // of them are a good reason to go on.
   absl::Status SetTrainData(const DataFacts& data);
 
-  // Writes and publishes a checkpoint, then deletes those beyond max_to_keep, those that a killed
-  // run left first. Saving the newest step again does nothing. On an error the checkpoints from
-  // before are as they were.
-  absl::Status Save(ps::RowAccess& rows, std::int64_t step);
+  // Cuts the rows and begins to write them, while training goes on; returns the step that they
+  // hold. If that is the newest checkpoint's, nothing is begun. One at a time; `rows` outlives it.
+  // On an error, here or later, it is over, and the checkpoints from before are as they were.
+  absl::StatusOr<std::int64_t> BeginSave(ps::Checkpointer& rows);
+  [[nodiscard]] bool is_saving() const { return saving_.has_value(); }
+  // Publishes the checkpoint once it is written, and deletes those beyond max_to_keep, those that a
+  // killed run left first. False: it is not written yet. kFailedPrecondition: weights are no finite
+  // numbers.
+  absl::StatusOr<bool> PollSave();
+  // The same, but waits for it.
+  absl::Status FinishSave();
+  absl::Status Save(ps::Checkpointer& rows);
 
   // Prefix of the checkpoint that was restored or saved last; "" when there is none.
   [[nodiscard]] std::string newest_checkpoint() const;
+  [[nodiscard]] std::optional<std::int64_t> newest_step() const {
+    return newest_step_;
+  }  // Its step.
 
  private:
   JobDirectory(std::string path, storage::FileSystem* fs, const models::Model* model,
@@ -98,8 +109,10 @@ class JobDirectory {
   absl::Status WriteIfChanged(const std::string& name, const std::string& contents) const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::Status DeleteHalfBundles() const;
-  absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, ps::RowAccess& rows) const;
-  absl::Status WriteBundle(const std::string& prefix, ps::RowAccess& rows, std::int64_t step) const;
+  absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, ps::Checkpointer& rows) const;
+  absl::Status StartWriting(ps::Checkpointer& rows, const std::string& name);
+  absl::Status Publish();
+  absl::Status EndSave(const absl::Status& status);
   void DeleteCheckpoint(const std::string& name) const;
 
   std::string path_;
@@ -108,6 +121,14 @@ class JobDirectory {
   const models::Model* model_ = nullptr;
   JobDirectoryOptions options_;
   JobSettings settings_;
+  // The checkpoint that is being written.
+  struct Saving {
+    ps::Checkpointer* rows = nullptr;
+    std::string name;
+    std::int64_t step = 0;
+  };
+  std::optional<Saving> saving_;
+  std::vector<std::string> halves_;          // Names of what was not written to its end.
   std::vector<std::string> checkpoints_;     // Names of those not known to be damaged, newest last.
   std::optional<std::int64_t> newest_step_;  // Of the checkpoint that was restored or saved last.
 };

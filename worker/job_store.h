@@ -7,6 +7,7 @@
 #include <stop_token>
 
 #include "models/model.h"
+#include "ps/checkpointer.h"
 #include "runtime/base/status.h"
 #include "worker/cluster_options.h"
 #include "worker/cluster_store.h"
@@ -26,6 +27,9 @@ class JobStore {
                                                         const std::stop_token& stop);
 
   [[nodiscard]] ParameterStore& store();
+  [[nodiscard]] ps::Checkpointer& checkpointer() {
+    return in_process_ != nullptr ? in_process_->checkpointer() : *cluster_checkpointer_;
+  }
 
   // The rows hold `first_step` steps; all replicas begin.
   absl::Status Start(std::int64_t first_step, std::int64_t last_step);
@@ -43,6 +47,7 @@ class JobStore {
   // Which of the two it is; the other one is null.
   std::unique_ptr<InProcessStore> in_process_;
   std::unique_ptr<ClusterStore> in_cluster_;
+  std::unique_ptr<ps::Checkpointer> cluster_checkpointer_;  // Null: in this process.
 };
 
 }  // namespace dime::worker

@@ -1,13 +1,11 @@
 #include "worker/training_job.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <string_view>
 
 #include "models/batch.h"
 #include "models/model.h"
-#include "ps/table.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/storage/file_system.h"
@@ -35,6 +33,7 @@ constexpr std::int64_t kExportSampleSize = 100;
 // The training set's examples are in memory, too; metrics do not depend on where examples are.
 constexpr std::uint64_t kEvalPartOfMemory = 4;
 constexpr std::chrono::milliseconds kProgressInterval{100};
+constexpr std::chrono::milliseconds kPollInterval{20};  // For a checkpoint that is being written.
 
 absl::Status CheckIsDirectoryName(std::string_view what, std::string_view name) {
   constexpr std::string_view kNotInNames("/\0", 2);
@@ -56,26 +55,6 @@ absl::Status CheckFilesExist(const std::vector<std::string>& patterns) {
     DIME_ASSIGN_OR_RETURN(const std::vector<std::string> paths, fs->Glob(pattern));
     if (paths.empty()) return base::NotFound("no evaluation file matches '{}'", pattern);
     for (const std::string& path : paths) DIME_RETURN_IF_ERROR(fs->Stat(path).status());
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckWeightsAreFinite(ps::RowAccess& rows, std::int64_t step) {
-  constexpr std::int64_t kFloatsAtOnce = 1 << 14;
-  std::vector<float> values;
-  for (std::size_t t = 0; t < rows.specs().size(); ++t) {
-    const ops::TableSpec& spec = rows.specs()[t];
-    const std::int64_t rows_at_once = std::max<std::int64_t>(1, kFloatsAtOnce / spec.dim);
-    for (std::int64_t first = 0; first < spec.num_rows; first += rows_at_once) {
-      const std::int64_t num_rows = std::min(rows_at_once, spec.num_rows - first);
-      values.resize(static_cast<std::size_t>(num_rows * spec.dim));
-      DIME_RETURN_IF_ERROR(rows.ReadRows(t, /*part=*/0, first, num_rows, values));
-      if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) continue;
-      return base::FailedPrecondition(
-          "training has diverged: after step {} '{}' holds values that are no finite numbers; "
-          "try a smaller learning rate, or look for extreme values in the input",
-          step, spec.name);
-    }
   }
   return absl::OkStatus();
 }
@@ -125,9 +104,14 @@ class TrainingJob {
 
   absl::Status TakeSteps(TrainLoop& loop);
   absl::Status AwaitOthers(TrainLoop& loop);
-  absl::Status PushAndCheck(TrainLoop& loop);
   absl::Status SaveAndPerhapsEvaluate(TrainLoop& loop);
+  // A checkpoint of the rows as they are: begins it; looks or waits for it; all of that.
+  absl::Status BeginSave();
+  absl::Status PollSave();
+  absl::Status FinishSave();
   absl::Status Save();
+  void ReportCheckpoint();
+  [[nodiscard]] absl::Status Bear(const absl::Status& saved) const;
   absl::StatusOr<models::MetricValues> ComputeMetrics();
 
   [[nodiscard]] absl::Status WithLastCheckpoint(const absl::Status& status) const;
@@ -158,6 +142,7 @@ class TrainingJob {
   std::int64_t last_step_ = 0;  // 0: there is no end.
   Clock::time_point last_save_;
   std::int64_t last_save_step_ = 0;
+  Clock::time_point next_poll_;
   std::optional<Clock::time_point> last_evaluation_;
   std::int64_t last_evaluation_step_ = -1;
 
@@ -256,7 +241,7 @@ absl::Status TrainingJob::Restore() {
                                        stop_));
   store_ = &job_store_->store();
   DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> restored,
-                        directory_->Restore(store_->rows()));
+                        directory_->Restore(job_store_->checkpointer()));
   step_ = restored.value_or(0);
   result_.first_step = step_;
   return absl::OkStatus();
@@ -301,7 +286,8 @@ absl::Status TrainingJob::Train() {
   DIME_RETURN_IF_ERROR(job_store_->Start(step_, last_step_));
   absl::Status trained = TakeSteps(loop);
   if (trained.ok()) trained = AwaitOthers(loop);
-  if (trained.ok()) trained = CheckWeightsAreFinite(store_->rows(), step_);
+  const absl::Status saved = Bear(FinishSave());  // What was begun on the way.
+  if (trained.ok()) trained = saved;
   if (!trained.ok()) return WithLastCheckpoint(trained);
   if (step_ > result_.first_step) result_.final_loss = loop.loss();
   result_.interrupted = stop_.stop_requested() && !IsAtEnd();
@@ -335,6 +321,7 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
     train_summaries_->AfterStep(loop);
     const Clock::time_point now = Clock::now();
     if (const Progress* const news = progress.AfterStep(loop, now)) observer_.OnProgress(*news);
+    DIME_RETURN_IF_ERROR(PollSave());
     // What is due after the last step is done when training is over.
     if (left == 1 || !IsCheckpointDue(now)) continue;
     DIME_RETURN_IF_ERROR(SaveAndPerhapsEvaluate(loop));
@@ -343,23 +330,15 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
   return absl::OkStatus();
 }
 
-absl::Status TrainingJob::PushAndCheck(TrainLoop& loop) {
+absl::Status TrainingJob::SaveAndPerhapsEvaluate(TrainLoop& loop) {
+  DIME_RETURN_IF_ERROR(Bear(FinishSave()));
   DIME_RETURN_IF_ERROR(loop.Flush());
   // In common no other replica takes the next step before this one does: the rows stand still.
   DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
-  return CheckWeightsAreFinite(store_->rows(), step_);
-}
-
-absl::Status TrainingJob::SaveAndPerhapsEvaluate(TrainLoop& loop) {
-  DIME_RETURN_IF_ERROR(PushAndCheck(loop));
-  if (const absl::Status saved = Save(); !saved.ok()) {
-    // Work that is done is worth more than the disk it did not fit on: the next save may succeed.
-    base::Log(base::Severity::kError,
-              "no checkpoint after step {}, the last one is {}; training goes on: {}", step_,
-              directory_->newest_checkpoint(), base::MessageOf(saved));
-    return absl::OkStatus();
-  }
-  return IsEvaluationDue(Clock::now()) ? Evaluate() : absl::OkStatus();
+  DIME_RETURN_IF_ERROR(Bear(BeginSave()));
+  if (!IsEvaluationDue(Clock::now())) return absl::OkStatus();
+  DIME_RETURN_IF_ERROR(Bear(FinishSave()));
+  return Evaluate();
 }
 
 bool TrainingJob::MustStop() const {
@@ -367,10 +346,11 @@ bool TrainingJob::MustStop() const {
 }
 
 bool TrainingJob::IsCheckpointDue(Clock::time_point now) const {
-  // Steps may come in jumps where other replicas take some.
+  // Steps may come in jumps where other replicas take some. A checkpoint of a certain step waits
+  // for the one before to be written; one of about now is as good when that is over.
   return (options_.checkpoint_steps > 0 &&
           step_ / options_.checkpoint_steps > last_save_step_ / options_.checkpoint_steps) ||
-         now >= last_save_ + options_.checkpoint_interval;
+         (!directory_->is_saving() && now >= last_save_ + options_.checkpoint_interval);
 }
 
 bool TrainingJob::IsEvaluationDue(Clock::time_point now) const {
@@ -380,16 +360,51 @@ bool TrainingJob::IsEvaluationDue(Clock::time_point now) const {
          (!last_evaluation_.has_value() || now >= *last_evaluation_ + options_.eval_interval);
 }
 
-absl::Status TrainingJob::Save() {
+absl::Status TrainingJob::BeginSave() {
   clock_.Enter("checkpoint");
   last_save_ = Clock::now();
   last_save_step_ = step_;
-  const std::string before = directory_->newest_checkpoint();
-  DIME_RETURN_IF_ERROR(directory_->Save(store_->rows(), step_));
+  DIME_ASSIGN_OR_RETURN(step_, directory_->BeginSave(job_store_->checkpointer()));
+  last_save_step_ = step_;
+  return absl::OkStatus();
+}
+
+absl::Status TrainingJob::PollSave() {
+  const Clock::time_point now = Clock::now();
+  if (!directory_->is_saving() || now < next_poll_) return absl::OkStatus();
+  next_poll_ = now + kPollInterval;
+  const absl::StatusOr<bool> written = directory_->PollSave();
+  if (written.ok() && *written) ReportCheckpoint();
+  return Bear(written.status());
+}
+
+absl::Status TrainingJob::FinishSave() {
+  if (!directory_->is_saving()) return absl::OkStatus();
+  clock_.Enter("checkpoint");
+  DIME_RETURN_IF_ERROR(directory_->FinishSave());
+  ReportCheckpoint();
+  return absl::OkStatus();
+}
+
+absl::Status TrainingJob::Save() {
+  DIME_RETURN_IF_ERROR(BeginSave());
+  return FinishSave();
+}
+
+void TrainingJob::ReportCheckpoint() {
   const std::string prefix = directory_->newest_checkpoint();
-  if (prefix == before) return absl::OkStatus();
-  train_summaries_->AfterCheckpoint(step_, prefix);
-  observer_.OnCheckpoint(step_, prefix);
+  const std::int64_t step = directory_->newest_step().value_or(0);
+  train_summaries_->AfterCheckpoint(step, prefix);
+  observer_.OnCheckpoint(step, prefix);
+}
+
+// Work that is done is worth more than the disk it did not fit on: the next checkpoint may succeed.
+// Weights that are no numbers are another matter.
+absl::Status TrainingJob::Bear(const absl::Status& saved) const {
+  if (saved.ok() || absl::IsFailedPrecondition(saved)) return saved;
+  base::Log(base::Severity::kError,
+            "no checkpoint after step {}, the last one is {}; training goes on: {}",
+            last_save_step_, directory_->newest_checkpoint(), base::MessageOf(saved));
   return absl::OkStatus();
 }
 

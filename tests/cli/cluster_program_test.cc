@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/support/census_rows.h"
+#include "tests/support/checkpoint_variables.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -74,7 +75,7 @@ class ClusterProgramTest : public ::testing::Test {
   }
   [[nodiscard]] std::string JobDir(const std::string& job) const { return dir_.File(job); }
   [[nodiscard]] std::string Variables(const std::string& job, int step) const {
-    return ReadText(fmt::format("{}/model.ckpt-{}.data-00000-of-00001", JobDir(job), step));
+    return dime::testing::CheckpointVariables(fmt::format("{}/model.ckpt-{}", JobDir(job), step));
   }
 
   const TempDir dir_;

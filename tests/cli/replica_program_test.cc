@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "tests/support/census_rows.h"
+#include "tests/support/checkpoint_variables.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -70,7 +71,7 @@ class ReplicaProgramTest : public ::testing::Test {
  protected:
   [[nodiscard]] std::string JobDir(const std::string& job) const { return dir_.File(job); }
   [[nodiscard]] std::string Variables(const std::string& job, int step) const {
-    return ReadText(fmt::format("{}/model.ckpt-{}.data-00000-of-00001", JobDir(job), step));
+    return dime::testing::CheckpointVariables(fmt::format("{}/model.ckpt-{}", JobDir(job), step));
   }
   // The words of a job: of `dime replica`, or, with others in front, of other commands.
   std::vector<std::string> Words(const std::string& job, int num_steps,

@@ -2,10 +2,11 @@
 # Tests jobs whose replicas are on several hosts, under mpirun and TF_CONFIG: the bytes of one process, the ports that are
 # listened on, and a host that is cut off.
 #
-# Usage: replica_hosts_test.sh DIME
+# Usage: replica_hosts_test.sh DIME PRINT_VARIABLES
 set -euo pipefail
 hosts=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/netns_hosts
 DIME=$(readlink -f "$1")
+PRINT_VARIABLES=$(readlink -f "$2")
 fail() { echo "FAIL: $*"; exit 1; }
 
 "$hosts" 1 true || exit $?  # 77: skipped, and the reason was printed.
@@ -19,7 +20,7 @@ words() {  # JOB STEPS
     --first-layer-size 8 --train-steps $2"
 }
 same_bytes() {  # JOB STEPS
-  cmp "$1/model.ckpt-$2.data-00000-of-00001" "one/model.ckpt-$2.data-00000-of-00001" || fail "$1 wrote other bytes"
+  cmp <("$PRINT_VARIABLES" "$1/model.ckpt-$2") <("$PRINT_VARIABLES" "one/model.ckpt-$2") || fail "$1 wrote other bytes"
 }
 # Ports on which dime listens on a host: one a line.
 readonly LISTENING='ss -Hltnp | awk "/dime/ { print \$4 }"'

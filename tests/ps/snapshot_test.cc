@@ -106,20 +106,11 @@ class SnapshotTest : public ::testing::Test {
   std::vector<Table*> views_;
 };
 
-// Where a snapshot is read into.
-class Restored {
- public:
-  explicit Restored(const std::vector<std::unique_ptr<Table>>& tables) : rows_(Pointers(tables)) {}
-  [[nodiscard]] RowAccess& rows() { return rows_; }
-
- private:
-  static std::vector<Table*> Pointers(const std::vector<std::unique_ptr<Table>>& tables) {
-    std::vector<Table*> pointers;
-    for (const auto& table : tables) pointers.push_back(table.get());
-    return pointers;
-  }
-  LocalRows rows_;
-};
+std::vector<Table*> Pointers(const std::vector<std::unique_ptr<Table>>& tables) {
+  std::vector<Table*> pointers;
+  for (const auto& table : tables) pointers.push_back(table.get());
+  return pointers;
+}
 
 TEST_F(SnapshotTest, VariablesHaveTensorFlowsNamesAndShapes) {
   Write(SnapshotParts::kWeightsAndSlots);
@@ -138,9 +129,8 @@ TEST_F(SnapshotTest, ReadsBackWeightsSlotsAndStep) {
   const auto restored = NewTables(specs_, 2);
   const auto reader = Open();
   EXPECT_THAT(DescribeMismatch(specs_, SnapshotParts::kWeightsAndSlots, *reader), IsEmpty());
-  ASSERT_OK_AND_ASSIGN(
-      const std::int64_t step,
-      ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Restored(restored).rows()));
+  ASSERT_OK_AND_ASSIGN(const std::int64_t step,
+                       ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Pointers(restored)));
   EXPECT_EQ(step, kStep);
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     for (int part = 0; part <= ops::NumSlots(specs_[t].optimizer.kind); ++part) {
@@ -176,7 +166,7 @@ TEST_F(SnapshotTest, AnExportHasNoSlots) {
                                              Key("linear/wide/weights"), Key("zeta")));
   const auto restored = NewTables(specs_, 2);
   ASSERT_OK_AND_ASSIGN(const std::int64_t step,
-                       ReadSnapshot(*reader, SnapshotParts::kWeights, Restored(restored).rows()));
+                       ReadSnapshot(*reader, SnapshotParts::kWeights, Pointers(restored)));
   EXPECT_EQ(step, kStep);
   EXPECT_TRUE(Part(*restored[0], 0) == Part(*tables_[0], 0));
   EXPECT_EQ(restored[0]->slot(5, 0)[0], 0.1f);
@@ -199,7 +189,7 @@ TEST_F(SnapshotTest, MismatchesAreNamed) {
                   "linear/wide/weights: is float32 [100001, 1], should be float32 [100002, 1]",
                   "zeta: unknown to the model, is float32 [10, 3]"));
   const auto restored = NewTables(other, 2);
-  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeights, Restored(restored).rows()),
+  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeights, Pointers(restored)),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("'eta'")));
 }
 
@@ -213,7 +203,7 @@ TEST_F(SnapshotTest, DamageIsDataLoss) {
   }
   const auto reader = Open();
   const auto restored = NewTables(specs_, 2);
-  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Restored(restored).rows()),
+  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Pointers(restored)),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dnn/kernel")));
 }
 
@@ -221,8 +211,7 @@ TEST_F(SnapshotTest, AModelWithoutTablesIsAStep) {
   views_.clear();
   Write(SnapshotParts::kWeightsAndSlots);
   const auto reader = Open();
-  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, Restored({}).rows()),
-              ::dime::testing::IsOk());
+  EXPECT_THAT(ReadSnapshot(*reader, SnapshotParts::kWeightsAndSlots, {}), ::dime::testing::IsOk());
   EXPECT_THAT(reader->tensors(), ElementsAre(Key("global_step")));
 }
 

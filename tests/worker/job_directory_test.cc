@@ -41,9 +41,10 @@ class JobDirectoryTest : public ::testing::Test {
     return *InProcessStore::Create(model_.tables(), /*seed=*/1);
   }
 
-  // A store whose every weight and slot is `value`.
-  std::unique_ptr<InProcessStore> StoreOf(float value) {
+  // A store after `step` steps, whose every weight and slot is `value`.
+  std::unique_ptr<InProcessStore> StoreOf(float value, std::int64_t step) {
     std::unique_ptr<InProcessStore> store = NewStore();
+    store->set_version(step);
     for (ps::Table* const table : store->mutable_tables()) {
       const std::vector<float> values(table->spec().num_rows * table->spec().dim, value);
       for (int part = 0; part <= ops::NumSlots(table->spec().optimizer.kind); ++part) {
@@ -62,7 +63,7 @@ class JobDirectoryTest : public ::testing::Test {
                  int max_to_keep = 5) {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, seed, max_to_keep));
     for (const int step : steps) {
-      ASSERT_OK(directory->Save(StoreOf(static_cast<float>(step))->rows(), step));
+      ASSERT_OK(directory->Save(StoreOf(static_cast<float>(step), step)->checkpointer()));
     }
   }
 
@@ -107,7 +108,7 @@ TEST_F(JobDirectoryTest, ANewDirectoryHasNoCheckpoint) {
   EXPECT_TRUE(fs::is_regular_file(File("dime/job.yaml")));
   EXPECT_EQ(directory->newest_checkpoint(), "");
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
   EXPECT_EQ(step, std::nullopt);
 }
 
@@ -115,7 +116,7 @@ TEST_F(JobDirectoryTest, RestoreGivesBackWhatWasSaved) {
   SaveSteps({0, 20, 100});
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
   EXPECT_THAT(step, Optional(100));
   EXPECT_EQ(directory->newest_checkpoint(), File("model.ckpt-100"));
   for (const ps::Table* const table : store->tables()) {
@@ -129,15 +130,15 @@ TEST_F(JobDirectoryTest, RestoreGivesBackWhatWasSaved) {
 
 TEST_F(JobDirectoryTest, SavingTheNewestStepAgainDoesNothing) {
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  ASSERT_OK(directory->Save(StoreOf(7)->rows(), 7));
+  ASSERT_OK(directory->Save(StoreOf(7, 7)->checkpointer()));
   const std::string before = Read(File("model.ckpt-7.data-00000-of-00001"));
-  ASSERT_OK(directory->Save(StoreOf(8)->rows(), 7));
+  ASSERT_OK(directory->Save(StoreOf(8, 7)->checkpointer()));
   EXPECT_EQ(Read(File("model.ckpt-7.data-00000-of-00001")), before);
 }
 
 TEST_F(JobDirectoryTest, OnlyTheNewestCheckpointsAreKept) {
   ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/2));
-  for (const int step : {1, 2, 3, 4}) ASSERT_OK(directory->Save(StoreOf(1)->rows(), step));
+  for (const int step : {1, 2, 3, 4}) ASSERT_OK(directory->Save(StoreOf(1, step)->checkpointer()));
   EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-3.index", "model.ckpt-4.index"));
   EXPECT_FALSE(fs::exists(File("model.ckpt-2.data-00000-of-00001")));
   const std::string state = Read(File("checkpoint"));
@@ -149,7 +150,7 @@ TEST_F(JobDirectoryTest, TheGraphOfADeletedTensorFlowCheckpointGoesToo) {
   SaveSteps({1});
   Write(File("model.ckpt-1.meta"), "graph");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/1));
-  ASSERT_OK(directory->Save(StoreOf(2)->rows(), 2));
+  ASSERT_OK(directory->Save(StoreOf(2, 2)->checkpointer()));
   EXPECT_FALSE(fs::exists(File("model.ckpt-1.meta")));
 }
 
@@ -157,9 +158,9 @@ TEST_F(JobDirectoryTest, AFailedSaveLeavesTheCheckpointsFromBefore) {
   SaveSteps({1});
   fs::create_directory(File("model.ckpt-2.data-00000-of-00001"));
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  EXPECT_FALSE(directory->Save(StoreOf(2)->rows(), 2).ok());
+  EXPECT_FALSE(directory->Save(StoreOf(2, 2)->checkpointer()).ok());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
   EXPECT_THAT(step, Optional(1));
   EXPECT_THAT(IndexFiles(), ElementsAre("model.ckpt-1.index"));
 }
@@ -233,7 +234,7 @@ TEST_F(JobDirectoryTest, OtherTrainingDataAreLoggedOnce) {
   const auto set_data = [&](const DataFacts& data) {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
     ASSERT_OK(directory->SetTrainData(data));
-    ASSERT_OK(directory->Save(StoreOf(1)->rows(), 1));
+    ASSERT_OK(directory->Save(StoreOf(1, 1)->checkpointer()));
   };
   const auto warning_for = [&](const DataFacts& data) {
     ::testing::internal::CaptureStderr();
@@ -295,7 +296,7 @@ TEST_F(JobDirectoryTest, EveryKindOfDamageIsPassedOver) {
     damages[i]();
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
     const auto store = NewStore();
-    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
     EXPECT_THAT(step, Optional(1));
     EXPECT_EQ(FirstWeight(*store), 1.0f);
     EXPECT_EQ(directory->newest_checkpoint(), File("model.ckpt-1"));
@@ -307,12 +308,12 @@ TEST_F(JobDirectoryTest, ADamagedCheckpointIsReplacedWhenItsStepIsSavedAgain) {
   fs::resize_file(File("model.ckpt-2.data-00000-of-00001"), 10);
   {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-    ASSERT_OK(directory->Restore(NewStore()->rows()));
-    ASSERT_OK(directory->Save(StoreOf(22)->rows(), 2));
+    ASSERT_OK(directory->Restore(NewStore()->checkpointer()));
+    ASSERT_OK(directory->Save(StoreOf(22, 2)->checkpointer()));
   }
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
   EXPECT_THAT(step, Optional(2));
   EXPECT_EQ(FirstWeight(*store), 22.0f);
 }
@@ -323,7 +324,7 @@ TEST_F(JobDirectoryTest, WithoutASoundCheckpointTheNewestDamageIsReported) {
     fs::resize_file(File(std::string("model.ckpt-") + step + ".data-00000-of-00001"), 10);
   }
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  EXPECT_THAT(directory->Restore(NewStore()->rows()),
+  EXPECT_THAT(directory->Restore(NewStore()->checkpointer()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("model.ckpt-2")));
 }
 
@@ -333,7 +334,7 @@ TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsDamaged) {
   Write(File("model.ckpt-5000.index-copy"), "");
   Write(File("checkpoint"), "model_checkpoint_path: \"model.ck");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->checkpointer()));
   EXPECT_THAT(step, Optional(100));
 }
 
@@ -343,7 +344,7 @@ TEST_F(JobDirectoryTest, CheckpointsAreFoundByTheirNamesWhenTheStateIsGoneOrName
     fs::remove(File("checkpoint"));
     if (*state != '\0') Write(File("checkpoint"), state);
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->checkpointer()));
     EXPECT_THAT(step, Optional(100));
   }
 }
@@ -370,7 +371,7 @@ TEST_F(JobDirectoryTest, AMovedDirectoryWithAbsolutePrefixesIsFound) {
         "model_checkpoint_path: \"/elsewhere/model.ckpt-1\"\n"
         "all_model_checkpoint_paths: \"/elsewhere/model.ckpt-1\"\n");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->checkpointer()));
   EXPECT_THAT(step, Optional(1));
 }
 
@@ -386,7 +387,7 @@ TEST_F(JobDirectoryTest, RetentionDeletesNothingOutsideTheDirectory) {
         "model_checkpoint_path: \"../other/model.ckpt-1\"\n"
         "all_model_checkpoint_paths: \"../other/model.ckpt-1\"\n");
   ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/1));
-  ASSERT_OK(directory->Save(StoreOf(2)->rows(), 2));
+  ASSERT_OK(directory->Save(StoreOf(2, 2)->checkpointer()));
   EXPECT_TRUE(fs::exists(parent_.File("other/model.ckpt-1.index")));
 }
 
@@ -418,7 +419,7 @@ TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetStandsBehindTheNamedOnes) {
   Undo("checkpoint", [&] { SaveSteps({3}); });
   {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open());
-    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->rows()));
+    ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(NewStore()->checkpointer()));
     EXPECT_THAT(step, Optional(2));
   }
   for (const char* const step : {"1", "2"}) {
@@ -426,7 +427,7 @@ TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetStandsBehindTheNamedOnes) {
   }
   ASSERT_OK_AND_ASSIGN(const auto directory, Open());
   const auto store = NewStore();
-  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->rows()));
+  ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
   EXPECT_THAT(step, Optional(3));
   EXPECT_EQ(FirstWeight(*store), 3.0f);
 }
@@ -436,8 +437,8 @@ TEST_F(JobDirectoryTest, ABundleThatIsNotNamedYetIsTheFirstToGo) {
   Undo("checkpoint", [&] { SaveSteps({3}); });
   {
     ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, {}, /*max_to_keep=*/3));
-    ASSERT_OK(directory->Restore(NewStore()->rows()));
-    ASSERT_OK(directory->Save(StoreOf(4)->rows(), 4));
+    ASSERT_OK(directory->Restore(NewStore()->checkpointer()));
+    ASSERT_OK(directory->Save(StoreOf(4, 4)->checkpointer()));
   }
   EXPECT_THAT(IndexFiles(),
               ElementsAre("model.ckpt-1.index", "model.ckpt-2.index", "model.ckpt-4.index"));
@@ -491,7 +492,7 @@ TEST_F(JobDirectoryTest, InputMemoryIsTheJobsOwnUnlessGiven) {
   const auto open = [&](std::optional<std::uint64_t> input_memory) {
     auto directory = JobDirectory::Open(Path(), model_, {}, {.input_memory = input_memory});
     EXPECT_OK(directory);
-    EXPECT_OK((*directory)->Save(StoreOf(1)->rows(), 1));
+    EXPECT_OK((*directory)->Save(StoreOf(1, 1)->checkpointer()));
     return (*directory)->input_memory();
   };
   EXPECT_EQ(open({}), std::uint64_t{1} << 30);

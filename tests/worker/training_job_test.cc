@@ -87,7 +87,8 @@ class TrainingJobTest : public ::testing::Test {
     return RunTrainingJob(SmallCensus(), options, observer_, {});
   }
 
-  // Runs until the checkpoint of `step`, and is stopped there.
+  // Runs until the checkpoint of `step` is written, and is stopped then: training went on
+  // meanwhile, but not beyond the next checkpoint.
   absl::StatusOr<TrainingResult> RunAndStopAt(const TrainingOptions& options, std::int64_t step) {
     std::stop_source stop;
     observer_ = RecordingObserver();
@@ -205,14 +206,17 @@ TEST_F(TrainingJobTest, AnInterruptedRunEndsInTheBytesOfAnUninterruptedOne) {
   ASSERT_OK_AND_ASSIGN(const TrainingResult whole, Run(options));
   options.job_dir = directory_.File("parts");
   options.checkpoint_steps = 40;
+  std::int64_t stopped_at = 0;
   for (const int step : {0, 40, 200}) {
     ASSERT_OK_AND_ASSIGN(const TrainingResult part, RunAndStopAt(options, step));
     EXPECT_TRUE(part.interrupted);
-    EXPECT_EQ(part.global_step, step);
-    EXPECT_EQ(part.checkpoint, options.job_dir + fmt::format("/model.ckpt-{}", step));
+    stopped_at = part.global_step;
+    EXPECT_GE(stopped_at, step);
+    EXPECT_LE(stopped_at, step + 40);
+    EXPECT_EQ(part.checkpoint, options.job_dir + fmt::format("/model.ckpt-{}", stopped_at));
   }
   ASSERT_OK_AND_ASSIGN(const TrainingResult last, Run(options));
-  EXPECT_EQ(last.first_step, 200);
+  EXPECT_EQ(last.first_step, stopped_at);
   EXPECT_TRUE(CheckpointBytes(last.checkpoint) == CheckpointBytes(whole.checkpoint));
 }
 
@@ -226,14 +230,16 @@ TEST_F(TrainingJobTest, OutOfMemoryTooAResumedRunEndsInTheBytesOfAnUninterrupted
   ASSERT_OK_AND_ASSIGN(const TrainingResult whole, Run(options));
   options.job_dir = directory_.File("parts");
   options.checkpoint_steps = 40;
+  std::int64_t stopped_at = 0;
   for (const int step : {0, 40, 200}) {
     options.num_threads = 1 + step / 40;
     ASSERT_OK_AND_ASSIGN(const TrainingResult part, RunAndStopAt(options, step));
     EXPECT_TRUE(part.interrupted);
+    stopped_at = part.global_step;
     options.input_memory.reset();  // The directory knows.
   }
   ASSERT_OK_AND_ASSIGN(const TrainingResult last, Run(options));
-  EXPECT_EQ(last.first_step, 200);
+  EXPECT_EQ(last.first_step, stopped_at);
   EXPECT_TRUE(CheckpointBytes(last.checkpoint) == CheckpointBytes(whole.checkpoint));
   for (const auto& entry : fs::directory_iterator(options.job_dir)) {
     EXPECT_THAT(entry.path().filename().string(), Not(StartsWith(".dime-part")));
@@ -332,7 +338,8 @@ TEST_F(TrainingJobTest, WithoutALimitAJobRunsUntilItIsStopped) {
   options.train_steps = 0;
   options.checkpoint_steps = 50;
   ASSERT_OK_AND_ASSIGN(const TrainingResult result, RunAndStopAt(options, 100));
-  EXPECT_EQ(result.global_step, 100);
+  EXPECT_GE(result.global_step, 100);
+  EXPECT_LE(result.global_step, 150);
   EXPECT_TRUE(result.interrupted);
   EXPECT_THAT(observer_.starts, ElementsAre(Pair(0, 0)));
 }
@@ -344,12 +351,16 @@ TEST_F(TrainingJobTest, CheckpointsAreTakenEverySoManySteps) {
   EXPECT_THAT(observer_.checkpoints, ElementsAre(0, 10, 20, 30));
 }
 
-TEST_F(TrainingJobTest, CheckpointsAreTakenEverySoManySeconds) {
+TEST_F(TrainingJobTest, CheckpointsThatAreDueWhileOneIsWrittenComeWhenItIs) {
   TrainingOptions options = Options("job");
   options.checkpoint_interval = std::chrono::seconds(0);
-  options.train_steps = 4;
+  options.train_steps = 1000;
   ASSERT_OK(Run(options));
-  EXPECT_THAT(observer_.checkpoints, ElementsAre(0, 1, 2, 3, 4));
+  const std::vector<std::int64_t>& checkpoints = observer_.checkpoints;
+  EXPECT_THAT(std::vector(checkpoints.begin(), checkpoints.begin() + 2), ElementsAre(0, 1));
+  EXPECT_EQ(checkpoints.back(), 1000);
+  EXPECT_GT(checkpoints.size(), 3u);
+  EXPECT_TRUE(std::ranges::is_sorted(checkpoints, std::ranges::less_equal()));
 }
 
 TEST_F(TrainingJobTest, EvaluationsKeepTheirDistanceInSteps) {
@@ -469,7 +480,7 @@ TEST_F(TrainingJobTest, DivergenceStopsTrainingAndIsNotSaved) {
   ASSERT_OK_AND_ASSIGN(const auto job_directory,
                        JobDirectory::Open(options.job_dir, model, {}, {}));
   ASSERT_OK_AND_ASSIGN(const auto store, InProcessStore::Create(model.tables(), /*seed=*/1));
-  ASSERT_OK(job_directory->Restore(store->rows()));
+  ASSERT_OK(job_directory->Restore(store->checkpointer()));
   for (const ps::Table* const table : store->tables()) {
     for (std::int64_t row = 0; row < table->spec().num_rows; ++row) {
       for (const float weight : table->weights(row)) ASSERT_TRUE(std::isfinite(weight));

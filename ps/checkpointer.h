@@ -1,0 +1,70 @@
+// ps/checkpointer.h - checkpoints of all rows, wherever they are, while training goes on.
+//
+// A checkpoint is cut, which takes a moment, and then written, which takes long. One at a time.
+// Threads: the one that trains.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ps/part_save.h"
+#include "ps/table.h"
+#include "runtime/base/status.h"
+
+namespace dime::ps {
+
+class Checkpointer {
+ public:
+  virtual ~Checkpointer() = default;
+
+  // Fills all rows from a bundle, and returns how many steps it holds. kDataLoss for damage: then
+  // the rows hold anything.
+  virtual absl::StatusOr<std::int64_t> Load(const std::string& prefix) = 0;
+
+  // Freezes all rows as they are, each push in all of them or in none, and returns how many steps
+  // they hold.
+  virtual absl::StatusOr<std::int64_t> Cut() = 0;
+  // Begins to write what was frozen, as a bundle. An error ends it, here and below.
+  virtual absl::Status StartWriting(const std::string& prefix) = 0;
+  // Whether the bundle is whole and on disk. kFailedPrecondition when weights are no finite
+  // numbers: then there is none.
+  virtual absl::StatusOr<bool> IsWritten() = 0;
+  // Neither cut nor writing is wanted any more.
+  virtual void GiveUp() = 0;
+
+  // Waits for it, for an hour at most; then kDeadlineExceeded names who has not written, and it is
+  // given up.
+  absl::Status AwaitWritten();
+
+ private:
+  // Whose part is not known to be written.
+  [[nodiscard]] virtual std::string Awaited() const = 0;
+};
+
+// Of tables in this process, which hold all rows.
+class LocalCheckpointer final : public Checkpointer {
+ public:
+  // The tables outlive this object. `version` says how many steps they hold, `set_version` is told.
+  LocalCheckpointer(std::vector<Table*> tables, std::function<std::int64_t()> version,
+                    std::function<void(std::int64_t)> set_version);
+
+  absl::StatusOr<std::int64_t> Load(const std::string& prefix) override;
+  absl::StatusOr<std::int64_t> Cut() override;
+  absl::Status StartWriting(const std::string& prefix) override;
+  absl::StatusOr<bool> IsWritten() override;
+  void GiveUp() override;
+
+ private:
+  [[nodiscard]] std::string Awaited() const override { return "this process"; }
+
+  const std::vector<Table*> tables_;
+  const std::function<std::int64_t()> version_;
+  const std::function<void(std::int64_t)> set_version_;
+  std::unique_ptr<PartSave> save_;  // Null: none is under way.
+  PartSave::Target target_;
+};
+
+}  // namespace dime::ps
