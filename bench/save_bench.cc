@@ -1,0 +1,164 @@
+// What a checkpoint costs those who train meanwhile: a worker exchanges rows with a parameter
+// server, one after another, without a checkpoint and while one is written; in turn, in one run.
+//
+// save_bench DIRECTORY [ROWS [KEYS [ROUNDS]]]: rows of 8 floats with Adagrad's slots, 10^7 of them;
+// KEYS of them, anywhere in the table, an exchange.
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ops/table.h"
+#include "ps/client.h"
+#include "ps/server.h"
+#include "ps/server_checkpointer.h"
+#include "runtime/base/check.h"
+#include "runtime/checkpoint/bundle.h"
+#include "runtime/storage/file_system.h"
+
+namespace dime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Options {
+  std::string directory;
+  std::int64_t num_rows = 10'000'000;
+  std::int64_t num_keys = 400;
+  int num_rounds = 3;
+};
+
+class Pair {
+ public:
+  explicit Pair(const Options& options)
+      : options_(options),
+        specs_({{.name = "embedding",
+                 .shape = {options.num_rows, 8},
+                 .num_rows = options.num_rows,
+                 .dim = 8,
+                 .optimizer = {.kind = ops::OptimizerKind::kAdagrad}}}),
+        sharding_(specs_, 1) {
+    const net::Address address = {
+        .kind = net::Address::Kind::kUnix, .host = options.directory + "/ps-0", .port = 0};
+    frames_ = *net::FrameServer::Open({&address, 1}, "token", {});
+    server_ = std::make_unique<ps::Server>(
+        [this](std::uint64_t seed) {
+          return ps::Shards::Create(specs_, sharding_, /*server=*/0, seed, {});
+        },
+        /*num_replicas=*/1,
+        [this](auto connection, const auto& header, auto parts) {
+          frames_->Send(connection, header, parts);
+        },
+        [] {});
+    thread_ = std::jthread(
+        [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
+    const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};
+    client_ = *ps::Client::Connect(specs_, sharding_, addresses, {.token = "token", .self = {}});
+    DIME_CHECK(client_->servers().Prepare({.seed = 1}).ok() &&
+               client_->servers().Start({.seed = 1}).ok());
+    checkpointer_ = std::make_unique<ps::ServerCheckpointer>(
+        addresses, ps::ClientOptions{.token = "token", .self = {}}, /*hold_to_cut=*/true);
+    lookups_.tables.resize(1);
+    gradients_.tables.resize(1);
+    gradients_.tables[0].assign(static_cast<std::size_t>(options.num_keys * 8), 0.01f);
+  }
+
+  // Seconds of one push and pull.
+  double Exchange() {
+    auto& ids = lookups_.tables[0].ids;
+    ids.clear();
+    // One from each of as many parts of the table: distinct, and anywhere.
+    const std::int64_t part_rows = options_.num_rows / options_.num_keys;
+    for (std::int64_t i = 0; i < options_.num_keys; ++i) {
+      ids.push_back(i * part_rows + static_cast<std::int64_t>(random_() % part_rows));
+    }
+    const Clock::time_point start = Clock::now();
+    const ps::Client::Push push = {.gradients = &gradients_, .pull = client_->PullNumber()};
+    const ps::Client::Pull pull = {.lookups = &lookups_};
+    DIME_CHECK(client_->StartExchange(client_->PullNumber() > 0 ? &push : nullptr, &pull).ok());
+    DIME_CHECK(client_->FinishExchange().ok());
+    return SecondsSince(start);
+  }
+
+  [[nodiscard]] ps::ServerCheckpointer& checkpointer() { return *checkpointer_; }
+
+ private:
+  const Options options_;
+  const std::vector<ops::TableSpec> specs_;
+  const ps::Sharding sharding_;
+  std::unique_ptr<net::FrameServer> frames_;
+  std::unique_ptr<ps::Server> server_;
+  std::jthread thread_;
+  std::unique_ptr<ps::Client> client_;
+  std::unique_ptr<ps::ServerCheckpointer> checkpointer_;
+  std::mt19937_64 random_{1};
+  ops::Lookups lookups_;
+  ops::Gradients gradients_;
+};
+
+void Report(const std::string& what, std::vector<double> seconds) {
+  std::ranges::sort(seconds);
+  const auto at = [&](double part) {
+    return 1e3 * seconds[static_cast<std::size_t>(part * static_cast<double>(seconds.size() - 1))];
+  };
+  fmt::print("{:24} {:8} exchanges: median {:.3f} ms, 99 % {:.3f}, 99.9 % {:.3f}, longest {:.3f}\n",
+             what, seconds.size(), at(0.5), at(0.99), at(0.999), at(1));
+}
+
+void Round(Pair& pair, const Options& options, std::vector<double>* without,
+           std::vector<double>* with) {
+  const std::string prefix = options.directory + "/model.ckpt-1";
+  std::jthread saver;
+  for (int i = 0; i < 2000; ++i) without->push_back(pair.Exchange());
+  std::atomic<bool> is_over = false;
+  double cut_seconds = 0;
+  const Clock::time_point start = Clock::now();
+  saver = std::jthread([&] {
+    ps::ServerCheckpointer& checkpointer = pair.checkpointer();
+    DIME_CHECK(checkpointer.Cut().ok());
+    cut_seconds = SecondsSince(start);
+    DIME_CHECK(checkpointer.StartWriting(prefix).ok());
+    DIME_CHECK(checkpointer.AwaitWritten().ok());
+    is_over = true;
+  });
+  while (!is_over) with->push_back(pair.Exchange());
+  saver.join();
+  fmt::print("cut {:.2f} ms, written after {:.2f} s; copies took {:.1f} MiB at most\n",
+             1e3 * cut_seconds, SecondsSince(start),
+             static_cast<double>(pair.checkpointer().peak_copy_bytes()) / (1 << 20));
+  DIME_CHECK(checkpoint::DeleteBundle(storage::LocalFileSystem(), prefix).ok());
+}
+
+}  // namespace
+}  // namespace dime
+
+int main(int argc, char** argv) {
+  dime::Options options;
+  std::string directory = argc > 1 ? std::string(argv[1]) + "/dime-bench-XXXXXX"
+                                   : std::string("/tmp/dime-bench-XXXXXX");
+  DIME_CHECK(mkdtemp(directory.data()) != nullptr);
+  options.directory = directory;
+  if (argc > 2) options.num_rows = std::stoll(argv[2]);
+  if (argc > 3) options.num_keys = std::stoll(argv[3]);
+  if (argc > 4) options.num_rounds = std::stoi(argv[4]);
+  {
+    dime::Pair pair(options);
+    std::vector<double> without;
+    std::vector<double> with;
+    for (int i = 0; i < options.num_rounds; ++i) dime::Round(pair, options, &without, &with);
+    dime::Report("without a checkpoint", std::move(without));
+    dime::Report("while one is written", std::move(with));
+  }
+  DIME_CHECK(dime::storage::LocalFileSystem().DeleteTree(directory).ok());
+}
