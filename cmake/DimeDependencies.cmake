@@ -12,7 +12,7 @@ find_package(ZLIB REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(ZLIB REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # Its headers alone.
 
 # Debian ships these as archives too. Linking them in makes one program that starts quickly and needs few other files.
 function(dime_prefer_archives)
