@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "ops/optimizer.h"
@@ -116,6 +117,7 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
   start_.reset();
   waiting_.clear();
   gradients_.resize(shards_->tables().size());
+  hot_rows_.assign(shards_->tables().size(), {});
   for (Replica& replica : replicas_) {
     replica = {.last_push = 0, .pulls = std::vector<Pull>(kKeptPulls)};
     for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
@@ -209,6 +211,7 @@ absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t requ
     } else {
       waiting_.push_back(
           {connection, request_id, request.pull_step, request.replica, request.pull_number});
+      most_waiting_ = std::max(most_waiting_, waiting_.size());
     }
   }
   if (request.push_number > 0) AnswerWaiting();
@@ -269,6 +272,7 @@ absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
     }
     pull.rows[t].assign(rows.begin(), rows.end());
     statistics_.num_rows_pulled += rows.size();
+    hot_rows_[t].Add(pull.rows[t]);
   }
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
   pull.number = request.pull_number;
@@ -322,6 +326,35 @@ void Server::OnStatistics(net::ConnectionId connection, std::uint64_t request_id
       connection,
       {.type = static_cast<std::uint8_t>(MessageType::kStatisticsReply), .request_id = request_id},
       parts_);
+}
+
+ServerStatistics Server::Statistics() const {
+  ServerStatistics statistics{
+      .num_requests = static_cast<std::int64_t>(statistics_.num_requests),
+      .num_rows_pulled = static_cast<std::int64_t>(statistics_.num_rows_pulled),
+      .num_rows_pushed = static_cast<std::int64_t>(statistics_.num_rows_pushed),
+      .num_waiting = std::ssize(waiting_),
+      .most_waiting = static_cast<std::int64_t>(most_waiting_)};
+  if (shards_ == nullptr) return statistics;
+  statistics.version = shards_->version();
+  statistics.staleness.assign(shards_->staleness().begin(), shards_->staleness().end());
+  statistics.hottest = HottestRows();
+  return statistics;
+}
+
+std::vector<HotRow> Server::HottestRows() const {
+  constexpr std::size_t kHottest = 8;
+  std::vector<HotRow> hottest;
+  for (std::size_t t = 0; t < hot_rows_.size(); ++t) {
+    for (const HotRows::Entry& entry : hot_rows_[t].Hottest(kHottest)) {
+      hottest.push_back({.table = static_cast<std::uint32_t>(t),
+                         .id = shards_->tables()[t]->IdOf(entry.row),
+                         .num_pulls = entry.count});
+    }
+  }
+  std::ranges::stable_sort(hottest, std::ranges::greater(), &HotRow::num_pulls);
+  hottest.resize(std::min(hottest.size(), kHottest));
+  return hottest;
 }
 
 void Server::SendRefusal(net::ConnectionId connection, std::uint64_t request_id,

@@ -13,9 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "ps/hot_rows.h"
 #include "ps/internal/exchange_hold.h"
 #include "ps/internal/rows_answer.h"
 #include "ps/part_save.h"
+#include "ps/server_statistics.h"
 #include "ps/shards.h"
 #include "ps/wire.h"
 #include "runtime/base/status.h"
@@ -50,6 +52,11 @@ class Server final : public net::FrameHandler {
   // When a peer was heard last, or came or went.
   [[nodiscard]] net::Clock::time_point last_heard() const { return last_heard_; }
   [[nodiscard]] bool has_peers() const { return !peers_.empty(); }
+  // Training has begun.
+  [[nodiscard]] bool has_started() const { return start_.has_value(); }
+
+  // All but bytes and times, which are those of the connections' server.
+  [[nodiscard]] ServerStatistics Statistics() const;
 
  private:
   // How many of a replica's pulls are kept: a push may be for the last but one.
@@ -122,6 +129,7 @@ class Server final : public net::FrameHandler {
                    const absl::Status& status);
   void SendEmpty(net::ConnectionId connection, std::uint64_t request_id, MessageType type);
   void AnswerWaiting();
+  [[nodiscard]] std::vector<HotRow> HottestRows() const;
   [[nodiscard]] Pull* FindPull(std::uint32_t replica, std::uint64_t number);
 
   MakeShards make_shards_;
@@ -132,6 +140,8 @@ class Server final : public net::FrameHandler {
   std::vector<Replica> replicas_;
   std::vector<Waiting> waiting_;
   StatisticsReply statistics_;
+  std::size_t most_waiting_ = 0;
+  std::vector<HotRows> hot_rows_;  // By table.
   std::optional<JobStart> start_;
   std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
   net::Clock::time_point last_heard_ = net::Clock::now();

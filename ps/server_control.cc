@@ -44,8 +44,8 @@ absl::StatusOr<JobStart> ServerControl::AwaitStart(std::chrono::milliseconds pat
   return start;
 }
 
-absl::StatusOr<std::vector<Statistics>> ServerControl::ReadStatistics() {
-  std::vector<Statistics> all;
+absl::StatusOr<std::vector<ServerStatistics>> ServerControl::ReadStatistics() {
+  std::vector<ServerStatistics> all;
   const Deadline deadline = links_.Begin();
   for (std::size_t s = 0; s < links_.size(); ++s) {
     DIME_RETURN_IF_ERROR(links_.Send(s, MessageType::kStatistics, {}, deadline));

@@ -11,19 +11,12 @@
 
 #include "ops/table.h"
 #include "ps/internal/server_links.h"
+#include "ps/server_statistics.h"
 #include "ps/sharding.h"
 #include "ps/wire.h"
 #include "runtime/base/status.h"
 
 namespace dime::ps {
-
-struct Statistics {
-  std::int64_t version = 0;
-  std::int64_t num_requests = 0;
-  std::int64_t num_rows_pulled = 0;
-  std::int64_t num_rows_pushed = 0;
-  std::vector<std::int64_t> staleness;
-};
 
 class ServerControl {
  public:
@@ -42,8 +35,8 @@ class ServerControl {
   absl::Status Leave();
   // Ends the servers.
   absl::Status Stop();
-  // Of each server.
-  absl::StatusOr<std::vector<Statistics>> ReadStatistics();
+  // Of each server: version, counts and staleness.
+  absl::StatusOr<std::vector<ServerStatistics>> ReadStatistics();
 
   // Reads rows [first, first + count) of a table whole, from whichever servers have them: count *
   // dim floats of the weights (part 0) or of slot part - 1.

@@ -13,6 +13,7 @@ namespace {
 using Kind = cluster::Consistency::Kind;
 
 constexpr std::size_t kStalenessCounts = 65;
+constexpr std::int64_t kLeft = std::numeric_limits<std::int64_t>::max() / 2;  // A clock's.
 
 }  // namespace
 
@@ -153,16 +154,15 @@ bool Shards::MayPull(int replica, std::int64_t step) const {
       return true;
     case Kind::kBounded:
       return clocks_[static_cast<std::size_t>(replica)] <=
-             *std::ranges::min_element(clocks_) + options_.consistency.max_lead;
+                 *std::ranges::min_element(clocks_) + options_.consistency.max_lead ||
+             clocks_[static_cast<std::size_t>(replica)] >= kLeft;
     case Kind::kSync:
       return version_ + 1 >= step;
   }
   DIME_CHECK(false);
 }
 
-void Shards::Leave(int replica) {
-  clocks_[static_cast<std::size_t>(replica)] = std::numeric_limits<std::int64_t>::max() / 2;
-}
+void Shards::Leave(int replica) { clocks_[static_cast<std::size_t>(replica)] = kLeft; }
 
 void Shards::CountStaleness(std::int64_t pulled_version) {
   // In sync the rows of all micro-batches are those before the step, which counts when it is whole.

@@ -64,7 +64,7 @@ class Shards {
   // Whether `replica` may have rows now to train with. In sync it asks for those of step `step`:
   // with all steps before it, that is. 0: the rows as they are, for any other use.
   [[nodiscard]] bool MayPull(int replica, std::int64_t step) const;
-  // A replica that pushes no more holds nobody up.
+  // A replica that has no batches at the moment holds nobody up, and is held up by nobody.
   void Leave(int replica);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Table>>& tables() const { return tables_; }

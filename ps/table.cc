@@ -157,6 +157,14 @@ Table::~Table() {
   if (records_ != nullptr) munmap(records_, size_bytes_);
 }
 
+std::int64_t Table::IdOf(std::int64_t row) const {
+  for (const RowBlock& block : blocks_) {
+    if (row < block.count) return block.first + row;
+    row -= block.count;
+  }
+  DIME_CHECK(false);
+}
+
 std::span<const float> Table::weights(std::int64_t id) const {
   return {records_ + id * record_floats_, static_cast<std::size_t>(spec_.dim)};
 }

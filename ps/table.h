@@ -39,7 +39,8 @@ class Table {
 
   [[nodiscard]] const ops::TableSpec& spec() const { return spec_; }  // Of the whole variable.
   [[nodiscard]] std::span<const RowBlock> blocks() const { return blocks_; }
-  [[nodiscard]] std::int64_t num_rows() const { return num_rows_; }            // Here.
+  [[nodiscard]] std::int64_t num_rows() const { return num_rows_; }  // Here.
+  [[nodiscard]] std::int64_t IdOf(std::int64_t row) const;  // Its number in the whole variable.
   [[nodiscard]] std::int64_t record_floats() const { return record_floats_; }  // dim * (1 + slots)
 
   // Row `id`'s weights, and its slot's values: dim floats each.

@@ -61,7 +61,7 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
   while (true) {
     DIME_ASSIGN_OR_RETURN(const auto statistics, in_cluster_->servers().ReadStatistics());
     const std::int64_t now =
-        std::ranges::min_element(statistics, {}, &ps::Statistics::version)->version;
+        std::ranges::min_element(statistics, {}, &ps::ServerStatistics::version)->version;
     if (now >= step) return now;
     if (now > version) deadline = net::Clock::now() + kPatience;
     version = now;
@@ -73,6 +73,15 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
     }
     std::this_thread::sleep_for(kBetweenLooks);
   }
+}
+
+absl::Status JobStore::Leave() {
+  return in_process_ != nullptr ? absl::OkStatus() : in_cluster_->servers().Leave();
+}
+
+absl::StatusOr<std::vector<ps::ServerStatistics>> JobStore::ReadStatistics() {
+  if (in_process_ != nullptr) return std::vector<ps::ServerStatistics>();
+  return in_cluster_->servers().ReadStatistics();
 }
 
 void JobStore::Stop() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <vector>
 
 #include "models/model.h"
 #include "ps/checkpointer.h"
@@ -37,6 +38,11 @@ class JobStore {
   // Waits until the rows hold `step` steps of all replicas, and returns how many they hold by then.
   // kDeadlineExceeded when nothing has moved for ten minutes; kCancelled when asked to stop.
   absl::StatusOr<std::int64_t> Await(std::int64_t step, const std::stop_token& stop);
+
+  // The master has no batches at the moment: nobody waits for its pushes.
+  absl::Status Leave();
+  // Of each server; none in this process.
+  absl::StatusOr<std::vector<ps::ServerStatistics>> ReadStatistics();
 
   // The job is over: all other replicas end.
   void Stop();

@@ -118,9 +118,12 @@ class FrameServer::Impl {
     const std::stop_callback wake(stop, [this] { Wake(); });
     while (!stopped_ && !stop.stop_requested()) {
       DIME_RETURN_IF_ERROR(AwaitEvents());
+      const auto start = Clock::now();
       DoPostedWork();
       HandleEvents();
-      if (const auto now = Clock::now(); now >= next_tick_) {
+      const auto now = Clock::now();
+      traffic_.busy += now - start;
+      if (now >= next_tick_) {
         next_tick_ = now + kTick;
         EndOverdueHandshakes(now);
         handler_->OnTick();
@@ -159,6 +162,7 @@ class FrameServer::Impl {
   }
 
   void Stop() { stopped_ = true; }
+  [[nodiscard]] const Traffic& traffic() const { return traffic_; }
 
   void Post(std::function<void()> work) {
     {
@@ -180,6 +184,7 @@ class FrameServer::Impl {
         Break(connection);
         return first;
       }
+      traffic_.num_bytes_out += *sent;
       first = Advance(send_parts_, first, *sent);
       if (first == send_parts_.size()) break;
       pollfd wanted = {.fd = connection.socket.fd(), .events = POLLOUT, .revents = 0};
@@ -261,6 +266,7 @@ class FrameServer::Impl {
     const iovec front = connection.output.front();
     const absl::StatusOr<std::size_t> sent = connection.socket.Send({&front, 1});
     if (!sent.ok()) return Break(connection);
+    traffic_.num_bytes_out += *sent;
     connection.output.Drop(*sent);
   }
 
@@ -279,6 +285,7 @@ class FrameServer::Impl {
       const absl::StatusOr<std::size_t> received = connection.socket.Receive({&room, 1});
       if (!received.ok()) return Break(connection);
       if (*received == 0) return;
+      traffic_.num_bytes_in += *received;
       connection.input.Filled(*received);
     }
   }
@@ -404,6 +411,8 @@ class FrameServer::Impl {
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
 
+  Traffic traffic_;
+
   std::vector<pollfd> descriptors_;
   std::vector<iovec> send_parts_;
   Deadline next_tick_;
@@ -433,5 +442,6 @@ void FrameServer::Send(ConnectionId connection, FrameHeader header,
 void FrameServer::Close(ConnectionId connection) { impl_->Close(connection); }
 void FrameServer::Stop() { impl_->Stop(); }
 void FrameServer::Post(std::function<void()> work) { impl_->Post(std::move(work)); }
+const Traffic& FrameServer::traffic() const { return impl_->traffic(); }
 
 }  // namespace dime::net

@@ -20,6 +20,7 @@
 #include "runtime/net/address.h"
 #include "runtime/net/frame.h"
 #include "runtime/net/handshake.h"
+#include "runtime/net/socket.h"
 
 namespace dime::net {
 
@@ -46,6 +47,12 @@ struct FrameServerOptions {
   std::chrono::milliseconds handshake_time{5000};
 };
 
+struct Traffic {
+  std::uint64_t num_bytes_in = 0;
+  std::uint64_t num_bytes_out = 0;
+  Clock::duration busy{};  // The time that was not spent waiting.
+};
+
 class FrameServer {
  public:
   // Listens on these addresses and on no other.
@@ -69,6 +76,9 @@ class FrameServer {
 
   // From any thread: has the one that calls Run() do `work` soon, or never when it has returned.
   void Post(std::function<void()> work);
+
+  // What has gone through it so far.
+  [[nodiscard]] const Traffic& traffic() const;
 
  private:
   class Impl;
