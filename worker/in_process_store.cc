@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<InProcessStore>> InProcessStore::Create(
 
 absl::StatusOr<ops::Rows> InProcessStore::Exchange(const Push* push, const Pull& pull) {
   if (push != nullptr) DIME_RETURN_IF_ERROR(Apply(*push));
+  meter().Lap(StepPhase::kPushWait);
   ops::Rows rows;
   if (pull.lookups == nullptr) return rows;
   DIME_CHECK(pull.lookups->tables.size() == gathered_.size());

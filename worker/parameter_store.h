@@ -9,6 +9,7 @@
 #include "ops/table.h"
 #include "ps/row_access.h"
 #include "runtime/base/status.h"
+#include "worker/report/replica_meter.h"
 
 namespace dime::worker {
 
@@ -41,6 +42,12 @@ class ParameterStore {
 
   // All rows, for checkpoints and exports.
   [[nodiscard]] virtual ps::RowAccess& rows() = 0;
+
+  // Of the training loop that uses this store; Exchange() tells pushing from pulling.
+  [[nodiscard]] ReplicaMeter& meter() { return meter_; }
+
+ private:
+  ReplicaMeter meter_;
 };
 
 }  // namespace dime::worker

@@ -12,8 +12,12 @@
 #include "worker/cluster_store.h"
 #include "worker/input/batch_source.h"
 #include "worker/input/dataset.h"
+#include "worker/input/leased_batches.h"
 #include "worker/input/prefetcher.h"
 #include "worker/input/replica_batches.h"
+#include "worker/report/replica_reporter.h"
+#include "worker/report/report_service.h"
+#include "worker/report/report_wire.h"
 #include "worker/train_loop.h"
 
 namespace dime::worker {
@@ -42,6 +46,43 @@ absl::StatusOr<std::vector<net::Listener>> ListenAt(std::span<const net::Address
     listeners.push_back(std::move(listener));
   }
   return listeners;
+}
+
+// Reports what a server has done.
+class ReportingServer final : public net::FrameHandler {
+ public:
+  ReportingServer(ps::Server& server, const net::FrameServer& frames, AskMaster ask)
+      : server_(server), frames_(frames), reporter_(std::move(ask)) {}
+
+  void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override {
+    server_.OnConnected(connection, peer);
+  }
+  absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
+                       std::span<const std::byte> payload) override {
+    return server_.OnFrame(connection, header, payload);
+  }
+  void OnClosed(net::ConnectionId connection) override { server_.OnClosed(connection); }
+  void OnTick() override {
+    server_.OnTick();
+    if (!server_.has_started() || !reporter_.IsDue()) return;
+    ps::ServerStatistics statistics = server_.Statistics();
+    const net::Traffic& traffic = frames_.traffic();
+    statistics.num_bytes_in = static_cast<std::int64_t>(traffic.num_bytes_in);
+    statistics.num_bytes_out = static_cast<std::int64_t>(traffic.num_bytes_out);
+    statistics.busy_seconds = std::chrono::duration<double>(traffic.busy).count();
+    statistics.seconds = std::chrono::duration<double>(net::Clock::now() - start_).count();
+    reporter_.Report(EncodeServerReport(statistics));
+  }
+
+ private:
+  ps::Server& server_;
+  const net::FrameServer& frames_;
+  const net::Clock::time_point start_ = net::Clock::now();
+  ServerReporter reporter_;
+};
+
+AskMaster AskOver(Member& member) {
+  return [&member](std::string_view request) { return member.Ask(kReportService, request); };
 }
 
 absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_token& stop) {
@@ -80,16 +121,28 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
                                                 .num_epochs = options.num_epochs,
                                                 .seed = start->seed,
                                                 .order = static_cast<Order>(start->order)});
-  Prefetcher batches(model,
-                     std::make_unique<ReplicaBatches>(std::move(source), cluster.Share(),
-                                                      cluster.FirstBatch(first_step)),
-                     /*first_batch=*/0, kPrefetchDepth);
+  ReplicaMeter& meter = store->store().meter();
+  meter.AddParse(data.cpu_seconds);
+  ReplicaReporter reporter(AskOver(member), meter);
+  std::unique_ptr<BatchSource> own;
+  std::int64_t own_steps = -1;
+  if (cluster.in_common()) {
+    own = std::make_unique<ReplicaBatches>(std::move(source), cluster.Share(),
+                                           cluster.FirstBatch(first_step));
+    if (last_step > 0) own_steps = cluster.OwnSteps(first_step, last_step);
+  } else {
+    own = std::make_unique<LeasedBatches>(std::move(source),
+                                          std::make_unique<LeasesOfMaster>(reporter));
+  }
+  Prefetcher batches(model, std::move(own), /*first_batch=*/0, kPrefetchDepth, &meter);
   DIME_RETURN_IF_ERROR(store->Start(first_step));
   TrainLoop loop(model, store->store(), batches, pool, first_step, cluster.Plan());
-  const std::int64_t own_steps = last_step > 0 ? cluster.OwnSteps(first_step, last_step) : -1;
+  meter.Start();
   DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop));
+  meter.Stop();
   if (stop.stop_requested()) return base::Cancelled("the job has ended");
-  return store->servers().Leave();
+  DIME_RETURN_IF_ERROR(store->servers().Leave());
+  return reporter.ReportNow();
 }
 
 absl::Status RunParameterServer(const models::ModelDescription& description,
@@ -112,7 +165,8 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
       [&] { frames->Stop(); });
   self.addresses = frames->addresses();
   DIME_RETURN_IF_ERROR(member.Join(self));
-  DIME_RETURN_IF_ERROR(frames->Run(server, member.ended()));
+  ReportingServer reporting(server, *frames, AskOver(member));
+  DIME_RETURN_IF_ERROR(frames->Run(reporting, member.ended()));
   return member.AwaitPeers().status();  // Which is an error for who may not join.
 }
 

@@ -27,6 +27,7 @@ absl::StatusOr<ops::Rows> ServerStore::Exchange(const Push* push, const Pull& pu
   const ps::Client::Pull pulled = {.lookups = pull.lookups, .step = pull.step};
   DIME_RETURN_IF_ERROR(client_->StartExchange(push != nullptr ? &pushed : nullptr,
                                               pull.lookups != nullptr ? &pulled : nullptr));
+  meter().Lap(StepPhase::kPushWait);
   absl::StatusOr<ops::Rows> rows = client_->FinishExchange();
   if (pull.lookups != nullptr) pushed_pull_ = client_->PullNumber();
   return rows;

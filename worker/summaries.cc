@@ -1,6 +1,10 @@
 #include "worker/summaries.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -20,6 +24,63 @@ int FindBiasTable(const models::Model& model) {
   const auto bias =
       std::ranges::find(tables, "linear/linear_model/bias_weights", &ops::TableSpec::name);
   return bias == tables.end() ? -1 : static_cast<int>(bias - tables.begin());
+}
+
+// Replicas report four times a second.
+constexpr std::chrono::seconds kBetweenReports{1};
+
+std::vector<Scalar> ReplicaScalars(const ClusterReport& report) {
+  std::vector<Scalar> scalars;
+  for (const ReplicaReport& replica : report.replicas) {
+    const auto add = [&](std::string_view name, double value) {
+      scalars.push_back(
+          {fmt::format("dime/replica/{}/{}", replica.name, name), static_cast<float>(value)});
+    };
+    for (int p = 0; p < kNumStepPhases; ++p) {
+      const auto phase = static_cast<StepPhase>(p);
+      add(fmt::format("{}_seconds", NameOf(phase)), replica.seconds(phase));
+    }
+    add("parse_cpu_seconds", replica.parse_seconds);
+    add("examples_per_second", replica.examples_per_second);
+  }
+  return scalars;
+}
+
+std::vector<Scalar> ServerScalars(const ClusterReport& report) {
+  std::vector<Scalar> scalars;
+  for (const ServerReport& server : report.servers) {
+    const auto add = [&](std::string_view name, auto value) {
+      scalars.push_back(
+          {fmt::format("dime/server/{}/{}", server.name, name), static_cast<float>(value)});
+    };
+    add("requests", server.num_requests);
+    add("rows_pulled", server.num_rows_pulled);
+    add("rows_pushed", server.num_rows_pushed);
+    add("received_bytes", server.num_bytes_in);
+    add("sent_bytes", server.num_bytes_out);
+    add("waiting_pulls", server.num_waiting);
+    add("busy_seconds", server.busy_seconds);
+  }
+  return scalars;
+}
+
+// Of counts by whole numbers from 0.
+records::Histogram HistogramOf(std::span<const std::int64_t> counts) {
+  records::Histogram histogram;
+  bool is_first = true;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const auto value = static_cast<double>(i);
+    const auto count = static_cast<double>(counts[i]);
+    histogram.bucket_limits.push_back(value + 0.5);
+    histogram.buckets.push_back(count);
+    if (counts[i] == 0) continue;
+    if (std::exchange(is_first, false)) histogram.min = value;
+    histogram.max = value;
+    histogram.num += count;
+    histogram.sum += value * count;
+    histogram.sum_squares += value * value * count;
+  }
+  return histogram;
 }
 
 float FractionOfZeros(const std::vector<float>& values) {
@@ -67,9 +128,9 @@ TrainSummaries::TrainSummaries(storage::FileSystem& fs, const std::string& direc
       bias_table_(FindBiasTable(model)),
       log_(fs, directory) {}
 
-void TrainSummaries::AfterStep(const TrainLoop& loop) {
+bool TrainSummaries::AfterStep(const TrainLoop& loop) {
   const bool first = last_step_ < 0;
-  if (every_steps_ == 0 || (!first && loop.step() < last_step_ + every_steps_)) return;
+  if (every_steps_ == 0 || (!first && loop.step() < last_step_ + every_steps_)) return false;
   const auto now = std::chrono::steady_clock::now();
   const double seconds = std::chrono::duration<double>(now - last_time_).count();
   const double steps_per_second =
@@ -77,6 +138,26 @@ void TrainSummaries::AfterStep(const TrainLoop& loop) {
   log_.Add([&](EventWriter& writer) { return WriteStep(loop, steps_per_second, writer); });
   last_step_ = loop.step();
   last_time_ = now;
+  return true;
+}
+
+void TrainSummaries::AddReport(std::int64_t step, const ClusterReport& report) {
+  if (report.servers.empty()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_report_) return;
+  next_report_ = now + kBetweenReports;
+  std::vector<Scalar> scalars = ReplicaScalars(report);
+  std::ranges::move(ServerScalars(report), std::back_inserter(scalars));
+  const std::vector<std::int64_t> staleness = report.Staleness();
+  log_.Add([&](EventWriter& writer) {
+    if (const auto p50 = QuantileOf(staleness, 0.5); p50 && !report.in_common) {
+      const auto p99 = QuantileOf(staleness, 0.99).value_or(*p50);
+      scalars.push_back({"dime/staleness/p50", static_cast<float>(*p50)});
+      scalars.push_back({"dime/staleness/p99", static_cast<float>(p99)});
+      DIME_RETURN_IF_ERROR(writer.AddHistogram(step, "dime/staleness", HistogramOf(staleness)));
+    }
+    return writer.AddScalars(step, scalars);
+  });
 }
 
 absl::Status TrainSummaries::WriteStep(const TrainLoop& loop, double steps_per_second,

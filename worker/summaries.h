@@ -1,7 +1,8 @@
 // worker/summaries.h - what a job writes into its event files, under the tags TensorFlow uses.
 //
 // Training: loss (with a summed loss average_loss too), global_step/sec, the layers' activations,
-// linear/bias, session log. Evaluation: each metric, checkpoint_path.
+// linear/bias, session log; of clusters what their replicas report, under dime/. Evaluation: each
+// metric, checkpoint_path.
 //
 // Events never stop a job: the first failure is logged, and what comes after it is dropped.
 // Threads: one at a time.
@@ -16,6 +17,7 @@
 #include "models/model.h"
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
+#include "worker/report/cluster_report.h"
 #include "worker/train_loop.h"
 
 namespace dime::records {
@@ -55,7 +57,10 @@ class TrainSummaries {
   TrainSummaries(storage::FileSystem& fs, const std::string& directory, const models::Model& model,
                  std::int64_t every_steps);
 
-  void AfterStep(const TrainLoop& loop);
+  // Whether it was time for a summary.
+  bool AfterStep(const TrainLoop& loop);
+  // Where the time of a cluster's replicas goes, under dime/: not more often than there are news.
+  void AddReport(std::int64_t step, const ClusterReport& report);
   void AfterCheckpoint(std::int64_t step, const std::string& prefix);
 
  private:
@@ -68,6 +73,7 @@ class TrainSummaries {
   EventLog log_;
   std::int64_t last_step_ = -1;  // Of the newest summary; -1: none in this run.
   std::chrono::steady_clock::time_point last_time_;
+  std::chrono::steady_clock::time_point next_report_{};
 };
 
 class EvaluationSummaries {

@@ -30,13 +30,18 @@ absl::StatusOr<bool> TrainLoop::Step() {
 }
 
 absl::StatusOr<bool> TrainLoop::TakeBatch(std::int64_t step, int micro_batch) {
+  ReplicaMeter& meter = store_.meter();
+  meter.Lap(StepPhase::kCompute);
   const PreparedBatch* const next = batches_.Next();
+  meter.Lap(StepPhase::kReadWait);
   if (next == nullptr) {
     DIME_RETURN_IF_ERROR(batches_.status());
     return false;
   }
   const Pull pull = {.lookups = &next->lookups, .step = step};
   DIME_ASSIGN_OR_RETURN(rows_, store_.Exchange(push_ ? &*push_ : nullptr, pull));
+  meter.Lap(StepPhase::kPullWait);
+  if (push_) meter.CountPush();
   push_.reset();
   batch_ = next;
   loss_ = model_.TrainStep(batch_->batch, batch_->lookups, rows_, &pool_, &workspace_, &gradients_);
@@ -46,6 +51,7 @@ absl::StatusOr<bool> TrainLoop::TakeBatch(std::int64_t step, int micro_batch) {
         "try a smaller learning rate, or look for extreme values in the input",
         step, std::isnan(loss_) ? "not a number" : "infinite");
   }
+  meter.CountBatch(batch_->batch.num_examples);
   push_ = {.step = step,
            .micro_batch = micro_batch,
            .lookups = &batch_->lookups,
@@ -56,7 +62,11 @@ absl::StatusOr<bool> TrainLoop::TakeBatch(std::int64_t step, int micro_batch) {
 absl::Status TrainLoop::Flush() {
   if (!push_) return absl::OkStatus();
   const Push push = *std::exchange(push_, std::nullopt);
-  return store_.Exchange(&push, {}).status();
+  store_.meter().Lap(StepPhase::kCompute);
+  DIME_RETURN_IF_ERROR(store_.Exchange(&push, {}).status());
+  store_.meter().Lap(StepPhase::kPullWait);
+  store_.meter().CountPush();
+  return absl::OkStatus();
 }
 
 std::vector<models::LayerActivations> TrainLoop::Activations() const {

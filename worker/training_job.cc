@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <string_view>
 
 #include "models/batch.h"
 #include "models/model.h"
@@ -14,13 +13,18 @@
 #include "worker/exporter.h"
 #include "worker/input/batch_source.h"
 #include "worker/input/dataset.h"
+#include "worker/input/leased_batches.h"
 #include "worker/input/prefetcher.h"
 #include "worker/input/replica_batches.h"
 #include "worker/job_directory.h"
 #include "worker/job_store.h"
+#include "worker/leases/lease_book.h"
+#include "worker/leases/lease_file.h"
 #include "worker/phase_clock.h"
+#include "worker/report/job_monitor.h"
 #include "worker/summaries.h"
 #include "worker/train_loop.h"
+#include "worker/training_checks.h"
 
 namespace dime::worker {
 
@@ -32,59 +36,7 @@ constexpr int kPrefetchDepth = 8;
 constexpr std::int64_t kExportSampleSize = 100;
 // The training set's examples are in memory, too; metrics do not depend on where examples are.
 constexpr std::uint64_t kEvalPartOfMemory = 4;
-constexpr std::chrono::milliseconds kProgressInterval{100};
 constexpr std::chrono::milliseconds kPollInterval{20};  // For a checkpoint that is being written.
-
-absl::Status CheckIsDirectoryName(std::string_view what, std::string_view name) {
-  constexpr std::string_view kNotInNames("/\0", 2);
-  if (name != "." && name != ".." && name.find_first_of(kNotInNames) == name.npos) {
-    return absl::OkStatus();
-  }
-  return base::InvalidArgument("{} '{}' cannot be a directory's name", what, name);
-}
-
-absl::Status CheckAtLeast(std::string_view what, std::int64_t value, std::int64_t least) {
-  if (value >= least) return absl::OkStatus();
-  return base::InvalidArgument("{} is {}; it must be at least {}", what, value, least);
-}
-
-// A file that is missing is found out now, not when it is needed at the end of training.
-absl::Status CheckFilesExist(const std::vector<std::string>& patterns) {
-  for (const std::string& pattern : patterns) {
-    DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(pattern));
-    DIME_ASSIGN_OR_RETURN(const std::vector<std::string> paths, fs->Glob(pattern));
-    if (paths.empty()) return base::NotFound("no evaluation file matches '{}'", pattern);
-    for (const std::string& path : paths) DIME_RETURN_IF_ERROR(fs->Stat(path).status());
-  }
-  return absl::OkStatus();
-}
-
-// Says when it is time to report, and how training has gone since the last time.
-class ProgressMeter {
- public:
-  ProgressMeter(std::int64_t first_step, std::int64_t last_step)
-      : progress_{.step = first_step, .first_step = first_step, .last_step = last_step},
-        last_time_(Clock::now()) {}
-
-  // Null when it is not time yet.
-  const Progress* AfterStep(const TrainLoop& loop, Clock::time_point now) {
-    num_examples_ += loop.num_examples();
-    if (now < last_time_ + kProgressInterval) return nullptr;
-    const double seconds = std::chrono::duration<double>(now - last_time_).count();
-    progress_.steps_per_second = static_cast<double>(loop.step() - progress_.step) / seconds;
-    progress_.examples_per_second = static_cast<double>(num_examples_) / seconds;
-    progress_.step = loop.step();
-    progress_.loss = loop.loss();
-    num_examples_ = 0;
-    last_time_ = now;
-    return &progress_;
-  }
-
- private:
-  Progress progress_;
-  std::int64_t num_examples_ = 0;
-  Clock::time_point last_time_;
-};
 
 class TrainingJob {
  public:
@@ -102,8 +54,16 @@ class TrainingJob {
   absl::Status Evaluate();
   absl::Status ExportModel();
 
+  [[nodiscard]] std::unique_ptr<BatchSource> MakeBatches() const;
+  void OpenLeases();
+  void NoteDone();
+  absl::Status SaveDone() const;
+  // The batches that are the master's.
+  [[nodiscard]] std::unique_ptr<BatchSource> MakeOwnBatches();
+  absl::Status TakeAllSteps();
   absl::Status TakeSteps(TrainLoop& loop);
-  absl::Status AwaitOthers(TrainLoop& loop);
+  absl::Status AwaitOthers();
+  absl::Status AwaitLeases();
   absl::Status SaveAndPerhapsEvaluate(TrainLoop& loop);
   // A checkpoint of the rows as they are: begins it; looks or waits for it; all of that.
   absl::Status BeginSave();
@@ -116,7 +76,7 @@ class TrainingJob {
 
   [[nodiscard]] absl::Status WithLastCheckpoint(const absl::Status& status) const;
   void ReportInput(const std::string& which, const Dataset& dataset);
-  absl::Status SetLastStep(const BatchSource& source);
+  absl::Status SetLastStep();
   [[nodiscard]] bool IsAtEnd() const { return last_step_ > 0 && step_ >= last_step_; }
   [[nodiscard]] bool MustStop() const;
   [[nodiscard]] bool IsCheckpointDue(Clock::time_point now) const;
@@ -130,10 +90,14 @@ class TrainingJob {
 
   base::ThreadPool pool_;
   PhaseClock clock_;
+  std::optional<LeaseBook> leases_;  // Where replicas take steps of their own.
+  DoneBatches done_at_start_;        // Of the checkpoint that the run began with.
+  std::vector<BatchRange> done_;     // All of it is among the first step_ steps.
   TrainingResult result_;
   std::unique_ptr<JobDirectory> directory_;
   std::unique_ptr<JobStore> job_store_;
   ParameterStore* store_ = nullptr;  // The same.
+  JobMonitor monitor_;
   Dataset train_data_;
   std::optional<BackgroundDataset> eval_data_;  // None: no evaluation.
   bool eval_data_reported_ = false;
@@ -157,7 +121,8 @@ TrainingJob::TrainingJob(const models::ModelDescription& description,
       observer_(observer),
       stop_(std::move(stop)),
       model_(description),
-      pool_(options.num_threads) {}
+      pool_(options.num_threads),
+      monitor_(options.cluster, model_) {}
 
 absl::StatusOr<TrainingResult> TrainingJob::Run() {
   DIME_RETURN_IF_ERROR(Open());
@@ -172,6 +137,7 @@ absl::StatusOr<TrainingResult> TrainingJob::Run() {
   result_.global_step = step_;
   result_.checkpoint = directory_->newest_checkpoint();
   result_.phase_seconds = clock_.phases();
+  result_.report = monitor_.Report();
   const double seconds = clock_.seconds("train");
   if (seconds > 0) {
     result_.steps_per_second = static_cast<double>(step_ - result_.first_step) / seconds;
@@ -180,6 +146,7 @@ absl::StatusOr<TrainingResult> TrainingJob::Run() {
 }
 
 absl::Status TrainingJob::Open() {
+  if (options_.metrics) DIME_RETURN_IF_ERROR(monitor_.ServeMetrics(*options_.metrics));
   DIME_ASSIGN_OR_RETURN(directory_,
                         JobDirectory::Open(options_.job_dir, model_, options_.seed,
                                            {.max_to_keep = options_.max_checkpoints,
@@ -247,9 +214,12 @@ absl::Status TrainingJob::Restore() {
   return absl::OkStatus();
 }
 
-absl::Status TrainingJob::SetLastStep(const BatchSource& source) {
+absl::Status TrainingJob::SetLastStep() {
   last_step_ = options_.train_steps;
-  const std::optional<std::int64_t> num_batches = source.num_batches();
+  DIME_ASSIGN_OR_RETURN(done_at_start_,
+                        ReadDoneBatches(directory_->file_system(), directory_->path(), step_));
+  done_ = done_at_start_.ranges;
+  const std::optional<std::int64_t> num_batches = MakeBatches()->num_batches();
   if (!num_batches) return absl::OkStatus();
   const std::int64_t per_step =
       options_.cluster.in_common() ? options_.cluster.micro_batches : std::int64_t{1};
@@ -259,37 +229,81 @@ absl::Status TrainingJob::SetLastStep(const BatchSource& source) {
         "more often, or take smaller batches",
         *num_batches, options_.num_epochs, per_step);
   }
-  const std::int64_t num_steps = *num_batches / per_step;
+  // Of a killed run some batches may be in the rows and yet have to be taken again.
+  const std::int64_t num_steps =
+      options_.cluster.in_common() ? *num_batches / per_step : step_ + *num_batches - SizeOf(done_);
   last_step_ = last_step_ > 0 ? std::min(last_step_, num_steps) : num_steps;
   return absl::OkStatus();
 }
 
+std::unique_ptr<BatchSource> TrainingJob::MakeBatches() const {
+  return MakeBatchSource(train_data_.examples, {.batch_size = options_.train_batch_size,
+                                                .num_epochs = options_.num_epochs,
+                                                .seed = directory_->seed(),
+                                                .order = directory_->order()});
+}
+
+std::unique_ptr<BatchSource> TrainingJob::MakeOwnBatches() {
+  const ClusterOptions& cluster = options_.cluster;
+  if (leases_) {
+    return std::make_unique<LeasedBatches>(
+        MakeBatches(), std::make_unique<OwnLeases>(*leases_, cluster.replica, store_->meter()));
+  }
+  return std::make_unique<ReplicaBatches>(MakeBatches(), cluster.Share(),
+                                          cluster.FirstBatch(step_));
+}
+
+// What the steps so far have used, and how many more there are to be.
+void TrainingJob::OpenLeases() {
+  if (options_.cluster.in_common()) return;
+  LeaseOptions leases{.num_replicas = options_.cluster.num_replicas,
+                      .done = done_at_start_.ranges,
+                      .num_perhaps_pushed = done_at_start_.num_perhaps,
+                      .batch_size = options_.train_batch_size};
+  if (last_step_ > 0) leases.num_batches = last_step_ - step_;
+  if (options_.num_epochs > 0) {
+    leases.num_uses = options_.num_epochs * train_data_.examples.size();
+  }
+  leases_.emplace(std::move(leases));
+}
+
+// Before it is asked how many steps the rows hold: what is done by now is among them.
+void TrainingJob::NoteDone() {
+  if (!leases_) return;
+  monitor_.ReportOwn(Clock::now());
+  done_ = leases_->Done();
+}
+
+absl::Status TrainingJob::SaveDone() const {
+  DoneBatches done = {.ranges = {{0, step_}}};
+  if (leases_) {
+    // What else has been pushed since this run began.
+    const std::int64_t num_done = SizeOf(done_) - SizeOf(done_at_start_.ranges);
+    done = {.ranges = done_,
+            .num_perhaps = std::max<std::int64_t>(step_ - result_.first_step - num_done, 0)};
+    if (step_ == result_.first_step) done.num_perhaps = done_at_start_.num_perhaps;
+  }
+  return WriteDoneBatches(directory_->file_system(), directory_->path(), step_, done);
+}
+
 absl::Status TrainingJob::Train() {
-  std::unique_ptr<BatchSource> source =
-      MakeBatchSource(train_data_.examples, {.batch_size = options_.train_batch_size,
-                                             .num_epochs = options_.num_epochs,
-                                             .seed = directory_->seed(),
-                                             .order = directory_->order()});
-  DIME_RETURN_IF_ERROR(SetLastStep(*source));
+  DIME_RETURN_IF_ERROR(SetLastStep());
   observer_.OnStart(step_, last_step_);
   if (IsAtEnd()) return absl::OkStatus();
 
   DIME_RETURN_IF_ERROR(directory_->SetTrainData(
       {.num_records = train_data_.examples.size(), .size_bytes = train_data_.size_bytes}));
-  const ClusterOptions& cluster = options_.cluster;
-  Prefetcher batches(model_,
-                     std::make_unique<ReplicaBatches>(std::move(source), cluster.Share(),
-                                                      cluster.FirstBatch(step_)),
-                     /*first_batch=*/0, kPrefetchDepth);
-  TrainLoop loop(model_, *store_, batches, pool_, step_, cluster.Plan());
+  OpenLeases();
   DIME_RETURN_IF_ERROR(Save());  // A new job's initial weights.
+  store_->meter().AddParse(train_data_.cpu_seconds);
+  monitor_.Begin(step_, last_step_, store_->meter(), leases_ ? &*leases_ : nullptr);
   DIME_RETURN_IF_ERROR(job_store_->Start(step_, last_step_));
-  absl::Status trained = TakeSteps(loop);
-  if (trained.ok()) trained = AwaitOthers(loop);
+  absl::Status trained = TakeAllSteps();
   const absl::Status saved = Bear(FinishSave());  // What was begun on the way.
   if (trained.ok()) trained = saved;
   if (!trained.ok()) return WithLastCheckpoint(trained);
-  if (step_ > result_.first_step) result_.final_loss = loop.loss();
+  DIME_ASSIGN_OR_RETURN(const auto servers, job_store_->ReadStatistics());
+  monitor_.End(step_, servers);
   result_.interrupted = stop_.stop_requested() && !IsAtEnd();
   return WithLastCheckpoint(Save());
 }
@@ -301,31 +315,76 @@ absl::Status TrainingJob::WithLastCheckpoint(const absl::Status& status) const {
                                   directory_->newest_checkpoint()));
 }
 
+absl::Status TrainingJob::TakeAllSteps() {
+  // A second time where another replica is gone, and has left batches to do.
+  while (true) {
+    Prefetcher batches(model_, MakeOwnBatches(), /*first_batch=*/0, kPrefetchDepth,
+                       &store_->meter());
+    TrainLoop loop(model_, *store_, batches, pool_, step_, options_.cluster.Plan());
+    DIME_RETURN_IF_ERROR(TakeSteps(loop));
+    DIME_RETURN_IF_ERROR(loop.Flush());
+    store_->meter().Stop();
+    DIME_RETURN_IF_ERROR(AwaitOthers());
+    if (!leases_ || leases_->is_done()) return absl::OkStatus();
+  }
+}
+
 // The master has taken its last step: what the others owe is awaited.
-absl::Status TrainingJob::AwaitOthers(TrainLoop& loop) {
-  DIME_RETURN_IF_ERROR(loop.Flush());
-  const bool in_common = options_.cluster.in_common();
-  if (!in_common && (MustStop() || last_step_ == 0)) return absl::OkStatus();
-  DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(in_common ? step_ : last_step_, {}));
+absl::Status TrainingJob::AwaitOthers() {
+  if (leases_) DIME_RETURN_IF_ERROR(AwaitLeases());
+  NoteDone();
+  DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
+  return absl::OkStatus();
+}
+
+// Until all leases are done, or some are given back.
+absl::Status TrainingJob::AwaitLeases() {
+  constexpr std::chrono::minutes kPatience{10};
+  constexpr std::chrono::milliseconds kBetweenLooks{50};
+  monitor_.ReportOwn(Clock::now());
+  DIME_RETURN_IF_ERROR(job_store_->Leave());
+  std::int64_t num_leased = -1;
+  Clock::time_point deadline;
+  while (!leases_->is_done() && leases_->is_exhausted()) {
+    if (const std::int64_t now = leases_->num_leased(); now != num_leased) {
+      num_leased = now;
+      deadline = Clock::now() + kPatience;
+    }
+    if (Clock::now() >= deadline) {
+      return base::DeadlineExceeded(
+          "for {} min nothing was heard of the last {} batches that other replicas have taken",
+          kPatience.count(), num_leased);
+    }
+    leases_->AwaitNews(Clock::now() + kBetweenLooks);
+    DIME_RETURN_IF_ERROR(job_store_->ReadStatistics().status());  // Whether servers are there.
+  }
   return absl::OkStatus();
 }
 
 absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
-  ProgressMeter progress(step_, last_step_);
   clock_.Enter("train");
-  std::int64_t left = last_step_ > 0 ? options_.cluster.OwnSteps(step_, last_step_) : -1;
-  for (; left != 0 && !MustStop(); --left) {
+  store_->meter().Start();
+  std::int64_t left = -1;
+  if (last_step_ > 0 && !leases_) left = options_.cluster.OwnSteps(step_, last_step_);
+  for (; left != 0; --left) {
+    if (MustStop()) {
+      if (!leases_) break;
+      leases_->StopGranting();  // What is leased is still done, so that all ends at one batch.
+    }
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
     if (!taken) break;
     step_ = loop.step();
-    train_summaries_->AfterStep(loop);
+    result_.final_loss = loop.loss();
     const Clock::time_point now = Clock::now();
-    if (const Progress* const news = progress.AfterStep(loop, now)) observer_.OnProgress(*news);
+    if (const Progress* const news = monitor_.AfterStep(loop, now)) observer_.OnProgress(*news);
+    if (train_summaries_->AfterStep(loop)) train_summaries_->AddReport(step_, monitor_.Report());
     DIME_RETURN_IF_ERROR(PollSave());
     // What is due after the last step is done when training is over.
-    if (left == 1 || !IsCheckpointDue(now)) continue;
+    if (left == 1 || IsAtEnd() || !IsCheckpointDue(now)) continue;
+    store_->meter().Stop();
     DIME_RETURN_IF_ERROR(SaveAndPerhapsEvaluate(loop));
     clock_.Enter("train");
+    store_->meter().Start();
   }
   return absl::OkStatus();
 }
@@ -333,6 +392,7 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
 absl::Status TrainingJob::SaveAndPerhapsEvaluate(TrainLoop& loop) {
   DIME_RETURN_IF_ERROR(Bear(FinishSave()));
   DIME_RETURN_IF_ERROR(loop.Flush());
+  NoteDone();
   // In common no other replica takes the next step before this one does: the rows stand still.
   DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
   DIME_RETURN_IF_ERROR(Bear(BeginSave()));
@@ -366,7 +426,9 @@ absl::Status TrainingJob::BeginSave() {
   last_save_step_ = step_;
   DIME_ASSIGN_OR_RETURN(step_, directory_->BeginSave(job_store_->checkpointer()));
   last_save_step_ = step_;
-  return absl::OkStatus();
+  const absl::Status done_saved = SaveDone();
+  if (!done_saved.ok()) job_store_->checkpointer().GiveUp();
+  return done_saved;
 }
 
 absl::Status TrainingJob::PollSave() {
@@ -453,33 +515,6 @@ absl::Status TrainingJob::ExportModel() {
 }
 
 }  // namespace
-
-absl::Status CheckOptions(const TrainingOptions& options) {
-  if (options.job_dir.empty()) return base::InvalidArgument("no job directory is given");
-  if (options.train_files.empty()) return base::InvalidArgument("no training files are given");
-  const struct {
-    std::string_view name;
-    std::int64_t value;
-    std::int64_t least;
-  } limits[] = {
-      {"the number of training steps", options.train_steps, 0},
-      {"the number of epochs", options.num_epochs, 0},
-      {"the training batch size", options.train_batch_size, 1},
-      {"the evaluation batch size", options.eval_batch_size, 1},
-      {"the number of evaluation steps", options.eval_steps, 0},
-      {"the number of bad records to bear", options.max_bad_records, 0},
-      {"the number of threads", options.num_threads, 0},
-      {"the checkpoint interval [seconds]", options.checkpoint_interval.count(), 0},
-      {"the number of steps between checkpoints", options.checkpoint_steps, 0},
-      {"the number of checkpoints to keep", options.max_checkpoints, 1},
-      {"the number of steps between summaries", options.summary_steps, 0},
-  };
-  for (const auto& limit : limits) {
-    DIME_RETURN_IF_ERROR(CheckAtLeast(limit.name, limit.value, limit.least));
-  }
-  DIME_RETURN_IF_ERROR(CheckIsDirectoryName("the evaluation's name", options.eval_name));
-  return CheckIsDirectoryName("the export's name", options.export_name);
-}
 
 absl::StatusOr<TrainingResult> RunTrainingJob(const models::ModelDescription& description,
                                               const TrainingOptions& options,

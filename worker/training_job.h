@@ -17,8 +17,10 @@
 #include "models/export/saved_model.h"
 #include "models/metrics.h"
 #include "runtime/base/status.h"
+#include "runtime/net/address.h"
 #include "worker/cluster_options.h"
 #include "worker/input/batch_schedule.h"
+#include "worker/report/cluster_report.h"
 
 namespace dime::worker {
 
@@ -49,18 +51,28 @@ struct TrainingOptions {
   std::int64_t eval_min_steps = 0;          // Likewise, in steps.
   std::int64_t summary_steps = 100;         // Between events.
 
+  std::optional<net::Address> metrics;  // Where Prometheus finds the job's numbers; none: nowhere.
+
   std::string eval_name;    // eval_<name>/
   std::string export_name;  // export/<name>/<time>/; empty: no export.
   models::ExportFormat export_format = models::ExportFormat::kJson;
 };
 
+// Updates that others made between the pull and the push of a step: half of the steps have at most
+// p50, 99 % at most p99.
+struct StalenessRange {
+  std::int64_t p50 = 0;
+  std::int64_t p99 = 0;
+};
+
 struct Progress {
   std::int64_t step = 0;
-  std::int64_t first_step = 0;  // Where this run began.
-  std::int64_t last_step = 0;   // Where it will end; 0: unknown.
-  double loss = 0;              // Of the newest step.
-  double steps_per_second = 0;  // Over the last moments.
-  double examples_per_second = 0;
+  std::int64_t first_step = 0;                // Where this run began.
+  std::int64_t last_step = 0;                 // Where it will end; 0: unknown.
+  double loss = 0;                            // Of the newest step.
+  double steps_per_second = 0;                // Over the last moments.
+  double examples_per_second = 0;             // Of all replicas.
+  std::optional<StalenessRange> staleness{};  // None: in sync, and where nothing is known yet.
 };
 
 // kInvalidArgument for values that make no sense, whatever the files hold.
@@ -93,6 +105,7 @@ struct TrainingResult {
   // Phases in the order they took place: "input", "restore", "train", "evaluate", "checkpoint",
   // "export".
   std::vector<std::pair<std::string, double>> phase_seconds;
+  ClusterReport report;
 };
 
 absl::StatusOr<TrainingResult> RunTrainingJob(const models::ModelDescription& description,

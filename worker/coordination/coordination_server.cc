@@ -54,6 +54,9 @@ class CoordinationServer::Impl final : public net::FrameHandler {
   void AddService(std::uint8_t type, CoordinationService* service) {
     Change([&] { coordinator_.AddService(type, service); });
   }
+  void RemoveService(std::uint8_t type) {
+    Change([&] { coordinator_.RemoveService(type); });
+  }
 
   [[nodiscard]] bool has_ended() {
     const std::lock_guard lock(mutex_);
@@ -128,6 +131,7 @@ std::vector<net::Address> CoordinationServer::addresses() const { return impl_->
 void CoordinationServer::AddService(std::uint8_t type, CoordinationService* service) {
   impl_->AddService(type, service);
 }
+void CoordinationServer::RemoveService(std::uint8_t type) { impl_->RemoveService(type); }
 absl::StatusOr<PeerAddresses> CoordinationServer::AwaitPeers(const std::stop_token& stop) {
   return impl_->AwaitPeers(stop);
 }

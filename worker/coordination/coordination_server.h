@@ -34,6 +34,7 @@ class CoordinationServer {
 
   // See Coordinator.
   void AddService(std::uint8_t type, CoordinationService* service);
+  void RemoveService(std::uint8_t type);  // It is not called any more when this returns.
 
   // Returns once all replicas are in place: where they listen, for this process.
   // kDeadlineExceeded names those that are not; or how the job has failed meanwhile. kCancelled

@@ -34,6 +34,8 @@ void Coordinator::AddService(std::uint8_t type, CoordinationService* service) {
   services_[type] = service;
 }
 
+void Coordinator::RemoveService(std::uint8_t type) { services_.erase(type); }
+
 void Coordinator::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
   peers_[connection] = peer;
 }

@@ -51,8 +51,9 @@ class Coordinator final : public net::FrameHandler {
 
   Coordinator(CoordinatorOptions options, Send send);
 
-  // Requests of `type`, from kFirstService on, are for `service`, which outlives this object.
+  // Requests of `type`, from kFirstService on, are for `service` until it is removed.
   void AddService(std::uint8_t type, CoordinationService* service);
+  void RemoveService(std::uint8_t type);
 
   void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override;
   absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,

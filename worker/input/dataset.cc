@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "runtime/records/tfrecord.h"
@@ -104,6 +105,7 @@ absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& patterns,
                                     const models::RecordEncoder& encoder,
                                     const DatasetOptions& options, base::ThreadPool& pool) {
   const auto start = std::chrono::steady_clock::now();
+  const std::clock_t cpu_start = std::clock();
   DIME_ASSIGN_OR_RETURN(const auto files, FindFiles(patterns));
   DIME_ASSIGN_OR_RETURN(const std::uint64_t input_bytes, TotalBytes(files));
   Loader loader(description, encoder, options, pool, input_bytes);
@@ -116,6 +118,7 @@ absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& patterns,
   }
   dataset.read_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  dataset.cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   return dataset;
 }
 

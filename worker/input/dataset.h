@@ -40,6 +40,7 @@ struct Dataset {
   std::vector<std::string> bad_record_messages;  // The first 10.
   std::uint64_t size_bytes = 0;                  // Of all files.
   double read_seconds = 0;
+  double cpu_seconds = 0;  // Of all threads of the process meanwhile.
 };
 
 // `patterns`: paths or globs, each of which must match a file. An empty set of records is an error.

@@ -1,5 +1,7 @@
 #include "worker/input/prefetcher.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -21,6 +23,15 @@ constexpr std::int64_t kHeldByCaller = 2;
 constexpr std::chrono::microseconds kSpin{20};
 constexpr std::chrono::nanoseconds kNoSpin{0};
 
+// Its clock costs a thread a system call.
+constexpr std::int64_t kBatchesALook = 64;
+
+double ThreadCpuSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 }  // namespace
 
 // A ring of batches. made_ counts the batches that the thread has put in, released_ those that the
@@ -28,8 +39,9 @@ constexpr std::chrono::nanoseconds kNoSpin{0};
 class Prefetcher::Impl {
  public:
   Impl(const models::Model& model, std::unique_ptr<BatchSource> source, std::int64_t first_batch,
-       int depth)
+       int depth, ReplicaMeter* meter)
       : model_(model),
+        meter_(meter),
         source_(std::move(source)),
         first_batch_(first_batch),
         batches_a_wake_up_(std::max(1, depth / 2)),
@@ -70,8 +82,15 @@ class Prefetcher::Impl {
     } catch (...) {
       failure_ = std::current_exception();
     }
+    LookAtClock();
     end_.store(made);
     made_.Raise(Watermark::kMax);
+  }
+
+  void LookAtClock() {
+    if (meter_ == nullptr) return;
+    const double now = ThreadCpuSeconds();
+    meter_->AddParse(now - std::exchange(cpu_seconds_, now));
   }
 
   // False when nobody wants more batches.
@@ -84,6 +103,7 @@ class Prefetcher::Impl {
 
   // False when there are no more batches, or this one cannot be made.
   bool Make(std::int64_t made) {
+    if (made % kBatchesALook == 0) LookAtClock();
     PreparedBatch& slot = Slot(made);
     status_ = source_->Gather(first_batch_ + made, &slot.batch);
     if (!status_.ok() || slot.batch.num_examples == 0) return false;
@@ -92,6 +112,7 @@ class Prefetcher::Impl {
   }
 
   const models::Model& model_;
+  ReplicaMeter* const meter_;
   const std::unique_ptr<BatchSource> source_;
   const std::int64_t first_batch_;
   // The thread sleeps until that many batches are free again: waking it costs the caller time.
@@ -106,6 +127,7 @@ class Prefetcher::Impl {
   std::atomic<bool> stop_{false};
 
   // The thread's own.
+  double cpu_seconds_ = 0;
   models::Workspace workspace_;
 
   std::int64_t taken_ = 0;  // The caller's own.
@@ -113,8 +135,8 @@ class Prefetcher::Impl {
 };
 
 Prefetcher::Prefetcher(const models::Model& model, std::unique_ptr<BatchSource> source,
-                       std::int64_t first_batch, int depth)
-    : impl_(std::make_unique<Impl>(model, std::move(source), first_batch, depth)) {}
+                       std::int64_t first_batch, int depth, ReplicaMeter* meter)
+    : impl_(std::make_unique<Impl>(model, std::move(source), first_batch, depth, meter)) {}
 
 Prefetcher::~Prefetcher() = default;
 

@@ -13,6 +13,7 @@
 #include "ops/table.h"
 #include "runtime/base/status.h"
 #include "worker/input/batch_source.h"
+#include "worker/report/replica_meter.h"
 
 namespace dime::worker {
 
@@ -24,9 +25,10 @@ struct PreparedBatch {
 class Prefetcher {
  public:
   // Batches first_batch, first_batch + 1, ... of `source`. `depth` batches at most lie ready.
-  // `model` outlives this object.
+  // `model` outlives this object, as does `meter`, which learns of the thread's CPU time; null: no
+  // meter does.
   Prefetcher(const models::Model& model, std::unique_ptr<BatchSource> source,
-             std::int64_t first_batch, int depth);
+             std::int64_t first_batch, int depth, ReplicaMeter* meter = nullptr);
   ~Prefetcher();
 
   // The next batch, or null when there are no more, or none could be made: see status(). Throws
