@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/cluster_tables.h"
 #include "cli/terminal/table.h"
 #include "runtime/base/log.h"
 
@@ -137,6 +138,8 @@ std::string FormatResult(const worker::TrainingResult& result, const std::string
   rows.push_back({"checkpoint", result.checkpoint});
   if (!result.export_dir.empty()) rows.push_back({"export", result.export_dir});
   rows.push_back({"curves", "tensorboard --logdir " + job_dir});
+  const std::string cluster = FormatCluster(result.report);
+  if (!cluster.empty()) text += cluster + "\n";
   return text + FormatTable(rows);
 }
 
@@ -159,6 +162,7 @@ std::string FormatResultJson(const worker::TrainingResult& result, const std::st
       {"bad_records", result.bad_records},
       {"steps_per_second", has_trained ? Json(result.steps_per_second) : Json()},
       {"seconds", seconds},
+      {"cluster", Json::parse(FormatClusterJson(result.report))},
   };
   // Paths need not be UTF-8.
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -95,6 +95,22 @@ void DeclareOutputFlags(CLI::App& app, OwnFlags* flags) {
       ->group(group);
 }
 
+void DeclareMetricsFlags(CLI::App& app, OwnFlags* flags) {
+  const char* const group = "Options";
+  app.add_option(
+         "--metrics-port", flags->metrics_port,
+         "Serve the job's numbers for Prometheus, at http://ADDRESS:PORT/metrics; 0: a free "
+         "port, which the log names [no]")
+      ->transform(WholeNumber(0, 65535))
+      ->type_name("PORT")
+      ->group(group);
+  app.add_option("--metrics-address", flags->metrics_address,
+                 "The IP address of this host where they are served; whoever reaches it may read "
+                 "them [127.0.0.1]")
+      ->type_name("ADDRESS")
+      ->group(group);
+}
+
 void DeclareJobFlagsOfGcloud(CLI::App& app, OwnFlags* flags) {
   const char* const group = "Options that gcloud has";
   app.add_option("--module-name", flags->module_name, "trainer.task, the census sample's trainer")
@@ -304,6 +320,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   DeclareJobFlags(own, &request.own);
   DeclareInputMemoryFlag(own, &request.own);
   DeclareOutputFlags(own, &request.own);
+  DeclareMetricsFlags(own, &request.own);
   DeclareJobFlagsOfGcloud(own, &request.own);
   DeclareClusterOfJob(own, &request.own);
   DeclareDenseFlag(own, &request.own);
@@ -385,6 +402,10 @@ absl::StatusOr<worker::TrainingOptions> OptionsOf(const TrainingRequest& request
     options.order = *own.order == "as-read" ? worker::Order::kAsRead : worker::Order::kShuffled;
   }
   options.num_threads = static_cast<int>(own.threads);
+  if (own.metrics_port) {
+    options.metrics = net::Address{.host = own.metrics_address,
+                                   .port = static_cast<std::uint16_t>(*own.metrics_port)};
+  }
   options.checkpoint_interval = std::chrono::seconds(own.checkpoint_secs);
   options.checkpoint_steps = own.checkpoint_steps;
   options.summary_steps = own.summary_steps;

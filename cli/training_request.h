@@ -37,6 +37,8 @@ struct OwnFlags {
   std::int64_t summary_steps = 100;
   std::optional<std::string> export_name;
   std::string format = "text";
+  std::optional<std::int64_t> metrics_port;
+  std::string metrics_address = "127.0.0.1";
   GcloudFlags gcloud;
   std::vector<std::string> ignored_options;  // Those without effect that were given.
   ClusterFlags cluster;

@@ -208,8 +208,9 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
                                           .join_time = join_time,
                                           .collective = *collective}));
   }
-  // What all replicas would say the master says.
-  base::SetMinLogSeverity(std::max(least, base::Severity::kWarning));
+  // What all replicas would say the master says, unless every detail is wanted.
+  base::SetMinLogSeverity(
+      least == base::Severity::kDebug ? least : std::max(least, base::Severity::kWarning));
   base::SetLogName(cluster::FormatReplica(place->replica));
   return EndMpi(*collective,
                 RunMember(request, *plan, *std::move(place), launch.by == Launch::By::kTfConfig));

@@ -26,6 +26,11 @@ std::string FormatStep(const worker::Progress& progress) {
   return fmt::format("step {}/{}", progress.step, progress.last_step);
 }
 
+std::string FormatStaleness(const worker::Progress& progress) {
+  if (!progress.staleness) return "";
+  return fmt::format("staleness {}/{}", progress.staleness->p50, progress.staleness->p99);
+}
+
 std::string FormatTimeLeft(const worker::Progress& progress) {
   if (!EndIsKnown(progress) || !(progress.steps_per_second > 0)) return "";
   const auto steps_left =
@@ -81,8 +86,10 @@ std::string FormatProgress(const worker::Progress& progress) {
   line +=
       fmt::format(", loss {:.4g}, {} steps/s, {} examples/s", progress.loss,
                   FormatRate(progress.steps_per_second), FormatRate(progress.examples_per_second));
-  const std::string left = FormatTimeLeft(progress);
-  return left.empty() ? line : line + ", " + left;
+  for (const std::string& part : {FormatStaleness(progress), FormatTimeLeft(progress)}) {
+    if (!part.empty()) line += ", " + part;
+  }
+  return line;
 }
 
 std::string FormatProgressBar(const worker::Progress& progress, int columns) {
@@ -94,6 +101,8 @@ std::string FormatProgressBar(const worker::Progress& progress, int columns) {
   const std::string examples =
       fmt::format("{:>6} examples/s", FormatRate(progress.examples_per_second));
   const std::string time = left.empty() ? "" : fmt::format("{:>10}", left);
+  const std::string staleness =
+      progress.staleness ? fmt::format("{:<15}", FormatStaleness(progress)) : "";
 
   int room = columns - 1 - static_cast<int>(count.size());
   if (room < 0) return "";
@@ -104,14 +113,14 @@ std::string FormatProgressBar(const worker::Progress& progress, int columns) {
     return true;
   };
   // The first that does not fit, and those after it, are left out.
-  const std::array by_rank = {&loss, &time, &steps, &examples};
+  const std::array by_rank = {&loss, &time, &steps, &examples, &staleness};
   const auto first_left_out = std::ranges::find_if_not(by_rank, takes_room);
 
   std::string line = count;
   if (EndIsKnown(progress) && room > kMinBarColumns) {
     line += " " + FormatBar(Percent(progress), std::min(room - 1, kMaxBarColumns));
   }
-  for (const std::string* const part : {&loss, &steps, &examples, &time}) {
+  for (const std::string* const part : {&loss, &steps, &examples, &staleness, &time}) {
     if (part->empty() || std::find(by_rank.begin(), first_left_out, part) == first_left_out)
       continue;
     line += " " + *part;

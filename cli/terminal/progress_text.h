@@ -16,7 +16,8 @@ namespace dime::cli {
 [[nodiscard]] std::string FormatDuration(double seconds);
 
 // For a line of the log: "step 300/1000 (30%), loss 0.4121, 5,203 steps/s, 208k examples/s, 0:12
-// left".
+// left"; where replicas do not wait for each other, "staleness 2/9": at most 2 in half of the
+// steps, at most 9 in 99 %.
 [[nodiscard]] std::string FormatProgress(const worker::Progress& progress);
 
 // For a status line of `columns`: the same with a bar, in fixed places; the narrower, the less.

@@ -190,12 +190,12 @@ TEST_F(ClusterProgramTest, ASignalToAllProcessesSavesAndEndsAll) {
 }
 
 TEST_F(ClusterProgramTest, AsyncCheckpointsComeAlthoughStepsJump) {
-  Dime(Train("job", {"--scale-tier", "STANDARD_1", "--checkpoint-steps", "50"}, 400));
+  Dime(Train("job", {"--scale-tier", "STANDARD_1", "--checkpoint-steps", "1000"}, 8000));
   int num_checkpoints = 0;
   for (const auto& entry : std::filesystem::directory_iterator(JobDir("job"))) {
     num_checkpoints += entry.path().extension() == ".index" ? 1 : 0;
   }
-  EXPECT_GE(num_checkpoints, 5);
+  EXPECT_GE(num_checkpoints, 3);  // At the start, on the way and at the end.
 }
 
 TEST_F(ClusterProgramTest, LessDataThanAStepTakesIsAnError) {

@@ -56,6 +56,13 @@ TEST(ProgressTextTest, ALogLineSaysEverything) {
             "step 300/1000 (30%), loss 0.4121, 50 steps/s, 208k examples/s, 0:14 left");
 }
 
+TEST(ProgressTextTest, StalenessIsShownWhereItIsKnown) {
+  worker::Progress progress{.step = 300, .last_step = 1000, .steps_per_second = 100};
+  progress.staleness = {.p50 = 2, .p99 = 9};
+  EXPECT_THAT(FormatProgress(progress), HasSubstr(" examples/s, staleness 2/9, 0:07 left"));
+  EXPECT_THAT(FormatProgressBar(progress, 140), HasSubstr(" examples/s staleness 2/9 "));
+}
+
 TEST(ProgressTextTest, AnUnknownEndIsNotMadeUp) {
   worker::Progress progress = kProgress;
   progress.last_step = 0;

@@ -34,4 +34,26 @@ def main(dime):
         check(scalar.step == 300 and abs(scalar.value - result["metrics"][name]) < 1e-6, f"evaluation has {name}")
 
 
+def cluster(dime):
+    job_dir = scratch_dir() / "job"
+    result = dime.train(job_dir, own=("--scale-tier", "STANDARD_1", "--consistency", "async"),
+                        train_files=f"{data}/adult.data.csv", train_steps=15000)
+    events = event_accumulator.EventAccumulator(str(job_dir), size_guidance={event_accumulator.SCALARS: 0})
+    events.Reload()
+    tags = events.Tags()
+    for replica in result["cluster"]["replicas"]:
+        for name in ("read_wait", "pull_wait", "compute", "push_wait", "parse_cpu"):
+            tag = f"dime/replica/{replica['name']}/{name}_seconds"
+            check(tag in tags["scalars"], f"there is the scalar {tag}")
+            values = [event.value for event in events.Scalars(tag)]
+            check(values == sorted(values), f"{tag} only grows")
+    for name in ("requests", "rows_pulled", "received_bytes", "busy_seconds"):
+        check(f"dime/server/ps-2/{name}" in tags["scalars"], f"there is {name} of a server")
+    check(events.Scalars("dime/staleness/p99")[-1].value >= events.Scalars("dime/staleness/p50")[-1].value,
+          "staleness has quantiles")
+    histogram = events.Histograms("dime/staleness")[-1].histogram_value
+    check(histogram.num == sum(histogram.bucket) > 0, "staleness has a histogram of whole pushes")
+
+
 main(Dime(sys.argv[1]))
+cluster(Dime(sys.argv[1]))
