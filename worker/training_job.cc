@@ -11,15 +11,12 @@
 #include "worker/background_dataset.h"
 #include "worker/evaluator.h"
 #include "worker/exporter.h"
-#include "worker/input/batch_source.h"
 #include "worker/input/dataset.h"
-#include "worker/input/leased_batches.h"
 #include "worker/input/prefetcher.h"
-#include "worker/input/replica_batches.h"
+#include "worker/job_batches.h"
 #include "worker/job_directory.h"
 #include "worker/job_store.h"
 #include "worker/leases/lease_book.h"
-#include "worker/leases/lease_file.h"
 #include "worker/phase_clock.h"
 #include "worker/report/job_monitor.h"
 #include "worker/summaries.h"
@@ -54,16 +51,10 @@ class TrainingJob {
   absl::Status Evaluate();
   absl::Status ExportModel();
 
-  [[nodiscard]] std::unique_ptr<BatchSource> MakeBatches() const;
-  void OpenLeases();
-  void NoteDone();
-  absl::Status SaveDone() const;
-  // The batches that are the master's.
-  [[nodiscard]] std::unique_ptr<BatchSource> MakeOwnBatches();
   absl::Status TakeAllSteps();
   absl::Status TakeSteps(TrainLoop& loop);
   absl::Status AwaitOthers();
-  absl::Status AwaitLeases();
+  absl::Status AwaitLeases(LeaseBook& leases);
   absl::Status SaveAndPerhapsEvaluate(TrainLoop& loop);
   // A checkpoint of the rows as they are: begins it; looks or waits for it; all of that.
   absl::Status BeginSave();
@@ -76,7 +67,6 @@ class TrainingJob {
 
   [[nodiscard]] absl::Status WithLastCheckpoint(const absl::Status& status) const;
   void ReportInput(const std::string& which, const Dataset& dataset);
-  absl::Status SetLastStep();
   [[nodiscard]] bool IsAtEnd() const { return last_step_ > 0 && step_ >= last_step_; }
   [[nodiscard]] bool MustStop() const;
   [[nodiscard]] bool IsCheckpointDue(Clock::time_point now) const;
@@ -90,9 +80,7 @@ class TrainingJob {
 
   base::ThreadPool pool_;
   PhaseClock clock_;
-  std::optional<LeaseBook> leases_;  // Where replicas take steps of their own.
-  DoneBatches done_at_start_;        // Of the checkpoint that the run began with.
-  std::vector<BatchRange> done_;     // All of it is among the first step_ steps.
+  std::optional<JobBatches> batches_;  // Once the data are read.
   TrainingResult result_;
   std::unique_ptr<JobDirectory> directory_;
   std::unique_ptr<JobStore> job_store_;
@@ -214,89 +202,18 @@ absl::Status TrainingJob::Restore() {
   return absl::OkStatus();
 }
 
-absl::Status TrainingJob::SetLastStep() {
-  last_step_ = options_.train_steps;
-  DIME_ASSIGN_OR_RETURN(done_at_start_,
-                        ReadDoneBatches(directory_->file_system(), directory_->path(), step_));
-  done_ = done_at_start_.ranges;
-  const std::optional<std::int64_t> num_batches = MakeBatches()->num_batches();
-  if (!num_batches) return absl::OkStatus();
-  const std::int64_t per_step =
-      options_.cluster.in_common() ? options_.cluster.micro_batches : std::int64_t{1};
-  if (*num_batches < per_step) {
-    return base::InvalidArgument(
-        "the training data make {} batches in {} epochs, and a step takes {}: read more data, or "
-        "more often, or take smaller batches",
-        *num_batches, options_.num_epochs, per_step);
-  }
-  // Of a killed run some batches may be in the rows and yet have to be taken again.
-  const std::int64_t num_steps =
-      options_.cluster.in_common() ? *num_batches / per_step : step_ + *num_batches - SizeOf(done_);
-  last_step_ = last_step_ > 0 ? std::min(last_step_, num_steps) : num_steps;
-  return absl::OkStatus();
-}
-
-std::unique_ptr<BatchSource> TrainingJob::MakeBatches() const {
-  return MakeBatchSource(train_data_.examples, {.batch_size = options_.train_batch_size,
-                                                .num_epochs = options_.num_epochs,
-                                                .seed = directory_->seed(),
-                                                .order = directory_->order()});
-}
-
-std::unique_ptr<BatchSource> TrainingJob::MakeOwnBatches() {
-  const ClusterOptions& cluster = options_.cluster;
-  if (leases_) {
-    return std::make_unique<LeasedBatches>(
-        MakeBatches(), std::make_unique<OwnLeases>(*leases_, cluster.replica, store_->meter()));
-  }
-  return std::make_unique<ReplicaBatches>(MakeBatches(), cluster.Share(),
-                                          cluster.FirstBatch(step_));
-}
-
-// What the steps so far have used, and how many more there are to be.
-void TrainingJob::OpenLeases() {
-  if (options_.cluster.in_common()) return;
-  LeaseOptions leases{.num_replicas = options_.cluster.num_replicas,
-                      .done = done_at_start_.ranges,
-                      .num_perhaps_pushed = done_at_start_.num_perhaps,
-                      .batch_size = options_.train_batch_size};
-  if (last_step_ > 0) leases.num_batches = last_step_ - step_;
-  if (options_.num_epochs > 0) {
-    leases.num_uses = options_.num_epochs * train_data_.examples.size();
-  }
-  leases_.emplace(std::move(leases));
-}
-
-// Before it is asked how many steps the rows hold: what is done by now is among them.
-void TrainingJob::NoteDone() {
-  if (!leases_) return;
-  monitor_.ReportOwn(Clock::now());
-  done_ = leases_->Done();
-}
-
-absl::Status TrainingJob::SaveDone() const {
-  DoneBatches done = {.ranges = {{0, step_}}};
-  if (leases_) {
-    // What else has been pushed since this run began.
-    const std::int64_t num_done = SizeOf(done_) - SizeOf(done_at_start_.ranges);
-    done = {.ranges = done_,
-            .num_perhaps = std::max<std::int64_t>(step_ - result_.first_step - num_done, 0)};
-    if (step_ == result_.first_step) done.num_perhaps = done_at_start_.num_perhaps;
-  }
-  return WriteDoneBatches(directory_->file_system(), directory_->path(), step_, done);
-}
-
 absl::Status TrainingJob::Train() {
-  DIME_RETURN_IF_ERROR(SetLastStep());
+  batches_.emplace(options_, *directory_, train_data_);
+  DIME_RETURN_IF_ERROR(batches_->Begin(step_));
+  last_step_ = batches_->last_step();
   observer_.OnStart(step_, last_step_);
   if (IsAtEnd()) return absl::OkStatus();
 
   DIME_RETURN_IF_ERROR(directory_->SetTrainData(
       {.num_records = train_data_.examples.size(), .size_bytes = train_data_.size_bytes}));
-  OpenLeases();
   DIME_RETURN_IF_ERROR(Save());  // A new job's initial weights.
   store_->meter().AddParse(train_data_.cpu_seconds);
-  monitor_.Begin(step_, last_step_, store_->meter(), leases_ ? &*leases_ : nullptr);
+  monitor_.Begin(step_, last_step_, store_->meter(), batches_->leases());
   DIME_RETURN_IF_ERROR(job_store_->Start(step_, last_step_));
   absl::Status trained = TakeAllSteps();
   const absl::Status saved = Bear(FinishSave());  // What was begun on the way.
@@ -318,35 +235,37 @@ absl::Status TrainingJob::WithLastCheckpoint(const absl::Status& status) const {
 absl::Status TrainingJob::TakeAllSteps() {
   // A second time where another replica is gone, and has left batches to do.
   while (true) {
-    Prefetcher batches(model_, MakeOwnBatches(), /*first_batch=*/0, kPrefetchDepth,
-                       &store_->meter());
+    Prefetcher batches(model_, batches_->MakeOwn(step_, store_->meter()), /*first_batch=*/0,
+                       kPrefetchDepth, &store_->meter());
     TrainLoop loop(model_, *store_, batches, pool_, step_, options_.cluster.Plan());
     DIME_RETURN_IF_ERROR(TakeSteps(loop));
     DIME_RETURN_IF_ERROR(loop.Flush());
     store_->meter().Stop();
     DIME_RETURN_IF_ERROR(AwaitOthers());
-    if (!leases_ || leases_->is_done()) return absl::OkStatus();
+    LeaseBook* const leases = batches_->leases();
+    if (leases == nullptr || leases->is_done()) return absl::OkStatus();
   }
 }
 
 // The master has taken its last step: what the others owe is awaited.
 absl::Status TrainingJob::AwaitOthers() {
-  if (leases_) DIME_RETURN_IF_ERROR(AwaitLeases());
-  NoteDone();
+  if (LeaseBook* const leases = batches_->leases()) DIME_RETURN_IF_ERROR(AwaitLeases(*leases));
+  monitor_.ReportOwn(Clock::now());
+  batches_->NoteDone();
   DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
   return absl::OkStatus();
 }
 
 // Until all leases are done, or some are given back.
-absl::Status TrainingJob::AwaitLeases() {
+absl::Status TrainingJob::AwaitLeases(LeaseBook& leases) {
   constexpr std::chrono::minutes kPatience{10};
   constexpr std::chrono::milliseconds kBetweenLooks{50};
   monitor_.ReportOwn(Clock::now());
   DIME_RETURN_IF_ERROR(job_store_->Leave());
   std::int64_t num_leased = -1;
   Clock::time_point deadline;
-  while (!leases_->is_done() && leases_->is_exhausted()) {
-    if (const std::int64_t now = leases_->num_leased(); now != num_leased) {
+  while (!leases.is_done() && leases.is_exhausted()) {
+    if (const std::int64_t now = leases.num_leased(); now != num_leased) {
       num_leased = now;
       deadline = Clock::now() + kPatience;
     }
@@ -355,7 +274,7 @@ absl::Status TrainingJob::AwaitLeases() {
           "for {} min nothing was heard of the last {} batches that other replicas have taken",
           kPatience.count(), num_leased);
     }
-    leases_->AwaitNews(Clock::now() + kBetweenLooks);
+    leases.AwaitNews(Clock::now() + kBetweenLooks);
     DIME_RETURN_IF_ERROR(job_store_->ReadStatistics().status());  // Whether servers are there.
   }
   return absl::OkStatus();
@@ -365,11 +284,12 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
   clock_.Enter("train");
   store_->meter().Start();
   std::int64_t left = -1;
-  if (last_step_ > 0 && !leases_) left = options_.cluster.OwnSteps(step_, last_step_);
+  LeaseBook* const leases = batches_->leases();
+  if (last_step_ > 0 && leases == nullptr) left = options_.cluster.OwnSteps(step_, last_step_);
   for (; left != 0; --left) {
     if (MustStop()) {
-      if (!leases_) break;
-      leases_->StopGranting();  // What is leased is still done, so that all ends at one batch.
+      if (leases == nullptr) break;
+      leases->StopGranting();  // What is leased is still done, so that all ends at one batch.
     }
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
     if (!taken) break;
@@ -392,7 +312,8 @@ absl::Status TrainingJob::TakeSteps(TrainLoop& loop) {
 absl::Status TrainingJob::SaveAndPerhapsEvaluate(TrainLoop& loop) {
   DIME_RETURN_IF_ERROR(Bear(FinishSave()));
   DIME_RETURN_IF_ERROR(loop.Flush());
-  NoteDone();
+  monitor_.ReportOwn(Clock::now());
+  batches_->NoteDone();
   // In common no other replica takes the next step before this one does: the rows stand still.
   DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
   DIME_RETURN_IF_ERROR(Bear(BeginSave()));
@@ -426,7 +347,7 @@ absl::Status TrainingJob::BeginSave() {
   last_save_step_ = step_;
   DIME_ASSIGN_OR_RETURN(step_, directory_->BeginSave(job_store_->checkpointer()));
   last_save_step_ = step_;
-  const absl::Status done_saved = SaveDone();
+  const absl::Status done_saved = batches_->SaveDone(step_);
   if (!done_saved.ok()) job_store_->checkpointer().GiveUp();
   return done_saved;
 }
