@@ -30,6 +30,9 @@ absl::StatusOr<ClusterPlan> PlanCounts(const cluster::TrainingFlags& flags,
   }
   DIME_RETURN_IF_ERROR(
       base::Annotate(cluster::CheckDenseRows(plan.dense, plan.consistency), "--dense"));
+  plan.pull_ahead = flags.pull_ahead;
+  DIME_RETURN_IF_ERROR(
+      base::Annotate(cluster::CheckPullAhead(plan.pull_ahead, plan.consistency), "--pull-ahead"));
   plan.micro_batches = static_cast<int>(flags.micro_batches.value_or(plan.counts().NumTrainers()));
   return plan;
 }
@@ -54,6 +57,7 @@ absl::StatusOr<ClusterPlan> PlanTier(const OwnFlags& own) {
                      .consistency = input.consistency,
                      .micro_batches = static_cast<int>(input.micro_batches),
                      .dense = input.dense,
+                     .pull_ahead = input.pull_ahead,
                      .notes = std::move(input.notes)};
 }
 
@@ -79,7 +83,7 @@ bool AsksForOneProcess(const OwnFlags& own) {
   return cluster::CanonicalTierName(tier) == cluster::kDefaultTier && !own.distributed &&
          !own.cluster.config && !own.cluster.configs && !flags.master_machine_type &&
          !flags.worker_machine_type && !flags.worker_count && !flags.consistency && !flags.dense &&
-         !flags.parameter_server_machine_type && !flags.parameter_server_count;
+         !flags.pull_ahead && !flags.parameter_server_machine_type && !flags.parameter_server_count;
 }
 
 absl::Status CheckPlan(const ClusterPlan& plan) {
@@ -166,6 +170,7 @@ worker::ClusterOptions ClusterOptionsOf(const ClusterPlan& plan, const ReplicaId
   if (plan.is_one_process()) return options;  // In sync: nobody is there to differ from.
   options.consistency = plan.consistency;
   options.dense = plan.dense;
+  options.pull_ahead = plan.pull_ahead;
   options.num_servers = static_cast<int>(plan.counts().parameter_servers);
   return options;
 }
@@ -175,6 +180,7 @@ std::string DescribeJob(const ClusterPlan& plan, const TrainingRequest& request)
                                  cluster::FormatConsistency(plan.consistency));
   if (plan.consistency.is_sync()) text += fmt::format(" of {} batches", plan.micro_batches);
   if (plan.dense == cluster::DenseRows::kAllReduce) text += ", dense variables by allreduce";
+  if (plan.pull_ahead) text += ", rows pulled ahead";
   text += fmt::format(", model {}", request.own.model);
   if (const auto size = request.trainer.train_batch_size) {
     text += fmt::format(", batches of {}", *size);

@@ -23,6 +23,7 @@ struct ClusterPlan {
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   int micro_batches = 1;
   cluster::DenseRows dense = cluster::DenseRows::kServers;
+  bool pull_ahead = false;
   std::vector<std::string> notes = {};  // For the log.
 
   [[nodiscard]] cluster::RoleCounts counts() const { return shape.Counts(); }

@@ -157,12 +157,16 @@ void DeclareClusterOfJob(CLI::App& app, OwnFlags* flags) {
       ->group(group);
 }
 
-void DeclareDenseFlag(CLI::App& app, OwnFlags* flags) {
+void DeclareExchangeFlags(CLI::App& app, OwnFlags* flags) {
   app.add_option("--dense", flags->cluster.training.dense,
                  "Where dense variables are: on the servers, or, allreduce, in each training "
                  "replica; those sum their gradients, by MPI under mpirun. Takes --consistency "
                  "sync, and gives the same bytes [servers]")
       ->type_name("WHERE")
+      ->group("Options of the cluster");
+  app.add_flag("--pull-ahead", flags->cluster.training.pull_ahead,
+               "Pull the next step's rows while a step is computed: faster, and its gradients are "
+               "of rows one update older. In async and bounded")
       ->group("Options of the cluster");
 }
 
@@ -323,7 +327,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   DeclareMetricsFlags(own, &request.own);
   DeclareJobFlagsOfGcloud(own, &request.own);
   DeclareClusterOfJob(own, &request.own);
-  DeclareDenseFlag(own, &request.own);
+  DeclareExchangeFlags(own, &request.own);
   if (command == TrainingCommand::kReplica) DeclareRendezvousFlags(own, &request.own);
   DeclareGcloudFlags(own, &request.own.gcloud);
   const auto split = static_cast<std::size_t>(std::ranges::find(args, "--") - args.begin());

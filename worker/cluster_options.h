@@ -22,6 +22,7 @@ struct ClusterOptions {
   int micro_batches = 1;  // Of a step that replicas take in common.
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   cluster::DenseRows dense = cluster::DenseRows::kServers;
+  bool pull_ahead = false;  // Not in common: rows are on their way while a step is computed.
   // kAllReduce: what joins the training replicas; null: they connect to each other.
   std::shared_ptr<Collective> collective = nullptr;
   int num_servers = 0;  // None: the rows are in this process, which is the only one.
@@ -38,7 +39,7 @@ struct ClusterOptions {
   // Batches that make up a round of all replicas: a step in common, or one batch of each.
   [[nodiscard]] int BatchesPerRound() const { return in_common() ? micro_batches : num_replicas; }
   [[nodiscard]] StepPlan Plan() const {
-    if (!in_common()) return {.in_common = false};
+    if (!in_common()) return {.in_common = false, .pull_ahead = pull_ahead};
     return {.micro_batches = micro_batches, .first = replica, .stride = num_replicas};
   }
   [[nodiscard]] ReplicaShare Share() const {

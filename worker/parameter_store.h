@@ -19,6 +19,7 @@ struct Push {
   int micro_batch = 0;                    // Of which of its batches.
   const ops::Lookups* lookups = nullptr;  // Which rows they are for.
   const ops::Gradients* gradients = nullptr;
+  int pulls_ago = 0;  // How many pulls were started after that of these rows: 0 or 1.
 };
 
 // The rows for one batch.
@@ -34,8 +35,14 @@ class ParameterStore {
   virtual ~ParameterStore() = default;
 
   // Applies `push` (may be null: nothing to push), then returns the rows that `pull` asks for. The
-  // rows stay valid until the next call. `push` is for the rows of the call before.
+  // rows stay valid until the next call.
   virtual absl::StatusOr<ops::Rows> Exchange(const Push* push, const Pull& pull) = 0;
+
+  // The same in two calls, between which the caller may compute with the rows of the call before:
+  // they stay valid until the start after this one. The gradients are read during the first call.
+  // kUnimplemented where rows are not copied.
+  virtual absl::Status StartExchange(const Push* push, const Pull& pull);
+  virtual absl::StatusOr<ops::Rows> FinishExchange();
 
   // How many updates the rows had in the last answer.
   [[nodiscard]] virtual std::int64_t version() const = 0;

@@ -17,21 +17,27 @@ absl::StatusOr<std::unique_ptr<ServerStore>> ServerStore::Connect(
 }
 
 absl::StatusOr<ops::Rows> ServerStore::Exchange(const Push* push, const Pull& pull) {
+  DIME_RETURN_IF_ERROR(StartExchange(push, pull));
+  meter().Lap(StepPhase::kPushWait);
+  return FinishExchange();
+}
+
+absl::Status ServerStore::StartExchange(const Push* push, const Pull& pull) {
   ps::Client::Push pushed;
   if (push != nullptr) {
     pushed = {.gradients = push->gradients,
-              .pull = pushed_pull_,
+              .pull = pulls_[static_cast<std::size_t>(push->pulls_ago)],
               .step = push->step,
               .micro_batch = push->micro_batch};
   }
   const ps::Client::Pull pulled = {.lookups = pull.lookups, .step = pull.step};
   DIME_RETURN_IF_ERROR(client_->StartExchange(push != nullptr ? &pushed : nullptr,
                                               pull.lookups != nullptr ? &pulled : nullptr));
-  meter().Lap(StepPhase::kPushWait);
-  absl::StatusOr<ops::Rows> rows = client_->FinishExchange();
-  if (pull.lookups != nullptr) pushed_pull_ = client_->PullNumber();
-  return rows;
+  if (pull.lookups != nullptr) pulls_ = {client_->PullNumber(), pulls_[0]};
+  return absl::OkStatus();
 }
+
+absl::StatusOr<ops::Rows> ServerStore::FinishExchange() { return client_->FinishExchange(); }
 
 absl::Status ServerStore::Rows::ReadRows(std::size_t table, int part, std::int64_t first,
                                          std::int64_t count, std::span<float> out) {

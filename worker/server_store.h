@@ -1,6 +1,7 @@
 // worker/server_store.h - the parameter store of a cluster: the rows are on its parameter servers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -25,6 +26,8 @@ class ServerStore final : public ParameterStore {
       const ps::ClientOptions& options);
 
   absl::StatusOr<ops::Rows> Exchange(const Push* push, const Pull& pull) override;
+  absl::Status StartExchange(const Push* push, const Pull& pull) override;
+  absl::StatusOr<ops::Rows> FinishExchange() override;
   [[nodiscard]] std::int64_t version() const override { return client_->Version(); }
   [[nodiscard]] ps::RowAccess& rows() override { return rows_; }
 
@@ -50,7 +53,8 @@ class ServerStore final : public ParameterStore {
   const ps::Sharding sharding_;
   std::unique_ptr<ps::Client> client_;
   Rows rows_{*this};
-  std::uint64_t pushed_pull_ = 0;  // The number of the pull that the next push is for.
+  // The numbers of the pulls that were started last, the newest first.
+  std::array<std::uint64_t, 2> pulls_ = {};
 };
 
 }  // namespace dime::worker

@@ -32,20 +32,11 @@ absl::StatusOr<bool> TrainLoop::Step() {
 absl::StatusOr<bool> TrainLoop::TakeBatch(std::int64_t step, int micro_batch) {
   ReplicaMeter& meter = store_.meter();
   meter.Lap(StepPhase::kCompute);
-  const PreparedBatch* const next = batches_.Next();
-  meter.Lap(StepPhase::kReadWait);
-  if (next == nullptr) {
-    DIME_RETURN_IF_ERROR(batches_.status());
-    return false;
-  }
-  const Pull pull = {.lookups = &next->lookups, .step = step};
-  DIME_ASSIGN_OR_RETURN(rows_, store_.Exchange(push_ ? &*push_ : nullptr, pull));
-  meter.Lap(StepPhase::kPullWait);
-  if (push_) meter.CountPush();
-  push_.reset();
-  batch_ = next;
+  DIME_ASSIGN_OR_RETURN(const bool pulled, plan_.pull_ahead ? PullAhead(step) : PullNow(step));
+  if (!pulled) return false;
   loss_ = model_.TrainStep(batch_->batch, batch_->lookups, rows_, &pool_, &workspace_, &gradients_);
   if (!std::isfinite(loss_)) {
+    if (is_pulling_) FinishPull().IgnoreError();  // The connection is left as others expect it.
     return base::FailedPrecondition(
         "training has diverged: the loss of step {} is {}; "
         "try a smaller learning rate, or look for extreme values in the input",
@@ -55,18 +46,75 @@ absl::StatusOr<bool> TrainLoop::TakeBatch(std::int64_t step, int micro_batch) {
   push_ = {.step = step,
            .micro_batch = micro_batch,
            .lookups = &batch_->lookups,
-           .gradients = &gradients_};
+           .gradients = &gradients_,
+           .pulls_ago = is_pulling_ ? 1 : 0};
   return true;
 }
 
-absl::Status TrainLoop::Flush() {
+absl::StatusOr<const PreparedBatch*> TrainLoop::NextBatch() {
+  const PreparedBatch* const next = batches_.Next();
+  store_.meter().Lap(StepPhase::kReadWait);
+  if (next == nullptr) DIME_RETURN_IF_ERROR(batches_.status());
+  return next;
+}
+
+absl::StatusOr<bool> TrainLoop::PullNow(std::int64_t step) {
+  DIME_ASSIGN_OR_RETURN(const PreparedBatch* const next, NextBatch());
+  if (next == nullptr) return false;
+  const Pull pull = {.lookups = &next->lookups, .step = step};
+  DIME_ASSIGN_OR_RETURN(rows_, store_.Exchange(push_ ? &*push_ : nullptr, pull));
+  store_.meter().Lap(StepPhase::kPullWait);
+  if (push_) store_.meter().CountPush();
+  push_.reset();
+  batch_ = next;
+  return true;
+}
+
+absl::StatusOr<bool> TrainLoop::PullAhead(std::int64_t step) {
+  if (ahead_ == nullptr) {
+    DIME_ASSIGN_OR_RETURN(ahead_, NextBatch());
+    if (ahead_ == nullptr) return false;
+  }
+  if (!is_pulling_) DIME_RETURN_IF_ERROR(StartPull(step));
+  DIME_RETURN_IF_ERROR(FinishPull());
+  batch_ = ahead_;
+  DIME_ASSIGN_OR_RETURN(ahead_, NextBatch());
+  DIME_RETURN_IF_ERROR(ahead_ != nullptr ? StartPull(step + 1) : PushNow());
+  return true;
+}
+
+absl::Status TrainLoop::StartPull(std::int64_t step) {
+  const Pull pull = {.lookups = &ahead_->lookups, .step = step};
+  DIME_RETURN_IF_ERROR(store_.StartExchange(push_ ? &*push_ : nullptr, pull));
+  store_.meter().Lap(StepPhase::kPushWait);
+  is_pulling_ = true;
+  is_pushing_ = push_.has_value();
+  push_.reset();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::FinishPull() {
+  is_pulling_ = false;
+  DIME_ASSIGN_OR_RETURN(rows_, store_.FinishExchange());
+  store_.meter().Lap(StepPhase::kPullWait);
+  if (std::exchange(is_pushing_, false)) store_.meter().CountPush();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::PushNow() {
   if (!push_) return absl::OkStatus();
   const Push push = *std::exchange(push_, std::nullopt);
-  store_.meter().Lap(StepPhase::kCompute);
   DIME_RETURN_IF_ERROR(store_.Exchange(&push, {}).status());
   store_.meter().Lap(StepPhase::kPullWait);
   store_.meter().CountPush();
   return absl::OkStatus();
+}
+
+absl::Status TrainLoop::Flush() {
+  store_.meter().Lap(StepPhase::kCompute);
+  // Others may use the store before the next step: the rows that are on their way are pulled again.
+  if (is_pulling_) DIME_RETURN_IF_ERROR(FinishPull());
+  return PushNow();
 }
 
 std::vector<models::LayerActivations> TrainLoop::Activations() const {

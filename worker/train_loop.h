@@ -1,7 +1,8 @@
 // worker/train_loop.h - the steps of training and nothing else: batch, rows, gradients, push.
 //
 // A step sends the gradients of the step before it together with its own lookups, one exchange a
-// step. So the store lacks the newest step's update until Flush() or the next step.
+// step. So the store lacks the newest step's update until Flush() or the next step. Where it pulls
+// ahead, the next step's rows are on their way while this one is computed: they lack one step more.
 // Threads: one at a time.
 #pragma once
 
@@ -27,6 +28,7 @@ struct StepPlan {
   // A step is one update of all replicas' gradients. If not, each batch is an update of its own,
   // and steps are counted by the store.
   bool in_common = true;
+  bool pull_ahead = false;  // Not in common.
 };
 
 class TrainLoop {
@@ -55,6 +57,13 @@ class TrainLoop {
 
  private:
   absl::StatusOr<bool> TakeBatch(std::int64_t step, int micro_batch);
+  // Sets batch_ and rows_; false when there are no more batches.
+  absl::StatusOr<bool> PullNow(std::int64_t step);
+  absl::StatusOr<bool> PullAhead(std::int64_t step);
+  absl::StatusOr<const PreparedBatch*> NextBatch();  // Null when there are no more.
+  absl::Status StartPull(std::int64_t step);
+  absl::Status FinishPull();
+  absl::Status PushNow();
 
   const models::Model& model_;
   ParameterStore& store_;
@@ -64,8 +73,11 @@ class TrainLoop {
   models::Workspace workspace_;
   ops::Rows rows_;
   ops::Gradients gradients_;
-  const PreparedBatch* batch_ = nullptr;  // The newest.
+  const PreparedBatch* batch_ = nullptr;  // The newest that was computed.
   std::optional<Push> push_;              // Its gradients, if they are not pushed yet.
+  const PreparedBatch* ahead_ = nullptr;  // The one after it.
+  bool is_pulling_ = false;               // Rows for `ahead_` are on their way,
+  bool is_pushing_ = false;               // and gradients went with the request.
   const StepPlan plan_;
   std::int64_t step_ = 0;
   double loss_ = 0;

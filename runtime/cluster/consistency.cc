@@ -61,6 +61,13 @@ absl::Status CheckDenseRows(DenseRows dense, const Consistency& consistency) {
       FormatConsistency(consistency));
 }
 
+absl::Status CheckPullAhead(bool pull_ahead, const Consistency& consistency) {
+  if (!pull_ahead || !consistency.is_sync()) return absl::OkStatus();
+  return base::InvalidArgument(
+      "a step that all replicas take in common has no rows before the one before is whole: rows "
+      "are pulled ahead with parameter servers in async or bounded, not in sync");
+}
+
 Consistency DefaultConsistency(bool has_servers, DenseRows dense) {
   const bool may_be_async = has_servers && dense == DenseRows::kServers;
   return {.kind = may_be_async ? Consistency::Kind::kAsync : Consistency::Kind::kSync};

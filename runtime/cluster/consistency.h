@@ -37,6 +37,9 @@ enum class DenseRows {
 absl::StatusOr<DenseRows> ParseDenseRows(std::string_view text);
 // kInvalidArgument when they do not go together.
 absl::Status CheckDenseRows(DenseRows dense, const Consistency& consistency);
+// The next step's rows may be pulled while one is computed where replicas take steps of their own.
+// kInvalidArgument elsewhere.
+absl::Status CheckPullAhead(bool pull_ahead, const Consistency& consistency);
 // Where the user asks for none: what the sample does, if it can be.
 [[nodiscard]] Consistency DefaultConsistency(bool has_servers, DenseRows dense);
 

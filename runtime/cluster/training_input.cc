@@ -80,6 +80,7 @@ absl::Status ApplyFlags(const TrainingFlags& flags, TrainingRequest* request) {
   Replace(flags.consistency, "--consistency", &request->consistency);
   Replace(flags.micro_batches, "--micro-batches", &request->micro_batches);
   Replace(flags.dense, "--dense", &request->dense);
+  if (flags.pull_ahead) request->pull_ahead = {true, "--pull-ahead"};
   return ApplyMachineFlags(flags, request);
 }
 
@@ -198,6 +199,9 @@ absl::Status ResolveConsistency(const TrainingRequest& request, TrainingInput* i
     const absl::Status fits = CheckDenseRows(input->dense, *given);
     if (!fits.ok()) return At(request.dense->place, fits);
   }
+  input->pull_ahead = request.pull_ahead.value;
+  const absl::Status may_pull = CheckPullAhead(input->pull_ahead, input->consistency);
+  if (!may_pull.ok()) return At(request.pull_ahead.place, may_pull);
   input->micro_batches = counts.NumTrainers();
   if (!request.micro_batches) return absl::OkStatus();
   const auto& [micro_batches, place] = *request.micro_batches;

@@ -14,6 +14,7 @@
 //     consistency: sync    # async | bounded:K | sync
 //     microBatches: 10
 //     dense: allreduce     # servers | allreduce
+//     pullAhead: false     # true: not in sync
 // Its rules: CUSTOM needs a masterType; types and counts go with CUSTOM only; a role that has
 // replicas needs a type. Unlike gcloud's, --scale-tier CUSTOM is content with the page's
 // masterType.
@@ -53,6 +54,7 @@ struct TrainingFlags {
   std::optional<std::string> consistency;        // --consistency
   std::optional<std::int64_t> micro_batches;     // --micro-batches
   std::optional<std::string> dense;              // --dense
+  bool pull_ahead = false;                       // --pull-ahead
 };
 
 struct TrainingInput {
@@ -76,6 +78,7 @@ struct TrainingInput {
   Consistency consistency;         // async with parameter servers, sync without or with allreduce.
   std::int64_t micro_batches = 1;  // Of a sync step; as many as there are training replicas.
   DenseRows dense = DenseRows::kServers;
+  bool pull_ahead = false;
 
   // What was asked for and does nothing here, a sentence each, for the log.
   std::vector<std::string> notes;

@@ -1,5 +1,6 @@
 // What users see of a cluster: the report of records and of replicas, and the page of metrics.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -81,9 +82,12 @@ class ClusterReportTest : public ::testing::Test {
 };
 
 TEST_F(ClusterReportTest, EveryRecordIsUsedExactlyOnceAnEpoch) {
-  for (const char* const consistency : {"async", "bounded:2"}) {
+  using Words = std::vector<std::string>;
+  for (const Words& own : {Words{"--consistency=async"}, Words{"--consistency=bounded:2"},
+                           Words{"--consistency=async", "--pull-ahead"}}) {
+    const std::string consistency = fmt::format("{}", fmt::join(own, " "));
     std::filesystem::remove_all(dir_.File("job"));
-    const auto result = Dime({"--consistency", consistency}, {"--num-epochs", "13"});
+    const auto result = Dime(own, {"--num-epochs", "13"});
     const nlohmann::json& cluster = result["cluster"];
     EXPECT_EQ(cluster["records"]["due"], 13 * kNumRows) << consistency;
     EXPECT_EQ(cluster["records"]["used_once"], 13 * kNumRows) << consistency;

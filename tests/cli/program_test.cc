@@ -281,6 +281,8 @@ TEST_F(ProgramTest, WrongWordsAreUsageErrors) {
       {Train({"--scale-tier", "BASICC"}, {}), 64, "CUSTOM; did you mean 'BASIC'?"},
       {Train({"--scale-tier", "STANDARD_1", "--distributed"}, {}), 64, "but not both"},
       {Train({"--scale-tier", "STANDARD_1", "--consistency", "best"}, {}), 64, "bounded:K"},
+      {Train({"--distributed", "--consistency", "sync", "--pull-ahead"}, {}), 64, "--pull-ahead"},
+      {Train({"--pull-ahead"}, {}), 64, "--pull-ahead"},
       {Train({"--distributed", "--consistency", "sync", "--micro-batches", "2"}, {}), 64,
        "3 replicas train"},
       {{"replica"}, 64, "dime local train --scale-tier TIER"},

@@ -235,6 +235,8 @@ TEST_F(TrainingInputTest, AWrongFieldNamesLineKeyAndRule) {
   ExpectRefused("dime: {consistency: asink}\n", "c.yaml:1: dime.consistency: 'asink' is none of");
   ExpectRefused("dime: {dense: server}\n",
                 "c.yaml:1: dime.dense: 'server' is none of servers, allreduce");
+  ExpectRefused("dime: {consistency: sync, pullAhead: true}\n",
+                "c.yaml:1: dime.pullAhead: a step that all replicas take in common");
   ExpectRefused(
       "dime: {consistency: async, dense: allreduce}\n",
       "c.yaml:1: dime.dense: allreduce sums the gradients of steps that all replicas take "
