@@ -46,8 +46,6 @@ absl::Status ServerLinks::TryToConnect(std::size_t server, std::span<const net::
                          fmt::format("ps-{} at {}", server, address.ToString()));
     DIME_RETURN_IF_ERROR(net::Authenticate(channel, options_.token, options_.self, deadline));
     channels_.push_back(std::move(channel));
-    flags_.push_back(address.kind == net::Address::Kind::kUnix ? net::kFlagHeaderSumOnly
-                                                               : std::uint16_t{0});
     return absl::OkStatus();
   }
   return last;
@@ -56,7 +54,6 @@ absl::Status ServerLinks::TryToConnect(std::size_t server, std::span<const net::
 absl::Status ServerLinks::Send(std::size_t server, MessageType type, std::span<const iovec> payload,
                                Deadline deadline) {
   return channels_[server].Send({.type = static_cast<std::uint8_t>(type),
-                                 .flags = flags_[server],
                                  .request_id = request_id_,
                                  .incarnation = options_.self.incarnation},
                                 payload, deadline);

@@ -83,7 +83,6 @@ class ServerLinks {
 
   const ClientOptions options_;
   std::vector<net::Channel> channels_;
-  std::vector<std::uint16_t> flags_;  // Of frames to each server.
   std::uint64_t request_id_ = 0;
   bool is_whole_ = true;
 

@@ -44,6 +44,7 @@ absl::Status Channel::Send(FrameHeader header, std::span<const iovec> payload, D
                                              size, max_payload_bytes_));
   }
   header.payload_bytes = static_cast<std::uint32_t>(size);
+  if (is_within_host_) header.flags |= kFlagHeaderSumOnly;
   FrameHeaderBytes bytes = EncodeFrameHeader(header, payload);
   parts_.assign(1, {bytes.data(), bytes.size()});
   parts_.insert(parts_.end(), payload.begin(), payload.end());

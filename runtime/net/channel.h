@@ -22,7 +22,10 @@ class Channel {
  public:
   // `peer`: how messages name the other end, "ps-1 at 10.0.0.7:2222".
   Channel(Socket socket, std::string peer, std::uint32_t max_payload_bytes = kMaxPayloadBytes)
-      : socket_(std::move(socket)), peer_(std::move(peer)), max_payload_bytes_(max_payload_bytes) {}
+      : socket_(std::move(socket)),
+        is_within_host_(socket_.IsWithinHost()),
+        peer_(std::move(peer)),
+        max_payload_bytes_(max_payload_bytes) {}
 
   [[nodiscard]] const std::string& peer() const { return peer_; }
 
@@ -45,6 +48,7 @@ class Channel {
   absl::Status MoveAll(std::vector<iovec>& parts, Deadline deadline);
 
   Socket socket_;
+  bool is_within_host_;
   std::string peer_;
   std::uint32_t max_payload_bytes_;
   FrameHeaderBytes header_bytes_;  // Of the frame that is being received.

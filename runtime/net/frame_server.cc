@@ -257,7 +257,7 @@ class FrameServer::Impl {
     if (!socket->is_open()) return;
     Connection& connection = connections_[next_id_++];
     connection.socket = *std::move(socket);
-    connection.same_host = listener.address().kind == Address::Kind::kUnix;
+    connection.same_host = connection.socket.IsWithinHost();
     connection.handshake.emplace(token_);
     connection.handshake_deadline = Clock::now() + options_.handshake_time;
   }

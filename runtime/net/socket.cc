@@ -211,6 +211,23 @@ std::string Socket::LocalHost() const {
   return host;
 }
 
+bool Socket::IsWithinHost() const {
+  sockaddr_storage here{};
+  sockaddr_storage there{};
+  socklen_t here_size = sizeof(here);
+  socklen_t there_size = sizeof(there);
+  if (getsockname(fd_, reinterpret_cast<sockaddr*>(&here), &here_size) != 0) return false;
+  if (here.ss_family == AF_UNIX) return true;
+  if (getpeername(fd_, reinterpret_cast<sockaddr*>(&there), &there_size) != 0) return false;
+  if (here.ss_family != there.ss_family) return false;
+  if (here.ss_family == AF_INET) {
+    return reinterpret_cast<const sockaddr_in&>(here).sin_addr.s_addr ==
+           reinterpret_cast<const sockaddr_in&>(there).sin_addr.s_addr;
+  }
+  return IN6_ARE_ADDR_EQUAL(&reinterpret_cast<const sockaddr_in6&>(here).sin6_addr,
+                            &reinterpret_cast<const sockaddr_in6&>(there).sin6_addr);
+}
+
 absl::StatusOr<std::size_t> Socket::Send(std::span<const iovec> parts) {
   const msghdr message = MessageOf(parts);
   return Moved(sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT));

@@ -44,6 +44,9 @@ class Socket {
   // The number of the address by which this host is reached from the peer; "" of a Unix socket.
   [[nodiscard]] std::string LocalHost() const;
 
+  // Both ends are on this host: a Unix socket, or TCP whose ends have one address.
+  [[nodiscard]] bool IsWithinHost() const;
+
   // Moves as many bytes as go at once, without waiting: 0 when none do. kUnavailable when the peer
   // is gone.
   absl::StatusOr<std::size_t> Send(std::span<const iovec> parts);

@@ -1,5 +1,6 @@
 #include "runtime/net/frame_server.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -266,6 +267,28 @@ TEST(FrameServerPostTest, WorkOfAnotherThreadIsDoneByTheServersOwn) {
   std::promise<std::thread::id> done;
   server.Post([&] { done.set_value(std::this_thread::get_id()); });
   EXPECT_EQ(done.get_future().get(), server.thread_id());
+}
+
+// A TCP connection to 127.0.0.1 from one of this host's other addresses.
+Socket ConnectFrom(const char* host, std::uint16_t port) {
+  Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  inet_pton(AF_INET, host, &from.sin_addr);
+  EXPECT_EQ(bind(socket.fd(), reinterpret_cast<sockaddr*>(&from), sizeof(from)), 0);
+  sockaddr_in to = from;
+  inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+  to.sin_port = htons(port);
+  EXPECT_EQ(connect(socket.fd(), reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+  return socket;
+}
+
+TEST(SocketTest, AConnectionIsWithinTheHostWhenBothEndsHaveOneAddress) {
+  const auto listener = Listener::Open({.host = "127.0.0.1"});
+  ASSERT_OK(listener);
+  EXPECT_TRUE(ConnectFrom("127.0.0.1", listener->address().port).IsWithinHost());
+  EXPECT_FALSE(ConnectFrom("127.0.0.2", listener->address().port).IsWithinHost());
+  EXPECT_FALSE(Socket().IsWithinHost());
 }
 
 }  // namespace

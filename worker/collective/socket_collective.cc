@@ -21,14 +21,8 @@ using net::Deadline;
 constexpr std::uint8_t kValues = 128;  // The one type of frame.
 constexpr std::chrono::milliseconds kHandshakeTime{5000};
 
-struct Peer {
-  net::Channel channel;
-  std::uint16_t flags = 0;
-};
-
-Peer PeerAt(net::Socket socket, const net::Address& address) {
-  return {net::Channel(std::move(socket), fmt::format("over {}", address.ToString())),
-          address.kind == net::Address::Kind::kUnix ? net::kFlagHeaderSumOnly : std::uint16_t{0}};
+net::Channel ChannelTo(net::Socket socket, const net::Address& address) {
+  return net::Channel(std::move(socket), fmt::format("over {}", address.ToString()));
 }
 
 iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
@@ -87,10 +81,9 @@ class SocketCollective final : public Collective {
         last = socket.status();
         continue;
       }
-      Peer peer = PeerAt(*std::move(socket), address);
-      DIME_RETURN_IF_ERROR(net::Authenticate(peer.channel, options_.token,
-                                             {.index = static_cast<std::uint32_t>(options_.rank)},
-                                             deadline));
+      net::Channel peer = ChannelTo(*std::move(socket), address);
+      DIME_RETURN_IF_ERROR(net::Authenticate(
+          peer, options_.token, {.index = static_cast<std::uint32_t>(options_.rank)}, deadline));
       peers_[at] = std::move(peer);
       return absl::OkStatus();
     }
@@ -113,7 +106,7 @@ class SocketCollective final : public Collective {
       for (net::Listener& listener : listeners) {
         DIME_ASSIGN_OR_RETURN(net::Socket socket, listener.Accept());
         if (!socket.is_open()) continue;
-        const absl::Status welcomed = Welcome(PeerAt(std::move(socket), listener.address()),
+        const absl::Status welcomed = Welcome(ChannelTo(std::move(socket), listener.address()),
                                               std::min(deadline, Clock::now() + kHandshakeTime));
         if (welcomed.ok()) continue;
         base::Log(base::Severity::kWarning, "a stranger connected: {}", base::MessageOf(welcomed));
@@ -130,18 +123,18 @@ class SocketCollective final : public Collective {
     return std::nullopt;
   }
 
-  absl::Status Welcome(Peer peer, Deadline deadline) {
+  absl::Status Welcome(net::Channel peer, Deadline deadline) {
     net::HandshakeServer handshake(options_.token);
     while (!handshake.peer()) {
-      DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, peer.channel.ReceiveHeader(deadline));
+      DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, peer.ReceiveHeader(deadline));
       if (header.payload_bytes > net::kMaxHandshakePayloadBytes) {
         return base::PermissionDenied("{} bytes before the handshake was over",
                                       header.payload_bytes);
       }
-      DIME_ASSIGN_OR_RETURN(const auto payload, peer.channel.ReceivePayload(deadline));
+      DIME_ASSIGN_OR_RETURN(const auto payload, peer.ReceivePayload(deadline));
       DIME_ASSIGN_OR_RETURN(const auto answer, handshake.OnFrame(header.type, payload));
       const iovec part = PartOf(answer.payload.data(), answer.payload.size());
-      DIME_RETURN_IF_ERROR(peer.channel.Send({.type = answer.type}, {&part, 1}, deadline));
+      DIME_RETURN_IF_ERROR(peer.Send({.type = answer.type}, {&part, 1}, deadline));
     }
     const std::uint32_t index = handshake.peer()->index;
     if (index >= static_cast<std::uint32_t>(rank()) || peers_[index]) {
@@ -153,7 +146,7 @@ class SocketCollective final : public Collective {
 
   absl::Status Meet(int rank, std::span<const float> outgoing, std::span<float> incoming,
                     Deadline deadline) {
-    Peer& peer = *peers_[static_cast<std::size_t>(rank)];
+    net::Channel& peer = *peers_[static_cast<std::size_t>(rank)];
     if (rank > options_.rank) {
       DIME_RETURN_IF_ERROR(Send(peer, outgoing, deadline));
       return Receive(peer, incoming, deadline);
@@ -162,16 +155,15 @@ class SocketCollective final : public Collective {
     return Send(peer, outgoing, deadline);
   }
 
-  absl::Status Send(Peer& peer, std::span<const float> values, Deadline deadline) const {
+  absl::Status Send(net::Channel& peer, std::span<const float> values, Deadline deadline) const {
     if (values.empty()) return absl::OkStatus();
     const iovec part = PartOf(values.data(), values.size_bytes());
-    return peer.channel.Send({.type = kValues, .flags = peer.flags, .request_id = number_},
-                             {&part, 1}, deadline);
+    return peer.Send({.type = kValues, .request_id = number_}, {&part, 1}, deadline);
   }
 
-  absl::Status Receive(Peer& peer, std::span<float> values, Deadline deadline) const {
+  absl::Status Receive(net::Channel& peer, std::span<float> values, Deadline deadline) const {
     if (values.empty()) return absl::OkStatus();
-    DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, peer.channel.ReceiveHeader(deadline));
+    DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, peer.ReceiveHeader(deadline));
     if (header.type != kValues || header.request_id != number_ ||
         header.payload_bytes != values.size_bytes()) {
       return base::DataLoss(
@@ -180,12 +172,12 @@ class SocketCollective final : public Collective {
           values.size_bytes());
     }
     const iovec part = PartOf(values.data(), values.size_bytes());
-    return peer.channel.ReceivePayload({&part, 1}, deadline);
+    return peer.ReceivePayload({&part, 1}, deadline);
   }
 
   const SocketCollectiveOptions options_;
-  std::vector<std::optional<Peer>> peers_;  // By rank; there is no own one.
-  std::uint64_t number_ = 0;                // Of the exchange.
+  std::vector<std::optional<net::Channel>> peers_;  // By rank; there is no own one.
+  std::uint64_t number_ = 0;                        // Of the exchange.
   absl::Status failed_;
 };
 
