@@ -390,4 +390,15 @@ void UpdateRows(const OptimizerSpec& spec, std::int64_t step, std::int64_t dim,
   });
 }
 
+void UpdateRowsAt(const OptimizerSpec& spec, std::int64_t step, std::int64_t dim,
+                  std::span<float* const> records, const float* gradients) {
+  DIME_CHECK(!MovesAllRows(spec.kind));
+  WithRule(spec, step, [&](const auto& rule) {
+    for (float* const record : records) {
+      if (record != nullptr) UpdateOneRow(rule, dim, record, gradients);
+      gradients += dim;
+    }
+  });
+}
+
 }  // namespace dime::ops

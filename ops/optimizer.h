@@ -94,4 +94,9 @@ void UpdateRows(const OptimizerSpec& spec, std::int64_t step, std::int64_t dim,
                 std::int64_t num_rows, float* records, std::span<const std::int64_t> ids,
                 const float* gradients);
 
+// The same for records that lie anywhere: records[i] takes the i-th gradient; null, none does. Not
+// for optimizers that move all rows.
+void UpdateRowsAt(const OptimizerSpec& spec, std::int64_t step, std::int64_t dim,
+                  std::span<float* const> records, const float* gradients);
+
 }  // namespace dime::ops

@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +28,18 @@ struct Initializer {
   friend bool operator==(const Initializer&, const Initializer&) = default;
 };
 
+// A table that has no row before there is a gradient for it, and keeps so many bytes at most. Ids
+// are any numbers from 0. An id without a row reads its initial values.
+struct UnboundedRows {
+  static constexpr std::int64_t kNumIds = std::numeric_limits<std::int64_t>::max();
+
+  std::int64_t admit_after = 1;        // The gradient from which on an id has a row.
+  std::int64_t evict_after_steps = 0;  // Steps without a gradient after which it has none; 0: any.
+  std::int64_t max_bytes = 0;
+
+  friend bool operator==(const UnboundedRows&, const UnboundedRows&) = default;
+};
+
 struct TableSpec {
   std::string name;                 // The variable's name in checkpoints.
   std::vector<std::int64_t> shape;  // The variable's shape in checkpoints: num_rows * dim elements.
@@ -38,6 +52,12 @@ struct TableSpec {
   std::string slot_prefix = {};
   // Adam's beta1^(step + 1) and beta2^(step + 1), which its tables share.
   std::array<std::string, 2> beta_power_names = {};
+  std::optional<UnboundedRows> unbounded = {};  // Then num_rows is 0 and the shape [0, dim].
+
+  // Ids are below it.
+  [[nodiscard]] std::int64_t num_ids() const {
+    return unbounded ? UnboundedRows::kNumIds : num_rows;
+  }
 };
 
 // Which rows a batch needs of one table: distinct ids, in order of first use. Dense tables: empty,

@@ -1,49 +1,22 @@
 #include "ps/table.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "ops/optimizer.h"
+#include "ps/internal/initial_rows.h"
+#include "ps/internal/memory.h"
 #include "runtime/base/check.h"
-#include "runtime/base/random.h"
 
 namespace dime::ps {
 namespace {
 
-constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
 // Equal records are copied in blocks that stay in the first-level cache.
 constexpr std::int64_t kFillBlockFloats = 4096;
 constexpr std::size_t kPrefetchRows = 16;
-
-std::uint64_t PhysicalMemoryBytes() {
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = sysconf(_SC_PAGESIZE);
-  if (pages <= 0 || page_bytes <= 0) return ~std::uint64_t{0};
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes);
-}
-
-// Zeroed memory, or null. Large regions start where a huge page can; a system without huge pages
-// gives ordinary ones.
-void* Map(std::size_t size_bytes) {
-  const std::size_t slack_bytes = size_bytes >= kHugePageBytes ? kHugePageBytes : 0;
-  void* const mapped = mmap(nullptr, size_bytes + slack_bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) return nullptr;
-  if (slack_bytes == 0) return mapped;
-
-  const std::size_t misaligned_bytes = reinterpret_cast<std::uintptr_t>(mapped) % kHugePageBytes;
-  const std::size_t head_bytes = (kHugePageBytes - misaligned_bytes) % kHugePageBytes;
-  char* const aligned = static_cast<char*>(mapped) + head_bytes;
-  if (head_bytes > 0) munmap(mapped, head_bytes);
-  if (head_bytes < slack_bytes) munmap(aligned + size_bytes, slack_bytes - head_bytes);
-  madvise(aligned, size_bytes, MADV_HUGEPAGE);
-  return aligned;
-}
 
 std::int64_t NumRows(std::span<const RowBlock> blocks) {
   std::int64_t num_rows = 0;
@@ -61,24 +34,14 @@ absl::StatusOr<std::size_t> SizeInMemory(const ops::TableSpec& spec, std::int64_
       !__builtin_mul_overflow(static_cast<std::size_t>(num_rows),
                               static_cast<std::size_t>(spec.dim), &size_bytes) &&
       !__builtin_mul_overflow(size_bytes, floats_per_weight * sizeof(float), &size_bytes) &&
-      size_bytes <= PhysicalMemoryBytes() - kHugePageBytes;
+      size_bytes <= internal::PhysicalMemoryBytes() - internal::kHugePageBytes;
   if (!fits) {
     return base::ResourceExhausted(
         "table '{}' does not fit into memory: {} rows of {} weights, {} floats for each; this "
         "machine has {} MiB",
-        spec.name, num_rows, spec.dim, floats_per_weight, PhysicalMemoryBytes() >> 20);
+        spec.name, num_rows, spec.dim, floats_per_weight, internal::PhysicalMemoryBytes() >> 20);
   }
   return (size_bytes + page_bytes - 1) / page_bytes * page_bytes;
-}
-
-// A record before its weights are drawn.
-std::vector<float> StartRecord(const ops::TableSpec& spec) {
-  std::vector<float> record(static_cast<std::size_t>(spec.dim), 0.0f);
-  for (int slot = 0; slot < ops::NumSlots(spec.optimizer.kind); ++slot) {
-    record.insert(record.end(), static_cast<std::size_t>(spec.dim),
-                  ops::InitialSlotValue(spec.optimizer, slot));
-  }
-  return record;
 }
 
 void FillWithCopies(const std::vector<float>& record, std::int64_t num_rows, float* records) {
@@ -94,26 +57,16 @@ void FillWithCopies(const std::vector<float>& record, std::int64_t num_rows, flo
   }
 }
 
-float Draw(const ops::Initializer& initializer, base::RandomStream& random) {
-  if (initializer.kind == ops::InitializerKind::kUniform) {
-    return (2.0f * random.NextUniform() - 1.0f) * initializer.scale;
-  }
-  float normal = random.NextNormal();
-  while (std::fabs(normal) > 2.0f) normal = random.NextNormal();
-  return normal * initializer.scale;
-}
-
 void Fill(const ops::TableSpec& spec, std::span<const RowBlock> blocks, std::uint64_t seed,
           float* records) {
-  const std::vector<float> start = StartRecord(spec);
+  const std::vector<float> start = internal::StartRecord(spec);
   const bool all_zero = std::all_of(start.begin(), start.end(), [](float x) { return x == 0.0f; });
   if (!all_zero) FillWithCopies(start, NumRows(blocks), records);
   if (spec.initializer.kind == ops::InitializerKind::kZeros) return;
   float* weights = records;
   for (const RowBlock& block : blocks) {
     for (std::int64_t row = block.first; row < block.first + block.count; ++row) {
-      base::RandomStream random(seed, spec.name, static_cast<std::uint64_t>(row));
-      std::generate_n(weights, spec.dim, [&] { return Draw(spec.initializer, random); });
+      internal::DrawWeights(spec, seed, row, weights);
       weights += start.size();
     }
   }
@@ -132,7 +85,7 @@ absl::StatusOr<std::unique_ptr<Table>> Table::CreatePart(const ops::TableSpec& s
   DIME_ASSIGN_OR_RETURN(const std::size_t size_bytes, SizeInMemory(spec, NumRows(blocks)));
   void* records = nullptr;
   if (size_bytes > 0) {
-    records = Map(size_bytes);
+    records = internal::MapMemory(size_bytes);
     if (records == nullptr) {
       return base::ResourceExhausted("table '{}': the system has no {} MiB of memory for it",
                                      spec.name, (size_bytes >> 20) + 1);
@@ -154,7 +107,7 @@ Table::Table(const ops::TableSpec& spec, std::vector<RowBlock> blocks, std::uint
 }
 
 Table::~Table() {
-  if (records_ != nullptr) munmap(records_, size_bytes_);
+  if (records_ != nullptr) internal::UnmapMemory(records_, size_bytes_);
 }
 
 std::int64_t Table::IdOf(std::int64_t row) const {
@@ -172,6 +125,10 @@ std::span<const float> Table::weights(std::int64_t id) const {
 std::span<const float> Table::slot(std::int64_t id, int slot) const {
   return {records_ + id * record_floats_ + (1 + slot) * spec_.dim,
           static_cast<std::size_t>(spec_.dim)};
+}
+
+bool Table::HasIds(std::span<const std::int64_t> ids) const {
+  return std::ranges::all_of(ids, [&](std::int64_t id) { return id >= 0 && id < num_rows_; });
 }
 
 void Table::Gather(std::span<const std::int64_t> ids, std::span<float> out) const {

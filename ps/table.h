@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ops/table.h"
+#include "ps/row_table.h"
 #include "ps/table_cut.h"
 #include "runtime/base/status.h"
 
@@ -25,7 +26,7 @@ struct RowBlock {
   friend bool operator==(const RowBlock&, const RowBlock&) = default;
 };
 
-class Table {
+class Table final : public RowTable {
  public:
   // Rows get their initial values: a pure function of (seed, table name, row of the variable),
   // whoever asks. kResourceExhausted names the table when there is no memory for it.
@@ -35,9 +36,9 @@ class Table {
   static absl::StatusOr<std::unique_ptr<Table>> CreatePart(const ops::TableSpec& spec,
                                                            std::vector<RowBlock> blocks,
                                                            std::uint64_t seed);
-  ~Table();
+  ~Table() override;
 
-  [[nodiscard]] const ops::TableSpec& spec() const { return spec_; }  // Of the whole variable.
+  [[nodiscard]] const ops::TableSpec& spec() const override { return spec_; }
   [[nodiscard]] std::span<const RowBlock> blocks() const { return blocks_; }
   [[nodiscard]] std::int64_t num_rows() const { return num_rows_; }  // Here.
   [[nodiscard]] std::int64_t IdOf(std::int64_t row) const;  // Its number in the whole variable.
@@ -47,13 +48,11 @@ class Table {
   [[nodiscard]] std::span<const float> weights(std::int64_t id) const;
   [[nodiscard]] std::span<const float> slot(std::int64_t id, int slot) const;
 
-  // out[i, :] = weights of row ids[i].
-  void Gather(std::span<const std::int64_t> ids, std::span<float> out) const;
-
-  // Applies one gradient a row (ids distinct) with the table's optimizer. A dense table takes all
-  // its rows' at once. `step`: the number of the update, from 1.
+  [[nodiscard]] bool HasIds(std::span<const std::int64_t> ids) const override;
+  void Gather(std::span<const std::int64_t> ids, std::span<float> out) const override;
   void Update(std::int64_t step, std::span<const std::int64_t> ids,
-              std::span<const float> gradients);
+              std::span<const float> gradients) override;
+  // A dense table takes all its rows' gradients at once.
   void UpdateAll(std::int64_t step, std::span<const float> gradients);
 
   // All rows as they are now, to be read by another thread while this one goes on updating; until

@@ -1,0 +1,162 @@
+// ps/unbounded_table.h - the rows of a table without a bound on its ids, or of those virtual shards
+// of it that are one server's.
+//
+// An id has a row from the n-th gradient on that comes for it (UnboundedRows::admit_after) until
+// none has come for evict_after_steps, or until a newer one needs its place; without a row it reads
+// its initial values. Each of 256 virtual shards, which an id belongs to by its hash alone, has its
+// own index, room for rows and counts of sightings, a 256th of max_bytes together. What it holds is
+// a function of the updates that reached it and their order: servers, however many, and reads
+// change nothing. Threads: as Table.
+//
+// Memory is reserved whole and taken up as rows come. An index doubles within it, one shard at a
+// time; a step looks for old rows in a small part of one shard. When a shard is full, the oldest of
+// some of its rows, chosen by hash, makes room; when these are all of the same step as the new one,
+// that is refused.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/table.h"
+#include "ps/internal/id_hash.h"
+#include "ps/internal/row_index.h"
+#include "ps/internal/sightings.h"
+#include "ps/row_table.h"
+#include "runtime/base/status.h"
+
+namespace dime::ps {
+
+struct UnboundedStatistics {
+  std::int64_t rows = 0;       // There are now.
+  std::int64_t admitted = 0;   // Rows made.
+  std::int64_t expired = 0;    // Rows that had no gradient for too long.
+  std::int64_t displaced = 0;  // Rows that made room for others.
+  std::int64_t refused = 0;    // Times that an id got no row for want of room.
+  std::int64_t dropped = 0;    // Gradients for ids that had no row yet.
+};
+
+// All of a virtual shard, for checkpoints: with rows that have expired and were not yet taken away,
+// which count where room is short.
+struct ShardRows {
+  std::vector<std::int64_t> ids;           // Ascending.
+  std::vector<std::int64_t> last_updates;  // Of each: the step.
+  std::vector<float> records;              // Of each: weights, then slots.
+  std::vector<std::int64_t> sightings;     // As they lie in memory.
+};
+
+class UnboundedTable final : public RowTable {
+ public:
+  // These virtual shards of it. kInvalidArgument when max_bytes is too small for any row,
+  // kResourceExhausted when there is no memory for it.
+  static absl::StatusOr<std::unique_ptr<UnboundedTable>> Create(const ops::TableSpec& spec,
+                                                                std::vector<int> virtual_shards,
+                                                                std::uint64_t seed);
+  ~UnboundedTable() override;
+
+  [[nodiscard]] const ops::TableSpec& spec() const override { return spec_; }
+  [[nodiscard]] bool HasIds(std::span<const std::int64_t> ids) const override;
+  void Gather(std::span<const std::int64_t> ids, std::span<float> out) const override;
+  void Update(std::int64_t step, std::span<const std::int64_t> ids,
+              std::span<const float> gradients) override;
+
+  // What ages are counted from: the step of the last update, unless a checkpoint says another.
+  void set_step(std::int64_t step) { step_ = step; }
+
+  [[nodiscard]] const std::vector<int>& virtual_shards() const { return virtual_shards_; }
+  [[nodiscard]] const UnboundedStatistics& statistics() const { return statistics_; }
+  // All that is reserved, and so the most that is ever used.
+  [[nodiscard]] std::size_t memory_bytes() const { return memory_bytes_; }
+  [[nodiscard]] std::size_t rows_per_shard() const { return layout_.rows; }
+
+  // The rows that were updated after step `after`. Of a shard that is here.
+  [[nodiscard]] ShardRows Export(int virtual_shard, std::int64_t after = -1) const;
+  // Replaces the shard's rows. Ids belong to it and are distinct. Where there is less room than
+  // rows, the newest stay; sightings of another size are forgotten.
+  void Import(int virtual_shard, const ShardRows& rows);
+
+ private:
+  // What stands in front of a row's floats.
+  struct Head {
+    std::uint64_t id = 0;           // Of a free record: kFree and the next free one.
+    std::uint32_t last_update = 0;  // The step; only differences count.
+    std::uint32_t reserved = 0;
+  };
+  static constexpr std::uint64_t kFree = std::uint64_t{1} << 63;
+
+  // How a virtual shard's bytes are spent.
+  struct Layout {
+    std::size_t shard_bytes = 0;
+    std::size_t record_bytes = 0;
+    std::size_t rows = 0;
+    int index_bits = 0;
+    std::size_t sightings = 0;
+  };
+  struct Shard {
+    internal::RowIndex index;
+    internal::Sightings sightings;
+  };
+  // An id on its way through a call.
+  struct Looked {
+    std::uint64_t hash = 0;
+    std::uint32_t row = 0;  // Whose tag is the id's: likely its own.
+  };
+  static constexpr std::size_t kBlock = 32;
+
+  UnboundedTable(const ops::TableSpec& spec, const Layout& layout, std::vector<int> virtual_shards,
+                 std::uint64_t seed, char* memory, std::size_t memory_bytes);
+  static absl::StatusOr<Layout> LayOut(const ops::TableSpec& spec);
+
+  // Asks for the memory of up to kBlock ids' rows.
+  void LookUp(std::span<const std::int64_t> ids, std::array<Looked, kBlock>& looked) const;
+  // The row of an id, kNoRow when it has none.
+  [[nodiscard]] std::uint32_t Resolve(std::int64_t id, const Looked& looked) const;
+  [[nodiscard]] std::uint32_t Find(std::int64_t id, std::uint64_t hash) const;
+
+  // The record to be updated; null when the id has none.
+  float* RecordToUpdate(std::int64_t step, std::int64_t id, const Looked& looked);
+  std::uint32_t Admit(std::int64_t step, std::int64_t id, std::uint64_t hash);
+  std::uint32_t AddRow(std::int64_t step, std::int64_t id, std::uint64_t hash);
+  bool MakeRoom(std::int64_t step, std::uint64_t hash);
+  void Remove(Shard& shard, std::uint32_t row);
+  void Sweep(std::int64_t step);
+
+  [[nodiscard]] Shard& ShardOf(std::uint64_t hash) {
+    return shards_[static_cast<std::size_t>(places_[internal::VirtualShardOf(hash)])];
+  }
+  [[nodiscard]] const Shard& ShardOf(std::uint64_t hash) const {
+    return shards_[static_cast<std::size_t>(places_[internal::VirtualShardOf(hash)])];
+  }
+  [[nodiscard]] Head& HeadOf(std::uint32_t row) const {
+    return *reinterpret_cast<Head*>(records_ + row * layout_.record_bytes);
+  }
+  [[nodiscard]] float* FloatsOf(std::uint32_t row) const {
+    return reinterpret_cast<float*>(&HeadOf(row) + 1);
+  }
+  [[nodiscard]] bool IsExpired(const Head& head, std::int64_t step) const;
+
+  std::uint32_t TakeRecord();
+  void GiveBack(std::uint32_t row);
+
+  const ops::TableSpec spec_;
+  const Layout layout_;
+  const std::vector<int> virtual_shards_;
+  const std::uint64_t seed_;
+  const std::vector<float> start_record_;
+  std::array<std::int16_t, internal::kVirtualShards> places_;  // In shards_; -1: not here.
+  std::vector<Shard> shards_;
+  std::int64_t step_ = 0;
+
+  char* memory_;
+  std::size_t memory_bytes_;
+  char* records_;  // Of all shards; which record is whose does not matter.
+  std::uint32_t num_touched_ = 0;
+  std::uint64_t first_free_ = 0;
+
+  UnboundedStatistics statistics_;
+};
+
+}  // namespace dime::ps
