@@ -25,6 +25,8 @@ constexpr std::size_t kSightingsShare = 16;  // One part in so many of a shard's
 constexpr std::size_t kFewestRows = 8;       // Of a virtual shard.
 // Rows among which the oldest is looked for: the more, the nearer to the oldest of all.
 constexpr std::size_t kCandidates = 16;
+constexpr std::int64_t kMostParts =
+    4096;  // Of a virtual shard, in which expired rows are looked for.
 
 constexpr std::size_t RoundUp(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -34,10 +36,11 @@ constexpr std::size_t IndexBytes(int bits) {
   return RoundUp(RowIndex::EntriesFor(bits) * sizeof(RowIndex::Entry), kLineBytes);
 }
 
-void PrefetchRecord(const char* record, std::size_t size) {
-  constexpr std::size_t kMostBytes = 4 * kLineBytes;  // The processor goes on by itself.
-  for (std::size_t at = 0; at < std::min(size, kMostBytes); at += kLineBytes) {
-    __builtin_prefetch(record + at, 1);
+void Prefetch(const float* floats, std::size_t count) {
+  constexpr std::size_t kLineFloats = kLineBytes / sizeof(float);
+  constexpr std::size_t kMostLines = 4;  // The processor goes on by itself.
+  for (std::size_t at = 0; at < std::min(count, kMostLines * kLineFloats); at += kLineFloats) {
+    __builtin_prefetch(floats + at, 1);
   }
 }
 
@@ -49,7 +52,7 @@ absl::StatusOr<UnboundedTable::Layout> UnboundedTable::LayOut(const ops::TableSp
   const auto floats_per_weight = static_cast<std::size_t>(1 + ops::NumSlots(spec.optimizer.kind));
   Layout layout;
   layout.shard_bytes = most_bytes / kVirtualShards / kPageBytes * kPageBytes;
-  layout.record_bytes = RoundUp(sizeof(Head) + dim * floats_per_weight * sizeof(float), 8);
+  const std::size_t record_bytes = dim * floats_per_weight * sizeof(float);
   if (spec.unbounded->admit_after > 1 && layout.shard_bytes > 0) {
     const std::size_t share = layout.shard_bytes / kSightingsShare / kLineBytes;
     layout.sightings = std::bit_floor(std::max<std::size_t>(share, 1)) * Sightings::kSetSize;
@@ -59,17 +62,17 @@ absl::StatusOr<UnboundedTable::Layout> UnboundedTable::LayOut(const ops::TableSp
     const std::size_t taken = sightings_bytes + IndexBytes(bits) + kLineBytes;
     if (taken >= layout.shard_bytes) break;
     const std::size_t rows =
-        std::min(RowIndex::RowsFor(bits), (layout.shard_bytes - taken) / layout.record_bytes);
+        std::min(RowIndex::RowsFor(bits), (layout.shard_bytes - taken) / record_bytes);
     if (rows <= layout.rows) continue;
     layout.rows = rows;
     layout.index_bits = bits;
   }
-  layout.rows = std::min<std::size_t>(layout.rows, RowIndex::kNoRow / kVirtualShards - 1);
+  layout.rows = std::min<std::size_t>(layout.rows, kNoRow / kVirtualShards - 1);
   if (layout.rows >= kFewestRows) return layout;
-  const std::size_t least = RoundUp(2 * kFewestRows * layout.record_bytes + 512, kPageBytes);
+  const std::size_t least = RoundUp(2 * kFewestRows * record_bytes + 512, kPageBytes);
   return base::InvalidArgument(
       "table '{}' has at most {} bytes, which are too few for rows of {} bytes; allow {} or more",
-      spec.name, most_bytes, layout.record_bytes, least * kVirtualShards);
+      spec.name, most_bytes, record_bytes, least * kVirtualShards);
 }
 
 absl::StatusOr<std::unique_ptr<UnboundedTable>> UnboundedTable::Create(
@@ -101,9 +104,13 @@ UnboundedTable::UnboundedTable(const ops::TableSpec& spec, const Layout& layout,
       seed_(seed),
       start_record_(internal::StartRecord(spec)),
       memory_(memory),
-      memory_bytes_(memory_bytes) {
+      memory_bytes_(memory_bytes),
+      records_(reinterpret_cast<float*>(memory)) {
   places_.fill(-1);
-  char* next = memory;
+  // Records first: they begin where a line of the cache does.
+  const std::size_t records_bytes = RoundUp(
+      layout.rows * virtual_shards_.size() * start_record_.size() * sizeof(float), kLineBytes);
+  char* next = memory + records_bytes;
   for (const int virtual_shard : virtual_shards_) {
     places_[static_cast<std::size_t>(virtual_shard)] = static_cast<std::int16_t>(shards_.size());
     auto* const entries = reinterpret_cast<RowIndex::Entry*>(next);
@@ -113,9 +120,7 @@ UnboundedTable::UnboundedTable(const ops::TableSpec& spec, const Layout& layout,
     shards_.push_back(
         {RowIndex(entries, layout.index_bits), Sightings({sightings, layout.sightings})});
   }
-  records_ = next;
-  DIME_CHECK(layout.rows * shards_.size() * layout.record_bytes <=
-             memory_bytes - static_cast<std::size_t>(next - memory));
+  DIME_CHECK(next <= memory + memory_bytes);
 }
 
 UnboundedTable::~UnboundedTable() {
@@ -128,53 +133,41 @@ bool UnboundedTable::HasIds(std::span<const std::int64_t> ids) const {
   });
 }
 
-bool UnboundedTable::IsExpired(const Head& head, std::int64_t step) const {
+bool UnboundedTable::IsExpired(const RowIndex::Entry& entry, std::int64_t step) const {
   const std::int64_t limit = spec_.unbounded->evict_after_steps;
-  return limit > 0 && static_cast<std::uint32_t>(step) - head.last_update > limit;
+  return limit > 0 && static_cast<std::uint32_t>(step) - entry.last_update > limit;
 }
 
-void UnboundedTable::LookUp(std::span<const std::int64_t> ids,
-                            std::array<Looked, kBlock>& looked) const {
+std::int64_t UnboundedTable::LastUpdate(const RowIndex::Entry& entry) const {
+  return step_ - std::int64_t{static_cast<std::uint32_t>(step_) - entry.last_update};
+}
+
+void UnboundedTable::Hash(std::span<const std::int64_t> ids,
+                          std::array<std::uint64_t, kBlock>& hashes) const {
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    looked[i].hash = internal::HashOfId(ids[i]);
-    ShardOf(looked[i].hash).index.Prefetch(internal::TagOf(looked[i].hash));
+    hashes[i] = internal::HashOfId(ids[i]);
+    ShardOf(hashes[i]).index.Prefetch(hashes[i]);
   }
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const Shard& shard = ShardOf(looked[i].hash);
-    looked[i].row =
-        shard.index.Find(internal::TagOf(looked[i].hash), [](std::uint32_t) { return true; });
-    if (looked[i].row != RowIndex::kNoRow) {
-      PrefetchRecord(records_ + looked[i].row * layout_.record_bytes, layout_.record_bytes);
-    } else {
-      shard.sightings.Prefetch(looked[i].hash);
-    }
-  }
-}
-
-std::uint32_t UnboundedTable::Resolve(std::int64_t id, const Looked& looked) const {
-  if (looked.row == RowIndex::kNoRow) return RowIndex::kNoRow;
-  if (HeadOf(looked.row).id == static_cast<std::uint64_t>(id)) return looked.row;
-  return Find(id, looked.hash);
-}
-
-std::uint32_t UnboundedTable::Find(std::int64_t id, std::uint64_t hash) const {
-  return ShardOf(hash).index.Find(internal::TagOf(hash), [&](std::uint32_t row) {
-    return HeadOf(row).id == static_cast<std::uint64_t>(id);
-  });
 }
 
 void UnboundedTable::Gather(std::span<const std::int64_t> ids, std::span<float> out) const {
   const auto dim = static_cast<std::size_t>(spec_.dim);
   DIME_CHECK(out.size() == ids.size() * dim);
-  std::array<Looked, kBlock> looked;
+  std::array<std::uint64_t, kBlock> hashes;
+  std::array<const float*, kBlock> rows;
   float* target = out.data();
   while (!ids.empty()) {
     const auto block = ids.first(std::min(ids.size(), kBlock));
-    LookUp(block, looked);
+    Hash(block, hashes);
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const RowIndex::Entry* const entry = ShardOf(hashes[i]).index.Find(hashes[i]);
+      const bool has_row = entry != nullptr && !IsExpired(*entry, step_);
+      rows[i] = has_row ? RecordOf(entry->number - 1) : nullptr;
+      if (has_row) Prefetch(rows[i], dim);
+    }
     for (std::size_t i = 0; i < block.size(); ++i, target += dim) {
-      const std::uint32_t row = Resolve(block[i], looked[i]);
-      if (row != RowIndex::kNoRow && !IsExpired(HeadOf(row), step_)) {
-        std::memcpy(target, FloatsOf(row), dim * sizeof(float));
+      if (rows[i] != nullptr) {
+        std::memcpy(target, rows[i], dim * sizeof(float));
       } else {
         std::fill_n(target, dim, 0.0f);
         internal::DrawWeights(spec_, seed_, block[i], target);
@@ -188,13 +181,15 @@ void UnboundedTable::Update(std::int64_t step, std::span<const std::int64_t> ids
                             std::span<const float> gradients) {
   const auto dim = static_cast<std::size_t>(spec_.dim);
   DIME_CHECK(gradients.size() == ids.size() * dim);
-  std::array<Looked, kBlock> looked;
+  std::array<std::uint64_t, kBlock> hashes;
   std::array<float*, kBlock> records;
   while (!ids.empty()) {
     const auto block = ids.first(std::min(ids.size(), kBlock));
-    LookUp(block, looked);
+    Hash(block, hashes);
     for (std::size_t i = 0; i < block.size(); ++i) {
-      records[i] = RecordToUpdate(step, block[i], looked[i]);
+      const std::uint32_t row = RowToUpdate(step, block[i], hashes[i]);
+      records[i] = row == kNoRow ? nullptr : RecordOf(row);
+      if (records[i] != nullptr) Prefetch(records[i], start_record_.size());
     }
     ops::UpdateRowsAt(spec_.optimizer, step, spec_.dim, std::span(records).first(block.size()),
                       gradients.data());
@@ -205,80 +200,68 @@ void UnboundedTable::Update(std::int64_t step, std::span<const std::int64_t> ids
   Sweep(step);
 }
 
-float* UnboundedTable::RecordToUpdate(std::int64_t step, std::int64_t id, const Looked& looked) {
-  std::uint32_t row = Resolve(id, looked);
-  // What the gradient was computed with is what ages were before this update.
-  if (row != RowIndex::kNoRow && IsExpired(HeadOf(row), step_)) {
-    Remove(ShardOf(looked.hash), row);
+std::uint32_t UnboundedTable::RowToUpdate(std::int64_t step, std::int64_t id, std::uint64_t hash) {
+  Shard& shard = ShardOf(hash);
+  if (RowIndex::Entry* const entry = shard.index.Find(hash)) {
+    // What the gradient was computed with is what ages were before this update.
+    if (!IsExpired(*entry, step_)) {
+      entry->last_update = static_cast<std::uint32_t>(step);
+      return entry->number - 1;
+    }
+    GiveBack(entry->number - 1);
+    shard.index.Erase(hash);
     ++statistics_.expired;
-    row = RowIndex::kNoRow;
   }
-  if (row == RowIndex::kNoRow) row = Admit(step, id, looked.hash);
-  if (row == RowIndex::kNoRow) {
-    ++statistics_.dropped;
-    return nullptr;
-  }
-  HeadOf(row).last_update = static_cast<std::uint32_t>(step);
-  return FloatsOf(row);
+  const std::uint32_t row = Admit(step, id, hash);
+  if (row == kNoRow) ++statistics_.dropped;
+  return row;
 }
 
 std::uint32_t UnboundedTable::Admit(std::int64_t step, std::int64_t id, std::uint64_t hash) {
   const auto needed = static_cast<std::uint64_t>(spec_.unbounded->admit_after);
   Shard& shard = ShardOf(hash);
-  if (needed > 1 && shard.sightings.Count(hash) < needed) return RowIndex::kNoRow;
-  const std::uint32_t row = AddRow(step, id, hash);
-  if (row == RowIndex::kNoRow) {
+  if (needed > 1 && shard.sightings.Count(hash) < needed) return kNoRow;
+  const std::uint32_t row = AddRow(step, hash);
+  if (row == kNoRow) {
     ++statistics_.refused;
     return row;
   }
   if (needed > 1) shard.sightings.Forget(hash);
-  float* const floats = std::ranges::copy(start_record_, FloatsOf(row)).out - start_record_.size();
-  internal::DrawWeights(spec_, seed_, id, floats);
+  std::ranges::copy(start_record_, RecordOf(row));
+  internal::DrawWeights(spec_, seed_, id, RecordOf(row));
   ++statistics_.admitted;
   return row;
 }
 
-std::uint32_t UnboundedTable::AddRow(std::int64_t step, std::int64_t id, std::uint64_t hash) {
+std::uint32_t UnboundedTable::AddRow(std::int64_t step, std::uint64_t hash) {
   Shard& shard = ShardOf(hash);
-  if (shard.index.size() >= layout_.rows && !MakeRoom(step, hash)) return RowIndex::kNoRow;
+  if (shard.index.size() >= layout_.rows && !MakeRoom(step, hash)) return kNoRow;
   const std::uint32_t row = TakeRecord();
-  const bool has_place = shard.index.Insert(internal::TagOf(hash), row, [&](std::uint32_t other) {
-    return HeadOf(other).id < static_cast<std::uint64_t>(id);
-  });
-  if (!has_place) {
-    GiveBack(row);
-    return RowIndex::kNoRow;
+  if (shard.index.Insert(
+          {.hash = hash, .number = row + 1, .last_update = static_cast<std::uint32_t>(step)})) {
+    return row;
   }
-  HeadOf(row) = {.id = static_cast<std::uint64_t>(id),
-                 .last_update = static_cast<std::uint32_t>(step)};
-  ++statistics_.rows;
-  return row;
+  GiveBack(row);
+  return kNoRow;
 }
 
 bool UnboundedTable::MakeRoom(std::int64_t step, std::uint64_t hash) {
   Shard& shard = ShardOf(hash);
-  std::array<std::uint32_t, kCandidates> rows;
-  const std::size_t count = shard.index.Sample(internal::TagOf(hash), rows);
-  for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(&HeadOf(rows[i]));
-  std::uint32_t oldest = RowIndex::kNoRow;
+  std::array<const RowIndex::Entry*, kCandidates> entries;
+  const std::size_t count = shard.index.Sample(hash, entries);
+  const RowIndex::Entry* oldest = nullptr;
   std::uint32_t age = 0;  // A row of this step is none to go.
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t its_age = static_cast<std::uint32_t>(step) - HeadOf(rows[i]).last_update;
+    const std::uint32_t its_age = static_cast<std::uint32_t>(step) - entries[i]->last_update;
     if (its_age <= age) continue;
     age = its_age;
-    oldest = rows[i];
+    oldest = entries[i];
   }
-  if (oldest == RowIndex::kNoRow) return false;
-  Remove(shard, oldest);
+  if (oldest == nullptr) return false;
+  GiveBack(oldest->number - 1);
+  shard.index.Erase(oldest->hash);
   ++statistics_.displaced;
   return true;
-}
-
-void UnboundedTable::Remove(Shard& shard, std::uint32_t row) {
-  const auto id = static_cast<std::int64_t>(HeadOf(row).id);
-  shard.index.Erase(internal::TagOf(internal::HashOfId(id)), row);
-  GiveBack(row);
-  --statistics_.rows;
 }
 
 // One shard a step, so that all have had their turn after kVirtualShards steps; of a shard so small
@@ -288,67 +271,64 @@ void UnboundedTable::Sweep(std::int64_t step) {
   const auto num_shards = static_cast<std::int64_t>(kVirtualShards);
   const std::int16_t place = places_[static_cast<std::size_t>(step % num_shards)];
   if (limit == 0 || place < 0) return;
-  constexpr std::int64_t kMostParts = 4096;
-  const std::int64_t parts = std::bit_floor(static_cast<std::uint64_t>(
-      std::clamp(limit / (2 * num_shards), std::int64_t{1}, kMostParts)));
-  const std::int64_t part = step / num_shards % parts;
-  const std::int64_t part_tags = (std::int64_t{1} << 32) / parts;
-  Shard& shard = shards_[static_cast<std::size_t>(place)];
-  shard.index.EraseIf(static_cast<std::uint32_t>(part * part_tags),
-                      static_cast<std::uint32_t>((part + 1) * part_tags - 1),
-                      [&](std::uint32_t row) {
-                        if (!IsExpired(HeadOf(row), step)) return false;
-                        GiveBack(row);
-                        --statistics_.rows;
-                        ++statistics_.expired;
-                        return true;
-                      });
+  const auto num_parts = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(limit / (2 * num_shards), 1, kMostParts))));
+  RowIndex& index = shards_[static_cast<std::size_t>(place)].index;
+  index.EraseIf(static_cast<std::uint64_t>(step / num_shards % num_parts),
+                static_cast<std::uint64_t>(num_parts), [&](const RowIndex::Entry& entry) {
+                  if (!IsExpired(entry, step)) return false;
+                  GiveBack(entry.number - 1);
+                  ++statistics_.expired;
+                  return true;
+                });
 }
 
 std::uint32_t UnboundedTable::TakeRecord() {
+  ++statistics_.rows;
   if (first_free_ == 0) return num_touched_++;
-  const auto row = static_cast<std::uint32_t>(first_free_ - 1);
-  first_free_ = HeadOf(row).id & ~kFree;
+  const std::uint32_t row = first_free_ - 1;
+  std::memcpy(&first_free_, RecordOf(row), sizeof(first_free_));
   return row;
 }
 
 void UnboundedTable::GiveBack(std::uint32_t row) {
-  HeadOf(row).id = kFree | first_free_;
-  first_free_ = std::uint64_t{row} + 1;
+  --statistics_.rows;
+  std::memcpy(RecordOf(row), &first_free_, sizeof(first_free_));
+  first_free_ = row + 1;
 }
 
 ShardRows UnboundedTable::Export(int virtual_shard, std::int64_t after) const {
-  const auto place = static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)]);
-  const Shard& shard = shards_[place];
-  const auto last_update = [&](const Head& head) {
-    return step_ - static_cast<std::int64_t>(static_cast<std::uint32_t>(step_) - head.last_update);
+  const Shard& shard =
+      shards_[static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)])];
+  struct Found {
+    std::int64_t id;
+    const RowIndex::Entry* entry;
   };
-  std::vector<std::uint32_t> found;
+  std::vector<Found> found;
   found.reserve(shard.index.size());
-  shard.index.ForEach([&](std::uint32_t row) {
-    const Head& head = HeadOf(row);
-    if (last_update(head) > after) found.push_back(row);
+  shard.index.ForEach([&](const RowIndex::Entry& entry) {
+    if (LastUpdate(entry) > after) found.push_back({internal::IdOfHash(entry.hash), &entry});
   });
-  std::ranges::sort(found, {}, [&](std::uint32_t row) { return HeadOf(row).id; });
+  std::ranges::sort(found, {}, &Found::id);
 
   ShardRows rows;
   rows.ids.reserve(found.size());
   rows.last_updates.reserve(found.size());
   rows.records.reserve(found.size() * start_record_.size());
-  for (const std::uint32_t row : found) {
-    rows.ids.push_back(static_cast<std::int64_t>(HeadOf(row).id));
-    rows.last_updates.push_back(last_update(HeadOf(row)));
-    rows.records.insert(rows.records.end(), FloatsOf(row), FloatsOf(row) + start_record_.size());
+  for (const Found& row : found) {
+    const float* const record = RecordOf(row.entry->number - 1);
+    rows.ids.push_back(row.id);
+    rows.last_updates.push_back(LastUpdate(*row.entry));
+    rows.records.insert(rows.records.end(), record, record + start_record_.size());
   }
   rows.sightings.assign(shard.sightings.memory().begin(), shard.sightings.memory().end());
   return rows;
 }
 
 void UnboundedTable::Import(int virtual_shard, const ShardRows& rows) {
-  const auto place = static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)]);
-  Shard& shard = shards_[place];
-  shard.index.ForEach([&](std::uint32_t row) { GiveBack(row); });
-  statistics_.rows -= static_cast<std::int64_t>(shard.index.size());
+  Shard& shard =
+      shards_[static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)])];
+  shard.index.ForEach([&](const RowIndex::Entry& entry) { GiveBack(entry.number - 1); });
   shard.index.Clear();
   const std::span<std::uint64_t> sightings = shard.sightings.memory();
   std::ranges::fill(sightings, 0);
@@ -367,13 +347,13 @@ void UnboundedTable::Import(int virtual_shard, const ShardRows& rows) {
   for (const std::size_t i : order) {
     const std::uint64_t hash = internal::HashOfId(rows.ids[i]);
     DIME_CHECK(internal::VirtualShardOf(hash) == static_cast<std::size_t>(virtual_shard));
-    const std::uint32_t row = AddRow(rows.last_updates[i], rows.ids[i], hash);
-    if (row == RowIndex::kNoRow) {
+    const std::uint32_t row = AddRow(rows.last_updates[i], hash);
+    if (row == kNoRow) {
       ++statistics_.refused;
       continue;
     }
     std::copy_n(rows.records.data() + i * start_record_.size(), start_record_.size(),
-                FloatsOf(row));
+                RecordOf(row));
   }
 }
 

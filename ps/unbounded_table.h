@@ -79,18 +79,9 @@ class UnboundedTable final : public RowTable {
   void Import(int virtual_shard, const ShardRows& rows);
 
  private:
-  // What stands in front of a row's floats.
-  struct Head {
-    std::uint64_t id = 0;           // Of a free record: kFree and the next free one.
-    std::uint32_t last_update = 0;  // The step; only differences count.
-    std::uint32_t reserved = 0;
-  };
-  static constexpr std::uint64_t kFree = std::uint64_t{1} << 63;
-
   // How a virtual shard's bytes are spent.
   struct Layout {
     std::size_t shard_bytes = 0;
-    std::size_t record_bytes = 0;
     std::size_t rows = 0;
     int index_bits = 0;
     std::size_t sightings = 0;
@@ -99,29 +90,20 @@ class UnboundedTable final : public RowTable {
     internal::RowIndex index;
     internal::Sightings sightings;
   };
-  // An id on its way through a call.
-  struct Looked {
-    std::uint64_t hash = 0;
-    std::uint32_t row = 0;  // Whose tag is the id's: likely its own.
-  };
-  static constexpr std::size_t kBlock = 32;
+  static constexpr std::size_t kBlock = 32;  // Ids whose memory is asked for at once.
+  static constexpr std::uint32_t kNoRow = 0xffffffff;
 
   UnboundedTable(const ops::TableSpec& spec, const Layout& layout, std::vector<int> virtual_shards,
                  std::uint64_t seed, char* memory, std::size_t memory_bytes);
   static absl::StatusOr<Layout> LayOut(const ops::TableSpec& spec);
 
-  // Asks for the memory of up to kBlock ids' rows.
-  void LookUp(std::span<const std::int64_t> ids, std::array<Looked, kBlock>& looked) const;
-  // The row of an id, kNoRow when it has none.
-  [[nodiscard]] std::uint32_t Resolve(std::int64_t id, const Looked& looked) const;
-  [[nodiscard]] std::uint32_t Find(std::int64_t id, std::uint64_t hash) const;
-
-  // The record to be updated; null when the id has none.
-  float* RecordToUpdate(std::int64_t step, std::int64_t id, const Looked& looked);
+  // The hashes of up to kBlock ids; asks for the memory of their places.
+  void Hash(std::span<const std::int64_t> ids, std::array<std::uint64_t, kBlock>& hashes) const;
+  // The row to be updated; kNoRow when the id has none.
+  std::uint32_t RowToUpdate(std::int64_t step, std::int64_t id, std::uint64_t hash);
   std::uint32_t Admit(std::int64_t step, std::int64_t id, std::uint64_t hash);
-  std::uint32_t AddRow(std::int64_t step, std::int64_t id, std::uint64_t hash);
+  std::uint32_t AddRow(std::int64_t step, std::uint64_t hash);
   bool MakeRoom(std::int64_t step, std::uint64_t hash);
-  void Remove(Shard& shard, std::uint32_t row);
   void Sweep(std::int64_t step);
 
   [[nodiscard]] Shard& ShardOf(std::uint64_t hash) {
@@ -130,16 +112,14 @@ class UnboundedTable final : public RowTable {
   [[nodiscard]] const Shard& ShardOf(std::uint64_t hash) const {
     return shards_[static_cast<std::size_t>(places_[internal::VirtualShardOf(hash)])];
   }
-  [[nodiscard]] Head& HeadOf(std::uint32_t row) const {
-    return *reinterpret_cast<Head*>(records_ + row * layout_.record_bytes);
+  [[nodiscard]] float* RecordOf(std::uint32_t row) const {
+    return records_ + row * start_record_.size();
   }
-  [[nodiscard]] float* FloatsOf(std::uint32_t row) const {
-    return reinterpret_cast<float*>(&HeadOf(row) + 1);
-  }
-  [[nodiscard]] bool IsExpired(const Head& head, std::int64_t step) const;
+  [[nodiscard]] bool IsExpired(const internal::RowIndex::Entry& entry, std::int64_t step) const;
+  [[nodiscard]] std::int64_t LastUpdate(const internal::RowIndex::Entry& entry) const;
 
   std::uint32_t TakeRecord();
-  void GiveBack(std::uint32_t row);
+  void GiveBack(std::uint32_t row);  // Counts the row no more.
 
   const ops::TableSpec spec_;
   const Layout layout_;
@@ -152,9 +132,9 @@ class UnboundedTable final : public RowTable {
 
   char* memory_;
   std::size_t memory_bytes_;
-  char* records_;  // Of all shards; which record is whose does not matter.
+  float* records_;  // Of all shards; which record is whose does not matter.
   std::uint32_t num_touched_ = 0;
-  std::uint64_t first_free_ = 0;
+  std::uint32_t first_free_ = 0;  // Plus 1; a free record begins with the next one's.
 
   UnboundedStatistics statistics_;
 };

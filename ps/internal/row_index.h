@@ -1,25 +1,26 @@
-// ps/internal/row_index.h - from a tag, 32 bits of an id's hash, to a row's number.
+// ps/internal/row_index.h - from an id's hash to its row's number, in one virtual shard.
 //
-// Open addressing with linear probing, where entries are kept in the order of their tags: an entry
-// stands at the place that its tag's upper bits say, or behind it. So the order of the entries is a
-// function of what is in the index, whatever came and went before; and a search for what is not
-// there ends early. The index lies in memory for its largest size from the beginning, doubles
-// within it, and needs no other.
+// Open addressing with linear probing, where entries are kept in the order of their hashes: an
+// entry stands at the place that the hash's upper bits say, or behind it. So the order of the
+// entries is a function of what is in the index, whatever came and went before; and a search for
+// what is not there ends early. The index lies in memory for its largest size from the beginning,
+// doubles within it, and needs no other.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "ps/internal/id_hash.h"
+
 namespace dime::ps::internal {
 
 class RowIndex {
  public:
-  static constexpr std::uint32_t kNoRow = 0xffffffff;
-
   struct Entry {
-    std::uint32_t tag = 0;
-    std::uint32_t number = 0;  // The row's, plus 1; 0: the place is free.
+    std::uint64_t hash = 0;
+    std::uint32_t number = 0;       // The row's, plus 1; 0: the place is free.
+    std::uint32_t last_update = 0;  // A step; only differences count.
   };
 
   // How many entries the memory of an index of 2^bits places has, and how many rows it takes.
@@ -37,44 +38,27 @@ class RowIndex {
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
-  void Prefetch(std::uint32_t tag) const { __builtin_prefetch(entries_ + Home(tag)); }
+  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(entries_ + Home(hash)); }
 
-  // The first row of this tag for which is_it(row); kNoRow when there is none.
-  template <typename Predicate>
-  [[nodiscard]] std::uint32_t Find(std::uint32_t tag, const Predicate& is_it) const {
-    for (const Entry* e = entries_ + Home(tag); e->number != 0 && e->tag <= tag; ++e) {
-      if (e->tag == tag && is_it(e->number - 1)) return e->number - 1;
-    }
-    return kNoRow;
+  // Null when it is not there. Entries stay where they are until one is inserted or erased.
+  [[nodiscard]] Entry* Find(std::uint64_t hash) const {
+    Entry* const e = entries_ + LowerBound(hash);
+    return e->number != 0 && e->hash == hash ? e : nullptr;
   }
+  // Adds an entry whose hash is not there. False when there is no room near its place, and nothing
+  // has changed then.
+  [[nodiscard]] bool Insert(const Entry& entry);
+  void Erase(std::uint64_t hash) { EraseAt(LowerBound(hash)); }
+  void Clear();
 
-  // Adds a row that is not there. Of those with the same tag it stands behind all for which
-  // is_before(row). False when there is no room near its place, and nothing has changed then.
+  // Erases part `part` of `num_parts`, a power of two, as far as is_due(entry).
   template <typename Predicate>
-  [[nodiscard]] bool Insert(std::uint32_t tag, std::uint32_t row, const Predicate& is_before) {
-    if (size_ >= RowsFor(bits_)) Grow();
-    do {
-      std::size_t at = LowerBound(tag);
-      while (entries_[at].number != 0 && entries_[at].tag == tag &&
-             is_before(entries_[at].number - 1)) {
-        ++at;
-      }
-      if (InsertAt(at, {tag, row + 1})) return true;
-    } while (Grow());
-    return false;
-  }
-
-  void Erase(std::uint32_t tag, std::uint32_t row);
-  // Erases all with tags in [first, last] for which is_due(row).
-  template <typename Predicate>
-  void EraseIf(std::uint32_t first, std::uint32_t last, const Predicate& is_due) {
-    for (std::size_t at = LowerBound(first); at < end_;) {
-      const Entry& e = entries_[at];
-      if (e.number == 0) {
-        ++at;
-      } else if (e.tag > last) {
-        return;
-      } else if (is_due(e.number - 1)) {
+  void EraseIf(std::uint64_t part, std::uint64_t num_parts, const Predicate& is_due) {
+    const std::uint64_t first = part * (kHashes / num_parts);
+    const std::uint64_t last = first + (kHashes / num_parts - 1);
+    std::size_t at = first >> shift_;
+    while (at < end_ && (entries_[at].number == 0 || Rank(entries_[at].hash) <= last)) {
+      if (entries_[at].number != 0 && Rank(entries_[at].hash) >= first && is_due(entries_[at])) {
         EraseAt(at);  // The next one stands here now, or nothing.
       } else {
         ++at;
@@ -82,21 +66,23 @@ class RowIndex {
     }
   }
 
-  // The rows that follow this tag in order, the first one after the last one; as many as there are,
-  // at most rows.size(). Returns how many.
-  std::size_t Sample(std::uint32_t tag, std::span<std::uint32_t> rows) const;
+  // The entries that follow this hash in order, the first one after the last one; as many as there
+  // are, at most entries.size(). Returns how many.
+  std::size_t Sample(std::uint64_t hash, std::span<const Entry*> entries) const;
 
-  // f(row) for each, in order.
+  // f(entry) for each, in order.
   template <typename Function>
   void ForEach(const Function& f) const {
     for (std::size_t at = 0; at < end_; ++at) {
-      if (entries_[at].number != 0) f(entries_[at].number - 1);
+      if (entries_[at].number != 0) f(entries_[at]);
     }
   }
 
-  void Clear();
-
  private:
+  // Within the shard hashes go to this number.
+  static constexpr std::uint64_t kHashes = std::uint64_t{1} << (64 - kVirtualShardBits);
+  [[nodiscard]] static std::uint64_t Rank(std::uint64_t hash) { return hash & (kHashes - 1); }
+
   // Behind the last home, for those that stand behind theirs. One more entry is always free.
   static constexpr std::size_t PlacesBehind(std::size_t places) {
     constexpr std::size_t kFewest = 15;
@@ -105,14 +91,18 @@ class RowIndex {
   }
 
   void SetBits(int bits);
-  [[nodiscard]] std::size_t Home(std::uint32_t tag) const { return tag >> shift_; }
-  // Where the first entry of this tag or of a higher one is, or would be.
-  [[nodiscard]] std::size_t LowerBound(std::uint32_t tag) const;
-  bool InsertAt(std::size_t at, Entry entry);
+  [[nodiscard]] std::size_t Home(std::uint64_t hash) const { return Rank(hash) >> shift_; }
+  // Where this hash's entry is, or would be.
+  [[nodiscard]] std::size_t LowerBound(std::uint64_t hash) const {
+    std::size_t at = Home(hash);
+    while (entries_[at].number != 0 && entries_[at].hash < hash) ++at;
+    return at;
+  }
+  bool InsertAt(std::size_t at, const Entry& entry);
   void EraseAt(std::size_t at);
   bool Grow();
-  // Whether all entries have a place in an index whose homes the shift says.
-  [[nodiscard]] bool Fits(int shift, std::size_t end) const;
+  // Whether all entries have a place in an index of 2^bits.
+  [[nodiscard]] bool Fits(int bits) const;
 
   Entry* entries_;
   int most_bits_;
