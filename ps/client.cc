@@ -18,9 +18,12 @@ constexpr std::size_t kKeptPulls = 3;
 
 // The rows that one server has of what a batch looks up in one table.
 struct TablePart {
-  std::vector<std::uint32_t> rows;   // As the server numbers them.
+  std::vector<std::uint32_t> rows;   // As the server numbers them;
+  std::vector<std::int64_t> ids;     // or, of an unbounded table, their ids.
   std::vector<std::int32_t> places;  // Where they stand among the looked-up ids; empty: in order.
   std::vector<float> values;         // On their way, if `places` is not empty.
+
+  [[nodiscard]] std::size_t size() const { return rows.size() + ids.size(); }
 };
 
 // What was asked for in a pull, and what came.
@@ -115,6 +118,7 @@ class Client::Impl {
     for (auto& parts : pull.parts) {
       for (TablePart& part : parts) {
         part.rows.clear();
+        part.ids.clear();
         part.places.clear();
       }
     }
@@ -126,6 +130,10 @@ class Client::Impl {
       }
       const std::vector<std::int64_t>& ids = lookups.tables[t].ids;
       pull.values[t].resize(ids.size() * static_cast<std::size_t>(spec.dim));
+      if (spec.unbounded) {
+        SplitIds(t, ids, pull);
+        continue;
+      }
       if (links_.size() == 1) {
         pull.parts[0][t].rows.assign(ids.begin(), ids.end());
         continue;
@@ -135,6 +143,19 @@ class Client::Impl {
         part.rows.push_back(static_cast<std::uint32_t>(sharding_.LocalRow(t, ids[i])));
         part.places.push_back(static_cast<std::int32_t>(i));
       }
+    }
+  }
+
+  void SplitIds(std::size_t table, const std::vector<std::int64_t>& ids, PullRecord& pull) const {
+    if (links_.size() == 1) {
+      pull.parts[0][table].ids = ids;
+      return;
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const auto server = static_cast<std::size_t>(sharding_.ServerOfHashed(table, ids[i]));
+      TablePart& part = pull.parts[server][table];
+      part.ids.push_back(ids[i]);
+      part.places.push_back(static_cast<std::int32_t>(i));
     }
   }
 
@@ -148,12 +169,12 @@ class Client::Impl {
       }
       const TablePart& part = pull.parts[server][t];
       if (part.places.empty()) {
-        if (!part.rows.empty()) parts_.push_back(PartOf(values));
+        if (part.size() > 0) parts_.push_back(PartOf(values));
         continue;
       }
       const auto dim = static_cast<std::size_t>(specs_[t].dim);
       std::vector<float>& picked = send_values_[t];
-      picked.resize(part.rows.size() * dim);
+      picked.resize(part.size() * dim);
       float* to = picked.data();
       for (const std::int32_t place : part.places) {
         to = std::copy_n(values.data() + static_cast<std::size_t>(place) * dim, dim, to);
@@ -165,11 +186,12 @@ class Client::Impl {
   void AddRows(std::size_t server) {
     const std::vector<TablePart>& tables = pulling_->parts[server];
     for (std::size_t t = 0; t < specs_.size(); ++t) {
-      counts_[t] = static_cast<std::uint32_t>(tables[t].rows.size());
+      counts_[t] = static_cast<std::uint32_t>(tables[t].size());
     }
     parts_.push_back(PartOf(counts_));
     for (const TablePart& part : tables) {
       if (!part.rows.empty()) parts_.push_back(PartOf(part.rows));
+      if (!part.ids.empty()) parts_.push_back(PartOf(part.ids));
     }
   }
 
@@ -182,12 +204,12 @@ class Client::Impl {
         continue;
       }
       TablePart& part = pulling_->parts[server][t];
-      if (part.rows.empty()) continue;
+      if (part.size() == 0) continue;
       if (part.places.empty()) {
         parts_.push_back(PartOf(pulling_->values[t]));
         continue;
       }
-      part.values.resize(part.rows.size() * static_cast<std::size_t>(specs_[t].dim));
+      part.values.resize(part.size() * static_cast<std::size_t>(specs_[t].dim));
       parts_.push_back(PartOf(part.values));
     }
     DIME_RETURN_IF_ERROR(links_.ReceiveInto(server, MessageType::kRows, parts_, deadline));

@@ -261,6 +261,12 @@ absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
   const auto& tables = shards_->tables();
   DIME_ASSIGN_OR_RETURN(const auto counts, reader.Take<std::uint32_t>(tables.size()));
   for (std::size_t t = 0; t < tables.size(); ++t) {
+    statistics_.num_rows_pulled += counts[t];
+    if (shards_->unbounded(t) != nullptr) {
+      DIME_RETURN_IF_ERROR(ReadIds(*shards_->unbounded(t), counts[t], reader, pull.rows[t]));
+      hot_rows_[t].Add(pull.rows[t]);
+      continue;
+    }
     DIME_ASSIGN_OR_RETURN(const auto rows, reader.Take<std::uint32_t>(counts[t]));
     if (tables[t]->spec().dense && !rows.empty()) {
       return base::DataLoss("rows of the dense table '{}' are asked for", tables[t]->spec().name);
@@ -271,12 +277,23 @@ absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
                             tables[t]->spec().name, num_rows);
     }
     pull.rows[t].assign(rows.begin(), rows.end());
-    statistics_.num_rows_pulled += rows.size();
     hot_rows_[t].Add(pull.rows[t]);
   }
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
   pull.number = request.pull_number;
   return &pull;
+}
+
+absl::Status Server::ReadIds(const UnboundedTable& table, std::uint32_t count,
+                             PayloadReader& reader, std::vector<std::int64_t>& ids) {
+  // They may lie anywhere: a table in front may have an odd number of rows of four bytes.
+  DIME_ASSIGN_OR_RETURN(const auto bytes,
+                        reader.Take<std::byte>(count * std::uint64_t{sizeof(std::int64_t)}));
+  ids.resize(count);
+  if (count > 0) std::memcpy(ids.data(), bytes.data(), bytes.size());
+  if (table.HasIds(ids)) return absl::OkStatus();
+  return base::DataLoss("an id of table '{}' is asked for that does not belong here",
+                        table.spec().name);
 }
 
 void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull) {
@@ -293,7 +310,7 @@ void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pu
     if (table.spec().dense) {
       if (table.num_rows() > 0) answer_.AddAll(table);
     } else {
-      answer_.AddRows(table, pull->rows[t]);
+      answer_.AddRows(shards_->rows(t), pull->rows[t]);
     }
   }
   answer_.Finish();
@@ -321,6 +338,13 @@ absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_
 
 void Server::OnStatistics(net::ConnectionId connection, std::uint64_t request_id) {
   statistics_.version = static_cast<std::uint64_t>(shards_->version());
+  const UnboundedStatistics unbounded = shards_->unbounded_statistics();
+  statistics_.num_rows = static_cast<std::uint64_t>(unbounded.rows);
+  statistics_.num_admitted = static_cast<std::uint64_t>(unbounded.admitted);
+  statistics_.num_expired = static_cast<std::uint64_t>(unbounded.expired);
+  statistics_.num_displaced = static_cast<std::uint64_t>(unbounded.displaced);
+  statistics_.num_refused = static_cast<std::uint64_t>(unbounded.refused);
+  statistics_.num_dropped = static_cast<std::uint64_t>(unbounded.dropped);
   parts_.assign({PartOf(&statistics_, sizeof(statistics_)), PartOf(shards_->staleness())});
   send_(
       connection,
@@ -339,6 +363,7 @@ ServerStatistics Server::Statistics() const {
   statistics.version = shards_->version();
   statistics.staleness.assign(shards_->staleness().begin(), shards_->staleness().end());
   statistics.hottest = HottestRows();
+  statistics.unbounded = shards_->unbounded_statistics();
   return statistics;
 }
 
@@ -346,9 +371,10 @@ std::vector<HotRow> Server::HottestRows() const {
   constexpr std::size_t kHottest = 8;
   std::vector<HotRow> hottest;
   for (std::size_t t = 0; t < hot_rows_.size(); ++t) {
+    const bool has_ids = shards_->unbounded(t) != nullptr;  // Not numbers of rows.
     for (const HotRows::Entry& entry : hot_rows_[t].Hottest(kHottest)) {
       hottest.push_back({.table = static_cast<std::uint32_t>(t),
-                         .id = shards_->tables()[t]->IdOf(entry.row),
+                         .id = has_ids ? entry.row : shards_->tables()[t]->IdOf(entry.row),
                          .num_pulls = entry.count});
     }
   }

@@ -99,6 +99,8 @@ class Server final : public net::FrameHandler {
                           std::span<const std::byte> payload);
   absl::Status Push(const ExchangeRequest& request, PayloadReader& reader);
   absl::StatusOr<Pull*> ReadPull(const ExchangeRequest& request, PayloadReader& reader);
+  static absl::Status ReadIds(const UnboundedTable& table, std::uint32_t count,
+                              PayloadReader& reader, std::vector<std::int64_t>& ids);
   absl::Status OnRead(net::ConnectionId connection, std::uint64_t request_id,
                       std::span<const std::byte> payload);
   void OnStatistics(net::ConnectionId connection, std::uint64_t request_id);

@@ -14,6 +14,15 @@ constexpr std::int64_t kRunFloats = 1 << 20;  // Of a message that reads or writ
 
 iovec PartOfStart(const JobStart& start) { return PartOf(&start, sizeof(start)); }
 
+UnboundedStatistics UnboundedOf(const StatisticsReply& reply) {
+  return {.rows = static_cast<std::int64_t>(reply.num_rows),
+          .admitted = static_cast<std::int64_t>(reply.num_admitted),
+          .expired = static_cast<std::int64_t>(reply.num_expired),
+          .displaced = static_cast<std::int64_t>(reply.num_displaced),
+          .refused = static_cast<std::int64_t>(reply.num_refused),
+          .dropped = static_cast<std::int64_t>(reply.num_dropped)};
+}
+
 }  // namespace
 
 absl::Status ServerControl::Prepare(const JobStart& start) {
@@ -62,6 +71,7 @@ absl::StatusOr<std::vector<ServerStatistics>> ServerControl::ReadStatistics() {
                    .num_requests = static_cast<std::int64_t>(reply.num_requests),
                    .num_rows_pulled = static_cast<std::int64_t>(reply.num_rows_pulled),
                    .num_rows_pushed = static_cast<std::int64_t>(reply.num_rows_pushed),
+                   .unbounded = UnboundedOf(reply),
                    .staleness = {staleness.begin(), staleness.end()}});
   }
   return all;

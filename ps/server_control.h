@@ -13,6 +13,7 @@
 #include "ps/internal/server_links.h"
 #include "ps/server_statistics.h"
 #include "ps/sharding.h"
+#include "ps/unbounded_table.h"
 #include "ps/wire.h"
 #include "runtime/base/status.h"
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "ps/unbounded_table.h"
+
 namespace dime::ps {
 
 // Counts of a sample, scaled up.
@@ -18,6 +20,7 @@ struct ServerStatistics {
   std::int64_t num_requests = 0;
   std::int64_t num_rows_pulled = 0;  // Of sparse tables, as those pushed.
   std::int64_t num_rows_pushed = 0;
+  UnboundedStatistics unbounded{};  // Of all such tables.
   std::int64_t num_bytes_in = 0;
   std::int64_t num_bytes_out = 0;
   std::int64_t num_waiting = 0;  // Pulls that wait for pushes of others: now, and most at once.

@@ -39,6 +39,14 @@ Sharding::Sharding(std::span<const ops::TableSpec> specs, int num_servers)
     table.num_rows = spec.num_rows;
     table.row_bits = RowBits(spec);
     table.row_mask = (std::int64_t{1} << table.row_bits) - 1;
+    if (spec.unbounded) {
+      table.is_unbounded = true;
+      table.servers.resize(internal::kVirtualShards);
+      const auto num_shards = static_cast<std::int64_t>(internal::kVirtualShards);
+      const auto floats = spec.unbounded->max_bytes / num_shards / std::int64_t{sizeof(float)};
+      for (std::size_t s = 0; s < table.servers.size(); ++s) shards.push_back({floats, t, s});
+      continue;
+    }
     const std::int64_t row_floats = spec.dim * (1 + ops::NumSlots(spec.optimizer.kind));
     for (std::int64_t first = 0; first < spec.num_rows; first += table.row_mask + 1) {
       const std::int64_t count = std::min(table.row_mask + 1, spec.num_rows - first);
@@ -59,6 +67,7 @@ Sharding::Sharding(std::span<const ops::TableSpec> specs, int num_servers)
   }
 
   for (TableShards& table : tables_) {
+    if (table.is_unbounded) continue;
     std::vector<std::int64_t> next(static_cast<std::size_t>(num_servers), 0);
     for (std::size_t s = 0; s < table.servers.size(); ++s) {
       std::int64_t& start = next[static_cast<std::size_t>(table.servers[s])];
@@ -71,6 +80,7 @@ Sharding::Sharding(std::span<const ops::TableSpec> specs, int num_servers)
 std::vector<RowBlock> Sharding::BlocksOf(int server, std::size_t table) const {
   const TableShards& shards = tables_[table];
   std::vector<RowBlock> blocks;
+  if (shards.is_unbounded) return blocks;
   for (std::size_t s = 0; s < shards.servers.size(); ++s) {
     if (shards.servers[s] != server) continue;
     const std::int64_t first = static_cast<std::int64_t>(s) << shards.row_bits;
@@ -82,6 +92,15 @@ std::vector<RowBlock> Sharding::BlocksOf(int server, std::size_t table) const {
     }
   }
   return blocks;
+}
+
+std::vector<int> Sharding::VirtualShardsOf(int server, std::size_t table) const {
+  std::vector<int> virtual_shards;
+  const std::vector<int>& servers = tables_[table].servers;
+  for (int s = 0; s < std::ssize(servers); ++s) {
+    if (servers[static_cast<std::size_t>(s)] == server) virtual_shards.push_back(s);
+  }
+  return virtual_shards;
 }
 
 }  // namespace dime::ps

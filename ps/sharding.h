@@ -3,7 +3,8 @@
 // The rows of a table are cut into shards, blocks of equal size (a power of two) that do not depend
 // on the number of servers. Shards are dealt to servers, the largest first, each to the server that
 // has the fewest bytes by then. So any number of servers loads what any other number has written,
-// and a checkpoint's tensors are cut along whole blocks.
+// and a checkpoint's tensors are cut along whole blocks. The ids of an unbounded table belong to
+// 256 virtual shards by their hashes, which are dealt in the same way.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "ops/table.h"
+#include "ps/internal/id_hash.h"
 #include "ps/table.h"
 
 namespace dime::ps {
@@ -37,11 +39,21 @@ class Sharding {
     const TableShards& shards = tables_[table];
     return shards.local_starts[ShardOf(table, id)] + (id & shards.row_mask);
   }
-  // What a server holds of a table, in ascending order.
+  // What a server holds of a table, in ascending order; nothing of an unbounded one.
   [[nodiscard]] std::vector<RowBlock> BlocksOf(int server, std::size_t table) const;
+
+  // The same for unbounded tables.
+  [[nodiscard]] int ServerOfHashed(std::size_t table, std::int64_t id) const {
+    return tables_[table].servers[internal::VirtualShardOf(internal::HashOfId(id))];
+  }
+  [[nodiscard]] int ServerOfVirtualShard(std::size_t table, int virtual_shard) const {
+    return tables_[table].servers[static_cast<std::size_t>(virtual_shard)];
+  }
+  [[nodiscard]] std::vector<int> VirtualShardsOf(int server, std::size_t table) const;
 
  private:
   struct TableShards {
+    bool is_unbounded = false;
     std::int64_t num_rows = 0;
     int row_bits = 0;
     std::int64_t row_mask = 0;

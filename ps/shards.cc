@@ -33,9 +33,21 @@ absl::StatusOr<std::unique_ptr<Shards>> Shards::Create(std::span<const ops::Tabl
     DIME_ASSIGN_OR_RETURN(auto table,
                           Table::CreatePart(specs[t], sharding.BlocksOf(server, t), seed));
     shards->tables_.push_back(std::move(table));
+    shards->unbounded_.emplace_back();
+    if (!specs[t].unbounded) continue;
+    DIME_ASSIGN_OR_RETURN(
+        shards->unbounded_.back(),
+        UnboundedTable::Create(specs[t], sharding.VirtualShardsOf(server, t), seed));
   }
   shards->sums_.resize(specs.size());
   return shards;
+}
+
+void Shards::set_version(std::int64_t version) {
+  version_ = version;
+  for (const auto& table : unbounded_) {
+    if (table != nullptr) table->set_step(version);
+  }
 }
 
 absl::Status Shards::Push(const PushedGradients& push) {
@@ -92,6 +104,10 @@ void Shards::Update(std::span<const TableGradients> tables) {
   ++version_;
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     Table& table = *tables_[t];
+    if (unbounded_[t] != nullptr) {
+      unbounded_[t]->Update(version_, tables[t].rows, tables[t].values);
+      continue;
+    }
     if (table.num_rows() == 0) continue;
     if (table.spec().dense) {
       table.UpdateAll(version_, tables[t].values);
@@ -106,7 +122,10 @@ void Shards::AddUp(std::span<const TableGradients> tables) {
     Sum& sum = sums_[t];
     if (num_summed_ == 0) {
       sum.values.clear();
-      if (!tables_[t]->spec().dense) sum.deduplicator.Start(tables_[t]->num_rows(), &sum.rows);
+      const Table& table = *tables_[t];
+      const std::int64_t num_ids =
+          table.spec().unbounded ? table.spec().num_ids() : table.num_rows();
+      if (!table.spec().dense) sum.deduplicator.Start(num_ids, &sum.rows);
     }
     if (!tables_[t]->spec().dense) {
       AddRows(t, tables[t]);
@@ -160,6 +179,21 @@ bool Shards::MayPull(int replica, std::int64_t step) const {
       return version_ + 1 >= step;
   }
   DIME_CHECK(false);
+}
+
+UnboundedStatistics Shards::unbounded_statistics() const {
+  UnboundedStatistics sum;
+  for (const auto& table : unbounded_) {
+    if (table == nullptr) continue;
+    const UnboundedStatistics& its = table->statistics();
+    sum.rows += its.rows;
+    sum.admitted += its.admitted;
+    sum.expired += its.expired;
+    sum.displaced += its.displaced;
+    sum.refused += its.refused;
+    sum.dropped += its.dropped;
+  }
+  return sum;
 }
 
 void Shards::Leave(int replica) { clocks_[static_cast<std::size_t>(replica)] = kLeft; }

@@ -19,6 +19,7 @@
 #include "ops/table.h"
 #include "ps/sharding.h"
 #include "ps/table.h"
+#include "ps/unbounded_table.h"
 #include "runtime/base/status.h"
 #include "runtime/cluster/consistency.h"
 
@@ -31,7 +32,8 @@ struct ConsistencyOptions {
   bool average = true;    // kSync: gradients are averaged over the micro-batches, or summed.
 };
 
-// One table's gradients for some of its rows here, distinct ones. Dense tables: all rows.
+// One table's gradients for some of its rows here, distinct ones; of an unbounded table these are
+// ids. Dense tables: all rows.
 struct TableGradients {
   std::span<const std::int64_t> rows;
   std::span<const float> values;
@@ -55,7 +57,7 @@ class Shards {
 
   // How many updates the rows hold: in sync, steps.
   [[nodiscard]] std::int64_t version() const { return version_; }
-  void set_version(std::int64_t version) { version_ = version; }  // Of a restored checkpoint.
+  void set_version(std::int64_t version);  // Of a restored checkpoint.
 
   // kFailedPrecondition when the push is not of the step that is being summed up, or its
   // micro-batch was pushed before; nothing has changed then.
@@ -67,7 +69,20 @@ class Shards {
   // A replica that has no batches at the moment holds nobody up, and is held up by nobody.
   void Leave(int replica);
 
+  // Fixed tables; in place of an unbounded one, one without rows.
   [[nodiscard]] const std::vector<std::unique_ptr<Table>>& tables() const { return tables_; }
+  [[nodiscard]] std::size_t num_tables() const { return tables_.size(); }
+  // Null for a fixed table.
+  [[nodiscard]] UnboundedTable* unbounded(std::size_t table) const {
+    return unbounded_[table].get();
+  }
+  // Either.
+  [[nodiscard]] const RowTable& rows(std::size_t table) const {
+    if (unbounded_[table] != nullptr) return *unbounded_[table];
+    return *tables_[table];
+  }
+
+  [[nodiscard]] UnboundedStatistics unbounded_statistics() const;  // Of all such tables.
 
   // staleness()[s]: how many pushes came s updates after their rows were pulled; the last one
   // counts all beyond.
@@ -98,6 +113,7 @@ class Shards {
 
   ConsistencyOptions options_;
   std::vector<std::unique_ptr<Table>> tables_;
+  std::vector<std::unique_ptr<UnboundedTable>> unbounded_;  // By table; null for fixed ones.
   std::int64_t version_ = 0;
 
   std::vector<std::int64_t> clocks_;  // By replica: pushes; those that left are far ahead.

@@ -129,7 +129,8 @@ UnboundedTable::~UnboundedTable() {
 
 bool UnboundedTable::HasIds(std::span<const std::int64_t> ids) const {
   return std::ranges::all_of(ids, [&](std::int64_t id) {
-    return id >= 0 && places_[internal::VirtualShardOf(internal::HashOfId(id))] >= 0;
+    return id >= 0 && id < ops::UnboundedRows::kNumIds &&
+           places_[internal::VirtualShardOf(internal::HashOfId(id))] >= 0;
   });
 }
 

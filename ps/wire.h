@@ -83,8 +83,15 @@ struct StatisticsReply {
   std::uint64_t num_requests = 0;
   std::uint64_t num_rows_pulled = 0;
   std::uint64_t num_rows_pushed = 0;
+  // Of unbounded tables, as in UnboundedStatistics.
+  std::uint64_t num_rows = 0;
+  std::uint64_t num_admitted = 0;
+  std::uint64_t num_expired = 0;
+  std::uint64_t num_displaced = 0;
+  std::uint64_t num_refused = 0;
+  std::uint64_t num_dropped = 0;
 };
-static_assert(sizeof(StatisticsReply) == 32);
+static_assert(sizeof(StatisticsReply) == 80);
 
 struct VersionReply {
   std::uint64_t version = 0;  // How many updates the rows hold.

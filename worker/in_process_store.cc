@@ -74,7 +74,7 @@ std::span<const float> InProcessStore::Values(std::size_t t, const ops::TableLoo
     table.CopyOut(0, 0, spec.num_rows, values.data());
   } else {
     values.resize(lookup.ids.size() * static_cast<std::size_t>(spec.dim));
-    table.Gather(lookup.ids, values);
+    shards_->rows(t).Gather(lookup.ids, values);
   }
   return values;
 }

@@ -27,7 +27,7 @@ void RowsAnswer::AddAll(const Table& table) {
   }
 }
 
-void RowsAnswer::AddRows(const Table& table, std::span<const std::int64_t> rows) {
+void RowsAnswer::AddRows(const RowTable& table, std::span<const std::int64_t> rows) {
   while (!rows.empty()) {
     const std::span<float> room = Room(table.spec().dim, std::ssize(rows));
     const std::size_t count = room.size() / static_cast<std::size_t>(table.spec().dim);

@@ -26,7 +26,7 @@ class RowsAnswer {
   // All rows of a table.
   void AddAll(const Table& table);
   // The weights of these rows.
-  void AddRows(const Table& table, std::span<const std::int64_t> rows);
+  void AddRows(const RowTable& table, std::span<const std::int64_t> rows);
   void Finish() { Send(/*is_last=*/true); }
 
  private:

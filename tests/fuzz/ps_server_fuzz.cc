@@ -25,7 +25,12 @@ std::vector<dime::ops::TableSpec> Specs() {
            .shape = {200, 2},
            .num_rows = 200,
            .dim = 2,
-           .optimizer = {.kind = dime::ops::OptimizerKind::kAdagrad}}};
+           .optimizer = {.kind = dime::ops::OptimizerKind::kAdagrad}},
+          {.name = "unbounded",
+           .shape = {0, 1},
+           .dim = 1,
+           .unbounded = dime::ops::UnboundedRows{
+               .admit_after = 2, .evict_after_steps = 3, .max_bytes = 1 << 20}}};
 }
 
 }  // namespace

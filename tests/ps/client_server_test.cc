@@ -39,6 +39,15 @@ std::vector<ops::TableSpec> Specs() {
           {.name = "weights", .shape = {30, 1}, .num_rows = 30, .dim = 1, .optimizer = kAdagrad}};
 }
 
+// The embedding without a bound on its ids, with rows that come late and go soon.
+std::vector<ops::TableSpec> UnboundedSpecs() {
+  std::vector<ops::TableSpec> specs = Specs();
+  specs[1].num_rows = 0;
+  specs[1].shape = {0, 3};
+  specs[1].unbounded = {.admit_after = 2, .evict_after_steps = 5, .max_bytes = 1 << 20};
+  return specs;
+}
+
 class Cluster : public ServerThreads {
  public:
   Cluster(int num_servers, const ConsistencyOptions& consistency,
@@ -134,6 +143,21 @@ std::vector<std::vector<float>> ReadAll(Client& client, const std::vector<ops::T
   return all;
 }
 
+// The rows of all ids that RandomLookups() may ask for, as training sees them.
+std::vector<std::vector<float>> PullAll(Client& client) {
+  ops::Lookups lookups;
+  lookups.tables.resize(4);
+  for (std::int64_t id = 0; id < 5000; ++id) lookups.tables[1].ids.push_back(id);
+  for (std::int64_t id = 0; id < 30; ++id) lookups.tables[3].ids.push_back(id);
+  const Client::Pull pull = {.lookups = &lookups};
+  EXPECT_OK(client.StartExchange(nullptr, &pull));
+  const auto rows = client.FinishExchange();
+  EXPECT_OK(rows);
+  std::vector<std::vector<float>> all;
+  for (const auto& values : rows->tables) all.emplace_back(values.begin(), values.end());
+  return all;
+}
+
 class ClientServerTest
     : public ::testing::TestWithParam<std::tuple<int, net::Address::Kind, Mode>> {};
 
@@ -153,12 +177,14 @@ TEST_P(ClientServerTest, OneReplicaTrainsAsPlainTablesDo) {
 }
 
 // Gradients of four micro-batches, from three replicas that start at different times.
-std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas) {
+std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas,
+                                            std::vector<ops::TableSpec> specs = Specs()) {
   constexpr int kMicroBatches = 4;
   constexpr int kSteps = 10;
   Cluster cluster(
       num_servers,
-      {.consistency = {Mode::kSync}, .num_replicas = num_replicas, .micro_batches = kMicroBatches});
+      {.consistency = {Mode::kSync}, .num_replicas = num_replicas, .micro_batches = kMicroBatches},
+      net::Address::Kind::kUnix, std::move(specs));
   {
     const auto master = cluster.ConnectAndStart(0);
     std::vector<std::jthread> threads;
@@ -190,8 +216,7 @@ std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas) {
       });
     }
   }
-  const auto reader = cluster.Connect(0);
-  return ReadAll(*reader, cluster.specs);
+  return PullAll(*cluster.Connect(0));
 }
 
 TEST(SyncTest, AnyNumberOfServersAndReplicasGivesTheSameBytes) {
@@ -200,6 +225,23 @@ TEST(SyncTest, AnyNumberOfServersAndReplicasGivesTheSameBytes) {
     EXPECT_EQ(TrainInSync(num_servers, num_replicas), expected)
         << num_servers << " servers, " << num_replicas << " replicas";
   }
+}
+
+TEST(SyncTest, UnboundedTablesGiveTheSameBytesToo) {
+  const auto expected = TrainInSync(1, 1, UnboundedSpecs());
+  for (const auto& [num_servers, num_replicas] : {std::pair{1, 2}, {2, 1}, {3, 2}, {11, 4}}) {
+    EXPECT_EQ(TrainInSync(num_servers, num_replicas, UnboundedSpecs()), expected)
+        << num_servers << " servers, " << num_replicas << " replicas";
+  }
+  // Some ids have rows and others have none, or all of this says little.
+  Cluster untrained(1, {}, net::Address::Kind::kUnix, UnboundedSpecs());
+  const auto initial = PullAll(*untrained.ConnectAndStart(0));
+  std::size_t num_different = 0;
+  for (std::size_t i = 0; i < initial[1].size(); i += 3) {
+    num_different += initial[1][i] != expected[1][i];
+  }
+  EXPECT_GT(num_different, 100u);
+  EXPECT_LT(num_different, 4900u);
 }
 
 TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
@@ -332,8 +374,9 @@ TEST(ClientTest, AServerThatIsGoneIsNamed) {
 // A server, driven by hand with frames.
 class ServerTest : public ::testing::Test {
  protected:
-  ServerTest()
-      : server_(
+  explicit ServerTest(std::vector<ops::TableSpec> specs = Specs())
+      : specs_(std::move(specs)),
+        server_(
             [this](std::uint64_t seed) {
               auto shards =
                   Shards::Create(specs_, Sharding(specs_, 1), 0, seed, {.num_replicas = 2});
@@ -366,7 +409,7 @@ class ServerTest : public ::testing::Test {
     return words;
   }
 
-  const std::vector<ops::TableSpec> specs_ = Specs();
+  const std::vector<ops::TableSpec> specs_;
   std::vector<net::FrameHeader> answers_;
   const Shards* shards_ = nullptr;  // The server's.
   Server server_;
@@ -400,6 +443,50 @@ TEST_F(ServerTest, WhatIsNoMessageIsRefused) {
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kWrite, {1, 0, 0, 0, 0, 0, 1, 0, 0, 0})));
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kPrepare, {1})));
   EXPECT_TRUE(absl::IsDataLoss(Send(static_cast<MessageType>(200), {})));
+  EXPECT_TRUE(answers_.empty());
+}
+
+TEST(ClientTest, StatisticsTellOfUnboundedTables) {
+  Cluster cluster(3, {}, net::Address::Kind::kUnix, UnboundedSpecs());
+  const auto client = cluster.ConnectAndStart(0);
+  Train(*client, 20);
+  const auto statistics = client->servers().ReadStatistics();
+  ASSERT_OK(statistics);
+  UnboundedStatistics sum;
+  for (const ServerStatistics& server : *statistics) {
+    sum.rows += server.unbounded.rows;
+    sum.admitted += server.unbounded.admitted;
+    sum.expired += server.unbounded.expired;
+    sum.dropped += server.unbounded.dropped;
+  }
+  EXPECT_GT(sum.admitted, 0);
+  EXPECT_EQ(sum.rows, sum.admitted - sum.expired);
+  EXPECT_GT(sum.dropped, 20 * 50);  // Most ids are seen once.
+}
+
+class UnboundedServerTest : public ServerTest {
+ protected:
+  UnboundedServerTest() : ServerTest(UnboundedSpecs()) {}
+};
+
+TEST_F(UnboundedServerTest, IdsHaveEightBytesAndMayBeAnyFromZero) {
+  EXPECT_OK(Send(MessageType::kExchange,
+                 Exchange({0, 0, 0, 1, 0}, 0, {0, 2, 0, 1, 4999, 0, 7, 0x70000000, 29})));
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].type, static_cast<std::uint8_t>(MessageType::kRows));
+}
+
+TEST_F(UnboundedServerTest, WhatIsNoIdIsRefused) {
+  const std::vector<std::vector<std::uint32_t>> bad = {
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 1, 0, 0, 1}),                       // Half an id.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 1, 0, 0, 1, 0x80000000}),           // Below zero.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 1, 0, 0, 0xffffffff, 0x7fffffff}),  // The largest number.
+      Exchange({0, 0, 0, 1, 0}, 0, {0, 0xffffffffu, 0, 0, 1}),             // More than memory has.
+  };
+  for (const auto& words : bad) {
+    EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kExchange, words)));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {1, 0, 0, 0, 1, 0})));
   EXPECT_TRUE(answers_.empty());
 }
 
