@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,6 +18,7 @@
 #include "ops/hashing.h"
 #include "ops/optimizer.h"
 #include "ops/sparse.h"
+#include "ops/table.h"
 #include "runtime/base/status.h"
 
 namespace dime::models {
@@ -96,6 +98,9 @@ struct VocabularyColumn {  // categorical: a list on the page, or a file.
 struct HashBucketColumn {  // categorical
   std::string field;
   std::int64_t num_buckets = 0;
+  // As many buckets as there are numbers: an id is a value's hash, and tables made from the column
+  // have rows for those ids alone that are seen.
+  std::optional<ops::UnboundedRows> unbounded = {};
 };
 struct IdentityColumn {  // categorical: an integer is its own id; -1 stands for none.
   std::string field;

@@ -23,8 +23,9 @@
 namespace dime::models {
 
 struct IdColumnSpec {
-  std::string name;          // The feature column's.
-  std::int64_t num_ids = 0;  // Ids are in [0, num_ids), or -1.
+  std::string name;                                  // The feature column's.
+  std::int64_t num_ids = 0;                          // Ids are in [0, num_ids), or -1.
+  std::optional<ops::UnboundedRows> unbounded = {};  // What tables of these ids are like.
 };
 struct FloatColumnSpec {
   std::string name;

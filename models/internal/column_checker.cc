@@ -77,6 +77,12 @@ class ColumnChecker {
   absl::Status operator()(const IndicatorColumn& column) const {
     DIME_RETURN_IF_ERROR(
         CheckColumn(PlaceOf("source"), column.source, IsCategorical, "categorical"));
+    if (UnboundedRowsOf(description_, column_)) {
+      return PlaceOf("source").Error(
+          "'{}' has no bound on its ids, which an indicator would have a number for each of; make "
+          "an embedding of it",
+          column.source);
+    }
     return CheckOwnName(column.source + "_indicator");
   }
   absl::Status operator()(const EmbeddingColumn& column) const {

@@ -11,6 +11,7 @@
 #include "models/internal/column_checker.h"
 #include "models/internal/feature_columns.h"
 #include "models/internal/text.h"
+#include "models/internal/unbounded_page.h"
 #include "models/internal/vocabulary_file.h"
 #include "runtime/storage/file_system.h"
 
@@ -126,9 +127,18 @@ absl::Status ReadVocabularyFile(const YamlNode& node, Kind* kind) {
 }
 
 absl::Status ReadHashBucket(const YamlNode& node, Kind* kind) {
-  DIME_RETURN_IF_ERROR(CheckKeys(node, {"kind", "buckets"}, {"field"}));
+  const YamlNode* const unbounded = node.Find("unbounded");
+  DIME_RETURN_IF_ERROR(CheckKeys(node, {"kind"}, {"buckets", "field", "unbounded"}));
+  if (unbounded == nullptr) DIME_RETURN_IF_ERROR(CheckKeys(node, {"kind", "buckets"}, {"field"}));
+  if (unbounded != nullptr && node.Find("buckets") != nullptr) {
+    return unbounded->Error("stands beside 'buckets'; a column has one of the two");
+  }
   HashBucketColumn column{.field = node.key};
   DIME_RETURN_IF_ERROR(ReadText(node.Find("field"), &column.field));
+  if (unbounded != nullptr) {
+    column.num_buckets = ops::UnboundedRows::kNumIds;
+    DIME_RETURN_IF_ERROR(ReadUnbounded(*unbounded, &column.unbounded.emplace()));
+  }
   DIME_RETURN_IF_ERROR(ReadInteger(node.Find("buckets"), 1, kMaxIds, &column.num_buckets));
   *kind = std::move(column);
   return absl::OkStatus();
@@ -304,7 +314,11 @@ YamlNode WriteColumn(const FeatureColumn& column) {
                  },
                  [&](const HashBucketColumn& c) {
                    add("field", YamlNode::Text(c.field));
-                   add_number("buckets", c.num_buckets);
+                   if (c.unbounded) {
+                     add("unbounded", WriteUnbounded(*c.unbounded));
+                   } else {
+                     add_number("buckets", c.num_buckets);
+                   }
                  },
                  [&](const IdentityColumn& c) {
                    add("field", YamlNode::Text(c.field));

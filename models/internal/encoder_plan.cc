@@ -101,8 +101,9 @@ void Planner::PlanColumns() {
   for (const FeatureColumn& column : description_.columns) {
     if (!used.contains(column.name)) continue;
     if (IsCategorical(column)) {
-      plan_.schema.id_columns.push_back(
-          {.name = column.name, .num_ids = NumIds(description_, column)});
+      plan_.schema.id_columns.push_back({.name = column.name,
+                                         .num_ids = NumIds(description_, column),
+                                         .unbounded = UnboundedRowsOf(description_, column)});
       plan_.id_outputs.push_back(PlanIds(column));
     } else {
       plan_.schema.float_columns.push_back(

@@ -74,12 +74,30 @@ absl::Status ReadHiddenUnits(const YamlNode& node, std::vector<std::int64_t>* un
   return absl::OkStatus();
 }
 
+// An optimizer that moves every row at each step would have to know when each was moved last.
+absl::Status CheckUnbounded(const YamlNode& optimizer, const ops::OptimizerSpec& spec,
+                            const ModelDescription& description,
+                            const std::vector<std::string>& columns) {
+  if (!ops::MovesAllRows(spec.kind)) return absl::OkStatus();
+  for (const std::string& name : columns) {
+    if (!UnboundedRowsOf(description, *description.FindColumn(name))) continue;
+    return optimizer.Error(
+        "{} moves every row of a table at each step, and '{}' has no bound on its ids; take "
+        "another optimizer, such as adagrad, or give the column buckets",
+        OptimizerName(spec.kind), name);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadLinearPart(const YamlNode& node, ModelDescription* description) {
   Estimator& estimator = description->estimator;
   DIME_RETURN_IF_ERROR(ReadColumnNames(*node.Find("linear_columns"), *description, IsLinear,
                                        "categorical and numeric columns",
                                        &estimator.linear_columns));
-  return ReadOptimizer(*node.Find("linear_optimizer"), &estimator.linear_optimizer);
+  const YamlNode& optimizer = *node.Find("linear_optimizer");
+  DIME_RETURN_IF_ERROR(ReadOptimizer(optimizer, &estimator.linear_optimizer));
+  return CheckUnbounded(optimizer, estimator.linear_optimizer, *description,
+                        estimator.linear_columns);
 }
 
 absl::Status ReadDnnPart(const YamlNode& node, ModelDescription* description) {
@@ -94,7 +112,9 @@ absl::Status ReadDnnPart(const YamlNode& node, ModelDescription* description) {
       return dropout->Error("is {}; allowed is a number from 0 to below 1", estimator.dropout);
     }
   }
-  return ReadOptimizer(*node.Find("dnn_optimizer"), &estimator.dnn_optimizer);
+  const YamlNode& optimizer = *node.Find("dnn_optimizer");
+  DIME_RETURN_IF_ERROR(ReadOptimizer(optimizer, &estimator.dnn_optimizer));
+  return CheckUnbounded(optimizer, estimator.dnn_optimizer, *description, estimator.dnn_columns);
 }
 
 absl::Status ReadParts(const YamlNode& node, ModelDescription* description) {
@@ -229,6 +249,7 @@ absl::Status CheckSizes(const ModelDescription& description) {
       return base::InvalidArgument("{} has the dimension {}; 1 to {} are allowed", column.name,
                                    embedding->dim, kMaxDim);
     }
+    if (UnboundedRowsOf(description, column)) continue;
     const std::int64_t num_ids = NumIds(description, *SourceOf(description, column));
     if (num_ids > kMaxIds / embedding->dim) {
       return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", column.name,
@@ -238,7 +259,9 @@ absl::Status CheckSizes(const ModelDescription& description) {
   const Estimator& estimator = description.estimator;
   const std::int64_t num_logits = NumLogits(description);
   for (const std::string& name : estimator.linear_columns) {
-    const std::int64_t num_ids = NumIds(description, *description.FindColumn(name));
+    const FeatureColumn& column = *description.FindColumn(name);
+    if (UnboundedRowsOf(description, column)) continue;
+    const std::int64_t num_ids = NumIds(description, column);
     if (num_ids > kMaxIds / num_logits) {
       return base::InvalidArgument("{} has {} x {} weights; at most {} are allowed", name, num_ids,
                                    num_logits, kMaxIds);

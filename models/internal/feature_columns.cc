@@ -65,6 +65,15 @@ bool IsCategorical(const FeatureColumn& column) {
          !std::holds_alternative<EmbeddingColumn>(column.kind);
 }
 
+std::optional<ops::UnboundedRows> UnboundedRowsOf(const ModelDescription& description,
+                                                  const FeatureColumn& column) {
+  if (const auto* const hashed = std::get_if<HashBucketColumn>(&column.kind)) {
+    return hashed->unbounded;
+  }
+  const FeatureColumn* const source = SourceOf(description, column);
+  return source == nullptr ? std::nullopt : UnboundedRowsOf(description, *source);
+}
+
 std::int64_t DenseWidth(const ModelDescription& description, const FeatureColumn& column) {
   if (std::holds_alternative<NumericColumn>(column.kind)) return NumValues(description, column);
   if (const auto* embedding = std::get_if<EmbeddingColumn>(&column.kind)) return embedding->dim;

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "models/description.h"
+#include "ops/table.h"
 
 namespace dime::models::internal {
 
@@ -27,6 +29,9 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 // Ids are in [0, NumIds). 0 for dense columns.
 [[nodiscard]] std::int64_t NumIds(const ModelDescription& description, const FeatureColumn& column);
 [[nodiscard]] bool IsCategorical(const FeatureColumn& column);
+// What a categorical column, or its source, says of tables without a bound on their ids.
+[[nodiscard]] std::optional<ops::UnboundedRows> UnboundedRowsOf(const ModelDescription& description,
+                                                                const FeatureColumn& column);
 // Floats an example. 0 for categorical columns.
 [[nodiscard]] std::int64_t DenseWidth(const ModelDescription& description,
                                       const FeatureColumn& column);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <numeric>
+#include <optional>
 
 namespace dime::models::internal {
 
@@ -52,19 +53,22 @@ int Variables::AddRows(const std::string& name, const Schema& schema, int id_col
                        std::int64_t dim, const ops::Initializer& initializer,
                        const NamedOptimizer& optimizer) {
   const auto column = static_cast<std::size_t>(id_column);
-  const std::int64_t num_ids = schema.id_columns[column].num_ids;
+  const std::optional<ops::UnboundedRows>& unbounded = schema.id_columns[column].unbounded;
+  const std::int64_t num_rows = unbounded ? 0 : schema.id_columns[column].num_ids;
   const auto known = std::ranges::find(tables_, name, &ops::TableSpec::name);
   const auto table = static_cast<int>(known - tables_.begin());
   if (known == tables_.end()) {
     tables_.push_back({.name = name,
-                       .shape = {num_ids, dim},
-                       .num_rows = num_ids,
+                       .shape = {num_rows, dim},
+                       .num_rows = num_rows,
                        .dim = dim,
                        .dense = false,
-                       .initializer = initializer,
+                       // What serving can know of an id without a row, too.
+                       .initializer = unbounded ? ops::Initializer{} : initializer,
                        .optimizer = optimizer.spec,
                        .slot_prefix = optimizer.slot_prefix,
-                       .beta_power_names = optimizer.beta_power_names});
+                       .beta_power_names = optimizer.beta_power_names,
+                       .unbounded = unbounded});
   }
   const std::size_t use = uses_.size();
   uses_.push_back({column, table});
@@ -83,7 +87,7 @@ void Variables::MakeLookups(const Batch& batch, ops::Deduplicator* deduplicator,
     const auto& [column, table] = uses_[u];
     if (table != started_table) {
       const auto t = static_cast<std::size_t>(table);
-      deduplicator->Start(tables_[t].num_rows, &lookups->tables[t].ids);
+      deduplicator->Start(tables_[t].num_ids(), &lookups->tables[t].ids);
       started_table = table;
     }
     const std::vector<std::int64_t>& ids = batch.ids[column].ids;

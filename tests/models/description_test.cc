@@ -185,6 +185,20 @@ TEST(DescriptionTest, WritingAndReadingGivesAnEqualDescription) {
   }
 }
 
+TEST(DescriptionTest, AnUnboundedColumnIsReadAndWritten) {
+  ASSERT_OK_AND_ASSIGN(
+      const ModelDescription model,
+      Parse(Replaced("hash_bucket, buckets: 100}",
+                     "hash_bucket, unbounded: {admit_after: 3, evict_after_steps: 1000, "
+                     "max_bytes: 1GiB}}")));
+  const ops::UnboundedRows expected = {
+      .admit_after = 3, .evict_after_steps = 1000, .max_bytes = std::int64_t{1} << 30};
+  EXPECT_EQ(std::get<HashBucketColumn>(model.FindColumn("job")->kind).unbounded, expected);
+  ASSERT_OK_AND_ASSIGN(const ModelDescription again, Parse(FormatDescription(model)));
+  EXPECT_EQ(std::get<HashBucketColumn>(again.FindColumn("job")->kind).unbounded, expected);
+  EXPECT_THAT(DescribeDifference(model, again), IsEmpty());
+}
+
 TEST(DescriptionTest, EveryOptimizerAndDecayIsReadAndWritten) {
   using ops::DecayKind;
   using ops::OptimizerKind;
@@ -406,6 +420,16 @@ constexpr Mistake kColumnsMistakes[] = {
     {"buckets: 100}", "buckets: 0}", "'0' is not a whole number from 1 to 9007199254740992"},
     {"buckets: 100}", "buckets: 9007199254740993}", "is not a whole number from 1"},
     {"buckets: 100}", "}", "columns.job: the key 'buckets' is missing"},
+    {"buckets: 100}", "buckets: 100, unbounded: {max_bytes: 1GiB}}", "stands beside 'buckets'"},
+    {"buckets: 100}", "unbounded: 1GiB}", "columns.job.unbounded"},
+    {"buckets: 100}", "unbounded: {admit_after: 2}}", "the key 'max_bytes' is missing"},
+    {"buckets: 100}", "unbounded: {max_bytes: 1GB}}", "is '1GB'; a size from 1MiB to 128GiB"},
+    {"buckets: 100}", "unbounded: {max_bytes: 1000}}", "a size from 1MiB"},
+    {"buckets: 100}", "unbounded: {max_bytes: 129GiB}}", "a size from 1MiB"},
+    {"buckets: 100}", "unbounded: {max_bytes: 99999999999999999999GiB}}", "a size from 1MiB"},
+    {"buckets: 100}", "unbounded: {admit_after: 0, max_bytes: 1GiB}}", "from 1 to 10000"},
+    {"buckets: 100}", "unbounded: {evict_after: 7, max_bytes: 1GiB}}",
+     "job.unbounded.evict_after: is no key"},
     {"[Rome, \" Oslo\"", "[Rome, \" Rome\"", "city.vocabulary[1]: 'Rome' is there already"},
     {"[Rome, \" Oslo\"", "[Rome, \" \"", "is blank"},
     {"[Rome, \" Oslo\"", "[Rome, null", "is nothing; a text is expected"},
@@ -490,6 +514,23 @@ constexpr Mistake kEstimatorMistakes[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Estimator, DescriptionMistakeTest,
                          ::testing::ValuesIn(kEstimatorMistakes));
+
+TEST(DescriptionTest, WhatUnboundedColumnsDoNotGoWithIsSaid) {
+  std::string page = Replaced("buckets: 100}", "unbounded: {max_bytes: 1GiB}}");
+  EXPECT_OK(Parse(page));
+  std::string with_adam = page;
+  with_adam.replace(page.find("{kind: sgd"), 10, "{kind: adam");
+  EXPECT_THAT(Parse(with_adam, "second"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("dnn_optimizer: adam moves every row"),
+                             HasSubstr("'job_embedding' has no bound"))));
+  std::string with_indicator = page;
+  with_indicator.replace(page.find("  city_indicator: {kind: indicator, source: city}"), 49,
+                         "  job_indicator: {kind: indicator, source: job}");
+  EXPECT_THAT(Parse(with_indicator),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("columns.job_indicator.source: 'job' has no bound on its ids")));
+}
 
 TEST(DescriptionTest, AWidthThatOnlyManyColumnsReachIsRefused) {
   const std::string page = Replaced("source: city}", "source: job}");
