@@ -48,6 +48,17 @@ absl::StatusOr<std::map<std::string, SignatureMethod>> ReadSignaturesOf(
   return signatures;
 }
 
+std::string IdsName(const ops::TableSpec& table) { return table.name + "/ids"; }
+
+// Whether an unbounded table has a row for each of its ids, and one more for all others.
+bool HasRowsById(const ops::TableSpec& table, const BundleReader& variables) {
+  const TensorInfo& rows = variables.tensors().find(table.name)->second;
+  const auto ids = variables.tensors().find(IdsName(table));
+  return rows.type == checkpoint::DataType::kFloat && rows.shape.size() == 2 && rows.shape[0] > 0 &&
+         rows.shape[1] == table.dim && ids != variables.tensors().end() &&
+         ids->second == TensorInfo{checkpoint::DataType::kInt64, {rows.shape[0]}};
+}
+
 // What does not fit between the model and the export's variables; "" when all is well.
 std::string FindMismatch(const Model& model, const BundleReader& variables) {
   for (const ops::TableSpec& table : model.tables()) {
@@ -55,13 +66,20 @@ std::string FindMismatch(const Model& model, const BundleReader& variables) {
     if (found == variables.tensors().end()) {
       return fmt::format("they lack '{}'", table.name);
     }
+    if (table.unbounded) {
+      if (!HasRowsById(table, variables)) {
+        return fmt::format("'{}' and its ids do not fit together", table.name);
+      }
+      continue;
+    }
     if (found->second != TensorInfo{checkpoint::DataType::kFloat, table.shape}) {
       return fmt::format("'{}' has another type or shape than the model's", table.name);
     }
   }
   for (const auto& [name, info] : variables.tensors()) {
-    if (name == "global_step" ||
-        std::ranges::find(model.tables(), name, &ops::TableSpec::name) != model.tables().end()) {
+    if (name == "global_step" || std::ranges::any_of(model.tables(), [&](const auto& table) {
+          return table.name == name || (table.unbounded && IdsName(table) == name);
+        })) {
       continue;
     }
     return fmt::format("the model has no '{}'", name);
@@ -79,11 +97,29 @@ absl::StatusOr<ModelWeights> ReadWeights(storage::FileSystem& fs, const std::str
   }
   ModelWeights weights;
   for (const ops::TableSpec& table : model.tables()) {
+    std::vector<std::int64_t>& ids = weights.ids.emplace_back();
+    if (table.unbounded) {
+      DIME_ASSIGN_OR_RETURN(ids, variables->ReadInt64s(IdsName(table)));
+      if (!std::ranges::is_sorted(ids) || ids.back() != ops::UnboundedRows::kNumIds) {
+        return base::DataLoss("'{}': the ids of '{}' are not in order", prefix, table.name);
+      }
+    }
+    const std::int64_t num_rows = table.unbounded ? std::ssize(ids) : table.num_rows;
     std::vector<float>& values =
-        weights.tables.emplace_back(static_cast<std::size_t>(table.num_rows * table.dim));
+        weights.tables.emplace_back(static_cast<std::size_t>(num_rows * table.dim));
     DIME_RETURN_IF_ERROR(variables->ReadFloats(table.name, values));
   }
   return weights;
+}
+
+}  // namespace
+
+namespace {
+
+// The last row is that of all ids that have none.
+std::int64_t RowOf(std::int64_t id, const std::vector<std::int64_t>& ids) {
+  const auto at = std::ranges::lower_bound(ids, id);
+  return at != ids.end() && *at == id ? at - ids.begin() : std::ssize(ids) - 1;
 }
 
 }  // namespace
@@ -102,7 +138,8 @@ ops::Rows LookUpRows(const Model& model, const ModelWeights& weights, const ops:
     std::vector<float>& gathered = (*scratch)[t];
     gathered.clear();
     for (const std::int64_t id : lookups.tables[t].ids) {
-      const float* const row = values.data() + id * tables[t].dim;
+      const std::int64_t number = tables[t].unbounded ? RowOf(id, weights.ids[t]) : id;
+      const float* const row = values.data() + number * tables[t].dim;
       gathered.insert(gathered.end(), row, row + tables[t].dim);
     }
     rows.tables.emplace_back(gathered);

@@ -27,6 +27,8 @@ namespace dime::models {
 // parameter store.
 struct ModelWeights {
   std::vector<std::vector<float>> tables;
+  // By table: of an unbounded one the ids of its rows, ascending; the last row is for all others.
+  std::vector<std::vector<std::int64_t>> ids = {};
 };
 
 class Predictor {

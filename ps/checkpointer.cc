@@ -33,23 +33,26 @@ absl::Status Checkpointer::AwaitWritten() {
 
 LocalCheckpointer::LocalCheckpointer(std::vector<Table*> tables,
                                      std::function<std::int64_t()> version,
-                                     std::function<void(std::int64_t)> set_version)
+                                     std::function<void(std::int64_t)> set_version,
+                                     std::vector<UnboundedTable*> unbounded)
     : tables_(std::move(tables)),
+      unbounded_(std::move(unbounded)),
       version_(std::move(version)),
       set_version_(std::move(set_version)) {}
 
 absl::StatusOr<std::int64_t> LocalCheckpointer::Load(const std::string& prefix) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const files, storage::FileSystemFor(prefix));
   DIME_ASSIGN_OR_RETURN(const auto bundle, checkpoint::BundleReader::Open(*files, prefix));
-  DIME_ASSIGN_OR_RETURN(const std::int64_t step,
-                        ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, tables_));
+  DIME_ASSIGN_OR_RETURN(
+      const std::int64_t step,
+      ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, tables_, unbounded_));
   set_version_(step);
   return step;
 }
 
 absl::StatusOr<std::int64_t> LocalCheckpointer::Cut() {
   save_.reset();
-  save_ = std::make_unique<PartSave>(tables_, PartSave::Layout::kWhole);
+  save_ = std::make_unique<PartSave>(tables_, PartSave::Layout::kWhole, unbounded_);
   target_.global_step = version_();
   return target_.global_step;
 }

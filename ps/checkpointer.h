@@ -49,7 +49,8 @@ class LocalCheckpointer final : public Checkpointer {
  public:
   // The tables outlive this object. `version` says how many steps they hold, `set_version` is told.
   LocalCheckpointer(std::vector<Table*> tables, std::function<std::int64_t()> version,
-                    std::function<void(std::int64_t)> set_version);
+                    std::function<void(std::int64_t)> set_version,
+                    std::vector<UnboundedTable*> unbounded = {});
 
   absl::StatusOr<std::int64_t> Load(const std::string& prefix) override;
   absl::StatusOr<std::int64_t> Cut() override;
@@ -61,6 +62,7 @@ class LocalCheckpointer final : public Checkpointer {
   [[nodiscard]] std::string Awaited() const override { return "this process"; }
 
   const std::vector<Table*> tables_;
+  const std::vector<UnboundedTable*> unbounded_;  // Null for fixed ones; or empty.
   const std::function<std::int64_t()> version_;
   const std::function<void(std::int64_t)> set_version_;
   std::unique_ptr<PartSave> save_;  // Null: none is under way.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ps/sharding.h"
+#include "ps/unbounded_snapshot.h"
 #include "runtime/base/check.h"
 
 namespace dime::ps {
@@ -14,9 +15,16 @@ constexpr std::int64_t kPieceFloats = std::int64_t{1} << 16;
 
 }  // namespace
 
-PartSave::PartSave(std::vector<Table*> tables, Layout layout)
+PartSave::PartSave(std::vector<Table*> tables, Layout layout,
+                   std::span<UnboundedTable* const> unbounded)
     : tables_(std::move(tables)), layout_(layout) {
   for (Table* const table : tables_) cuts_.push_back(&table->BeginCut());
+  for (const UnboundedTable* const table : unbounded) {
+    if (table == nullptr) continue;
+    for (const int shard : table->virtual_shards()) {
+      shards_.push_back({&table->spec(), shard, table->Export(shard)});
+    }
+  }
 }
 
 PartSave::~PartSave() {
@@ -36,6 +44,7 @@ absl::Status PartSave::Begin(const Target& target) {
   } else {
     PlanShards();
   }
+  for (const Shard& shard : shards_) pieces_.push_back({shard.spec->name, &shard});
   auto writer = checkpoint::BundlePartWriter::Create(*target.files, target.prefix, target.part,
                                                      target.num_parts);
   if (writer.ok()) {
@@ -84,6 +93,7 @@ void PartSave::PlanShards() {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const Table& table = *tables_[t];
     const ops::TableSpec& spec = table.spec();
+    if (spec.unbounded) continue;
     const int num_parts = internal::NumParts(spec, SnapshotParts::kWeightsAndSlots);
     const std::int64_t shard_rows = Sharding::RowsPerShard(spec);
     std::int64_t first_here = 0;
@@ -138,6 +148,8 @@ absl::Status PartSave::WriteNext() {
     DIME_RETURN_IF_ERROR(writer_->BeginRows(piece.name, {}, 0, 1));
     DIME_RETURN_IF_ERROR(writer_->AppendFloats({&value, 1}));
     DIME_RETURN_IF_ERROR(writer_->EndRows());
+  } else if (const auto* const shard = std::get_if<const Shard*>(&piece.content)) {
+    DIME_RETURN_IF_ERROR(WriteShardOf(**shard));
   } else {
     DIME_RETURN_IF_ERROR(writer_->AddInt64(piece.name, target_.global_step));
   }
@@ -158,17 +170,29 @@ absl::StatusOr<bool> PartSave::WriteRows(const std::string& name, const Rows& ro
       std::min(std::max<std::int64_t>(1, kPieceFloats / spec.dim), rows.count - row_);
   block_.resize(static_cast<std::size_t>(count * spec.dim));
   rows.cut->Read(rows.part, rows.first + row_, count, rows.is_last_part, block_.data());
-  if (rows.part == 0 && !std::ranges::all_of(block_, [](float x) { return std::isfinite(x); })) {
-    return base::FailedPrecondition(
-        "training has diverged: after step {} '{}' holds values that are no finite numbers; "
-        "try a smaller learning rate, or look for extreme values in the input",
-        target_.global_step, spec.name);
-  }
+  if (rows.part == 0) DIME_RETURN_IF_ERROR(CheckFinite(spec, block_));
   DIME_RETURN_IF_ERROR(writer_->AppendFloats(block_));
   row_ += count;
   if (row_ < rows.count) return false;
   DIME_RETURN_IF_ERROR(writer_->EndRows());
   return true;
+}
+
+absl::Status PartSave::WriteShardOf(const Shard& shard) {
+  // Its slots are to be finite, too: they lie in between.
+  DIME_RETURN_IF_ERROR(CheckFinite(*shard.spec, shard.rows.records));
+  return WriteShard(*shard.spec, shard.number, shard.rows, *writer_);
+}
+
+absl::Status PartSave::CheckFinite(const ops::TableSpec& spec,
+                                   std::span<const float> weights) const {
+  if (std::ranges::all_of(weights, [](float x) { return std::isfinite(x); })) {
+    return absl::OkStatus();
+  }
+  return base::FailedPrecondition(
+      "training has diverged: after step {} '{}' holds values that are no finite numbers; "
+      "try a smaller learning rate, or look for extreme values in the input",
+      target_.global_step, spec.name);
 }
 
 void PartSave::Finish(absl::StatusOr<std::string> entries) {

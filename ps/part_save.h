@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <variant>
@@ -19,6 +20,7 @@
 #include "ps/internal/variables.h"
 #include "ps/table.h"
 #include "ps/table_cut.h"
+#include "ps/unbounded_table.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/bundle_part.h"
@@ -40,8 +42,9 @@ class PartSave {
     std::int64_t global_step = 0;
   };
 
-  // The tables outlive this object.
-  PartSave(std::vector<Table*> tables, Layout layout);
+  // The tables outlive this object. Unbounded ones (null for fixed ones) are copied here and now.
+  PartSave(std::vector<Table*> tables, Layout layout,
+           std::span<UnboundedTable* const> unbounded = {});
   ~PartSave();  // Waits for the thread, which ends soon.
 
   // Begins to write; then either StartThread() or Step() until it is false.
@@ -78,20 +81,30 @@ class PartSave {
     std::int64_t count = 0;
     checkpoint::RowRange in_tensor = {};
   };
+  // A virtual shard of an unbounded table.
+  struct Shard {
+    const ops::TableSpec* spec = nullptr;
+    int number = 0;
+    ShardRows rows;
+  };
   struct Piece {
     std::string name;
-    std::variant<Rows, internal::BetaPower, internal::GlobalStep> content;
+    std::variant<Rows, internal::BetaPower, internal::GlobalStep, const Shard*> content;
   };
 
   void PlanWholeTables();
   void PlanShards();
   [[nodiscard]] Rows PartOf(std::size_t table, int part) const;
   absl::Status WriteNext();
+  [[nodiscard]] absl::Status WriteShardOf(const Shard& shard);
+  [[nodiscard]] absl::Status CheckFinite(const ops::TableSpec& spec,
+                                         std::span<const float> weights) const;
   absl::StatusOr<bool> WriteRows(const std::string& name, const Rows& rows);
   void Finish(absl::StatusOr<std::string> entries);
 
   const std::vector<Table*> tables_;
   std::vector<TableCut*> cuts_;  // Parallel.
+  std::vector<Shard> shards_;
   const Layout layout_;
   Target target_;
   std::vector<Piece> pieces_;

@@ -1,8 +1,11 @@
 #include "ps/row_access.h"
 
+#include <utility>
+
 namespace dime::ps {
 
-LocalRows::LocalRows(std::span<Table* const> tables) : tables_(tables.begin(), tables.end()) {
+LocalRows::LocalRows(std::span<Table* const> tables, std::vector<UnboundedTable*> unbounded)
+    : tables_(tables.begin(), tables.end()), unbounded_(std::move(unbounded)) {
   for (const Table* const table : tables_) specs_.push_back(table->spec());
 }
 
@@ -16,6 +19,10 @@ absl::Status LocalRows::WriteRows(std::size_t table, int part, std::int64_t firs
                                   std::int64_t count, std::span<const float> in) {
   tables_[table]->CopyIn(part, first, count, in.data());
   return absl::OkStatus();
+}
+
+absl::StatusOr<ShardRows> LocalRows::ReadShard(std::size_t table, int virtual_shard) {
+  return unbounded_[table]->Export(virtual_shard);
 }
 
 }  // namespace dime::ps

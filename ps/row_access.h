@@ -11,6 +11,7 @@
 
 #include "ops/table.h"
 #include "ps/table.h"
+#include "ps/unbounded_table.h"
 #include "runtime/base/status.h"
 
 namespace dime::ps {
@@ -26,21 +27,28 @@ class RowAccess {
                                 std::span<float> out) = 0;
   virtual absl::Status WriteRows(std::size_t table, int part, std::int64_t first,
                                  std::int64_t count, std::span<const float> in) = 0;
+
+  // All of a virtual shard of an unbounded table.
+  virtual absl::StatusOr<ShardRows> ReadShard(std::size_t table, int virtual_shard) = 0;
 };
 
 // Tables of this process, which hold all their rows.
 class LocalRows final : public RowAccess {
  public:
-  explicit LocalRows(std::span<Table* const> tables);
+  // In place of an unbounded table there is one without rows among `tables`; `unbounded` has the
+  // others, null for fixed ones, or is empty.
+  explicit LocalRows(std::span<Table* const> tables, std::vector<UnboundedTable*> unbounded = {});
 
   [[nodiscard]] std::span<const ops::TableSpec> specs() const override { return specs_; }
   absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                         std::span<float> out) override;
   absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                          std::span<const float> in) override;
+  absl::StatusOr<ShardRows> ReadShard(std::size_t table, int virtual_shard) override;
 
  private:
   std::vector<Table*> tables_;
+  std::vector<UnboundedTable*> unbounded_;
   std::vector<ops::TableSpec> specs_;
 };
 

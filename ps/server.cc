@@ -8,6 +8,7 @@
 #include "ops/optimizer.h"
 
 namespace dime::ps {
+
 namespace {
 
 iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
@@ -62,6 +63,8 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
       return OnRead(connection, header.request_id, payload);
     case MessageType::kWrite:
       return OnWrite(connection, header.request_id, payload);
+    case MessageType::kReadShard:
+      return OnReadShard(connection, header.request_id, payload);
     case MessageType::kStart:
       return OnStart(connection, header.request_id, payload);
     case MessageType::kLeave:
@@ -333,6 +336,35 @@ absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_
   parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(std::span<const float>(values))});
   send_(connection,
         {.type = static_cast<std::uint8_t>(MessageType::kRows), .request_id = request_id}, parts_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UnboundedTable*> Server::FindShard(const ShardRequest& request) const {
+  UnboundedTable* const table =
+      request.table < shards_->num_tables() ? shards_->unbounded(request.table) : nullptr;
+  if (table == nullptr || !std::ranges::binary_search(table->virtual_shards(),
+                                                      static_cast<int>(request.virtual_shard))) {
+    return base::DataLoss("shard {} of table {} is asked for, which is not here",
+                          request.virtual_shard, request.table);
+  }
+  return table;
+}
+
+absl::Status Server::OnReadShard(net::ConnectionId connection, std::uint64_t request_id,
+                                 std::span<const std::byte> payload) {
+  PayloadReader reader(payload);
+  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<ShardRequest>(1));
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  DIME_ASSIGN_OR_RETURN(const UnboundedTable* const table, FindShard(requests.front()));
+  const ShardRows rows = table->Export(static_cast<int>(requests.front().virtual_shard));
+  const ShardReply reply = {.version = static_cast<std::uint64_t>(rows.step),
+                            .num_rows = rows.ids.size(),
+                            .num_sightings = rows.sightings.size()};
+  parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(std::span(rows.ids)),
+                 PartOf(std::span(rows.last_updates)), PartOf(std::span(rows.sightings)),
+                 PartOf(std::span(rows.records))});
+  send_(connection,
+        {.type = static_cast<std::uint8_t>(MessageType::kShard), .request_id = request_id}, parts_);
   return absl::OkStatus();
 }
 

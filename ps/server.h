@@ -103,6 +103,10 @@ class Server final : public net::FrameHandler {
                               PayloadReader& reader, std::vector<std::int64_t>& ids);
   absl::Status OnRead(net::ConnectionId connection, std::uint64_t request_id,
                       std::span<const std::byte> payload);
+  absl::Status OnReadShard(net::ConnectionId connection, std::uint64_t request_id,
+                           std::span<const std::byte> payload);
+  // The table, if it and the shard are here.
+  [[nodiscard]] absl::StatusOr<UnboundedTable*> FindShard(const ShardRequest& request) const;
   void OnStatistics(net::ConnectionId connection, std::uint64_t request_id);
 
   // Checkpoints (server_saves.cc).

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/optimizer.h"
+#include "ps/internal/shard_payload.h"
 #include "runtime/base/check.h"
 
 namespace dime::ps {
@@ -99,6 +101,29 @@ absl::Status ServerControl::WriteRows(std::size_t table, int part, std::int64_t 
     in = in.subspan(size);
     return WriteRun(server, run, from);
   });
+}
+
+absl::StatusOr<ShardRows> ServerControl::ReadShard(std::size_t table, int virtual_shard) {
+  const auto server =
+      static_cast<std::size_t>(sharding_.ServerOfVirtualShard(table, virtual_shard));
+  const ShardRequest request = {.table = static_cast<std::uint32_t>(table),
+                                .virtual_shard = static_cast<std::uint32_t>(virtual_shard)};
+  const Deadline deadline = links_.Begin();
+  const iovec part = PartOf(&request, sizeof(request));
+  DIME_RETURN_IF_ERROR(links_.Send(server, MessageType::kReadShard, {&part, 1}, deadline));
+  DIME_RETURN_IF_ERROR(links_.ReceiveHeader(server, MessageType::kShard, deadline).status());
+  DIME_ASSIGN_OR_RETURN(const auto bytes, links_.channel(server).ReceivePayload(deadline));
+  PayloadReader reader(bytes);
+  DIME_ASSIGN_OR_RETURN(const auto replies, reader.Take<ShardReply>(1));
+  const ops::TableSpec& spec = specs_[table];
+  const auto record_floats =
+      static_cast<std::size_t>(spec.dim * (1 + ops::NumSlots(spec.optimizer.kind)));
+  DIME_ASSIGN_OR_RETURN(ShardRows rows,
+                        internal::TakeShard(reader, replies.front().num_rows,
+                                            replies.front().num_sightings, record_floats));
+  rows.step = static_cast<std::int64_t>(replies.front().version);
+  DIME_RETURN_IF_ERROR(CheckShard(spec, virtual_shard, rows));
+  return rows;
 }
 
 template <typename F>

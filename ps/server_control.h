@@ -45,6 +45,7 @@ class ServerControl {
                         std::span<float> out);
   absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                          std::span<const float> in);
+  absl::StatusOr<ShardRows> ReadShard(std::size_t table, int virtual_shard);
 
  private:
   // f(server, request) for each run of rows that follow each other on one server, of a size that

@@ -100,7 +100,7 @@ void Server::CutWhenDue() {
     if (replicas_[r].last_push < wanted[r]) return;
   }
   if (!due_cut_.has_value()) return;
-  save_ = std::make_unique<PartSave>(tables(), PartSave::Layout::kShards);
+  save_ = std::make_unique<PartSave>(tables(), PartSave::Layout::kShards, shards_->all_unbounded());
   SendVersion(saver_, *std::exchange(due_cut_, std::nullopt));
   EndHold();
 }
@@ -214,7 +214,8 @@ absl::Status Server::OnLoad(net::ConnectionId connection, std::uint64_t request_
   const auto load = [&]() -> absl::StatusOr<std::int64_t> {
     DIME_ASSIGN_OR_RETURN(storage::FileSystem* const files, storage::FileSystemFor(prefix));
     DIME_ASSIGN_OR_RETURN(const auto bundle, checkpoint::BundleReader::Open(*files, prefix));
-    return ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, tables());
+    return ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, tables(),
+                        shards_->all_unbounded());
   };
   const absl::StatusOr<std::int64_t> step = load();
   if (!step.ok()) {

@@ -181,6 +181,12 @@ bool Shards::MayPull(int replica, std::int64_t step) const {
   DIME_CHECK(false);
 }
 
+std::vector<UnboundedTable*> Shards::all_unbounded() const {
+  std::vector<UnboundedTable*> tables;
+  for (const auto& table : unbounded_) tables.push_back(table.get());
+  return tables;
+}
+
 UnboundedStatistics Shards::unbounded_statistics() const {
   UnboundedStatistics sum;
   for (const auto& table : unbounded_) {

@@ -76,6 +76,8 @@ class Shards {
   [[nodiscard]] UnboundedTable* unbounded(std::size_t table) const {
     return unbounded_[table].get();
   }
+  // By table.
+  [[nodiscard]] std::vector<UnboundedTable*> all_unbounded() const;
   // Either.
   [[nodiscard]] const RowTable& rows(std::size_t table) const {
     if (unbounded_[table] != nullptr) return *unbounded_[table];

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "ps/internal/variables.h"
+#include "ps/unbounded_snapshot.h"
 
 namespace dime::ps {
 namespace {
@@ -81,11 +82,16 @@ absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotPa
       DIME_RETURN_IF_ERROR(writer.AddInt64(name, global_step));
     }
   }
+  for (std::size_t t = 0; t < rows.specs().size(); ++t) {
+    if (!rows.specs()[t].unbounded || parts != SnapshotParts::kWeights) continue;
+    DIME_RETURN_IF_ERROR(WriteExportedRows(rows, t, writer));
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts parts,
-                                          std::span<Table* const> tables) {
+                                          std::span<Table* const> tables,
+                                          std::span<UnboundedTable* const> unbounded) {
   std::vector<ops::TableSpec> specs;
   for (const Table* const table : tables) specs.push_back(table->spec());
   for (const auto& [name, variable] : VariablesOf(specs, parts)) {
@@ -97,6 +103,9 @@ absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts pa
                                       fmt::join(variable.info.shape, ", "));
     }
     DIME_RETURN_IF_ERROR(ReadTablePart(reader, name, part->part, *tables[part->table]));
+  }
+  for (UnboundedTable* const table : unbounded) {
+    if (table != nullptr) DIME_RETURN_IF_ERROR(ReadShards(reader, *table));
   }
   return reader.ReadInt64(internal::kGlobalStep);
 }
@@ -115,8 +124,14 @@ std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,
           fmt::format("{}: is {}, should be {}", name, Describe(found->second), Describe(info)));
     }
   }
+  for (const ops::TableSpec& spec : specs) {
+    if (!spec.unbounded) continue;
+    for (std::string& line : DescribeMissingShards(spec, reader)) lines.push_back(std::move(line));
+  }
   for (const auto& [name, info] : reader.tensors()) {
-    if (!expected.contains(name)) {
+    const bool is_of_shards = std::ranges::any_of(
+        specs, [&](const ops::TableSpec& spec) { return IsOfShards(spec, name); });
+    if (!is_of_shards && !expected.contains(name)) {
       lines.push_back(fmt::format("{}: unknown to the model, is {}", name, Describe(info)));
     }
   }

@@ -13,6 +13,7 @@
 #include "ops/table.h"
 #include "ps/row_access.h"
 #include "ps/table.h"
+#include "ps/unbounded_table.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/bundle.h"
 
@@ -21,14 +22,17 @@ namespace dime::ps {
 // Which parts of the tables a bundle holds: a training checkpoint has slots, an export has none.
 enum class SnapshotParts { kWeightsAndSlots, kWeights };
 
+// Of unbounded tables an export alone is written here: PartSave writes the rest.
 absl::Status WriteSnapshot(RowAccess& rows, std::int64_t global_step, SnapshotParts parts,
                            checkpoint::BundleWriter& writer);
 
-// Fills tables, or the parts of them that are here, from a bundle that any number of processes have
-// written, and returns the global step. A few rows are in memory at a time. kDataLoss for damage,
-// after which the tables hold anything; call DescribeMismatch() first for names and shapes.
+// `unbounded`: null for fixed tables; none stands for none. Fills tables, or the parts of them that
+// are here, from a bundle that any number of processes have written, and returns the global step. A
+// few rows are in memory at a time. kDataLoss for damage, after which the tables hold anything;
+// call DescribeMismatch() first for names and shapes.
 absl::StatusOr<std::int64_t> ReadSnapshot(checkpoint::BundleReader& reader, SnapshotParts parts,
-                                          std::span<Table* const> tables);
+                                          std::span<Table* const> tables,
+                                          std::span<UnboundedTable* const> unbounded = {});
 
 // One line for every variable of `specs` that the bundle lacks or has in another shape or type, and
 // for every variable that only the bundle has. Empty: they fit.

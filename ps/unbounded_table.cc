@@ -46,6 +46,23 @@ void Prefetch(const float* floats, std::size_t count) {
 
 }  // namespace
 
+absl::Status CheckShard(const ops::TableSpec& spec, int virtual_shard, const ShardRows& rows) {
+  const auto record_floats =
+      static_cast<std::size_t>(spec.dim * (1 + ops::NumSlots(spec.optimizer.kind)));
+  const std::size_t count = rows.ids.size();
+  bool is_good = rows.last_updates.size() == count && rows.records.size() == count * record_floats;
+  std::int64_t last_id = -1;
+  for (const std::int64_t id : rows.ids) {
+    is_good =
+        is_good && id > last_id && id < ops::UnboundedRows::kNumIds &&
+        internal::VirtualShardOf(internal::HashOfId(id)) == static_cast<std::size_t>(virtual_shard);
+    last_id = id;
+  }
+  if (is_good) return absl::OkStatus();
+  return base::DataLoss("shard {} of table '{}': ids, ages and values do not fit together",
+                        virtual_shard, spec.name);
+}
+
 absl::StatusOr<UnboundedTable::Layout> UnboundedTable::LayOut(const ops::TableSpec& spec) {
   const auto most_bytes = static_cast<std::size_t>(spec.unbounded->max_bytes);
   const auto dim = static_cast<std::size_t>(spec.dim);
@@ -313,6 +330,7 @@ ShardRows UnboundedTable::Export(int virtual_shard, std::int64_t after) const {
   std::ranges::sort(found, {}, &Found::id);
 
   ShardRows rows;
+  rows.step = step_;
   rows.ids.reserve(found.size());
   rows.last_updates.reserve(found.size());
   rows.records.reserve(found.size() * start_record_.size());

@@ -42,11 +42,16 @@ struct UnboundedStatistics {
 // All of a virtual shard, for checkpoints: with rows that have expired and were not yet taken away,
 // which count where room is short.
 struct ShardRows {
+  std::int64_t step = 0;                   // What ages are counted from; not imported.
   std::vector<std::int64_t> ids;           // Ascending.
   std::vector<std::int64_t> last_updates;  // Of each: the step.
   std::vector<float> records;              // Of each: weights, then slots.
   std::vector<std::int64_t> sightings;     // As they lie in memory.
 };
+
+// kDataLoss when this is nothing that Export() gives.
+[[nodiscard]] absl::Status CheckShard(const ops::TableSpec& spec, int virtual_shard,
+                                      const ShardRows& rows);
 
 class UnboundedTable final : public RowTable {
  public:
@@ -70,11 +75,12 @@ class UnboundedTable final : public RowTable {
   [[nodiscard]] const UnboundedStatistics& statistics() const { return statistics_; }
   // All that is reserved, and so the most that is ever used.
   [[nodiscard]] std::size_t memory_bytes() const { return memory_bytes_; }
+  [[nodiscard]] std::size_t record_floats() const { return start_record_.size(); }
   [[nodiscard]] std::size_t rows_per_shard() const { return layout_.rows; }
 
   // The rows that were updated after step `after`. Of a shard that is here.
   [[nodiscard]] ShardRows Export(int virtual_shard, std::int64_t after = -1) const;
-  // Replaces the shard's rows. Ids belong to it and are distinct. Where there is less room than
+  // Replaces the shard's rows, which CheckShard() has passed. Where there is less room than
   // rows, the newest stay; sightings of another size are forgotten.
   void Import(int virtual_shard, const ShardRows& rows);
 

@@ -31,13 +31,15 @@ enum class MessageType : std::uint8_t {
   kStarted,                         // JobStart.
   kHold,                            // Nothing: put off exchanges. Answered by kHeld.
   kHeld,                            // VersionReply, the number of each replica's last push.
-  kCut,         // For each replica a push number, or nothing. Answered by kVersion after these.
-  kVersion,     // VersionReply.
-  kSave,        // SaveRequest, a path: write what was cut. Answered by kDone.
-  kSaveState,   // Nothing. Answered by kSaved, or with what went wrong.
-  kSaved,       // SaveStateReply, entries of the index if all is written.
-  kGiveUpSave,  // Nothing: no hold, no cut, no writing any more. Answered by kDone.
-  kLoad,        // A path: fill the rows. Answered by kVersion.
+  kCut,             // For each replica a push number, or nothing. Answered by kVersion after these.
+  kVersion,         // VersionReply.
+  kSave,            // SaveRequest, a path: write what was cut. Answered by kDone.
+  kSaveState,       // Nothing. Answered by kSaved, or with what went wrong.
+  kSaved,           // SaveStateReply, entries of the index if all is written.
+  kGiveUpSave,      // Nothing: no hold, no cut, no writing any more. Answered by kDone.
+  kLoad,            // A path: fill the rows. Answered by kVersion.
+  kReadShard = 64,  // ShardRequest. Answered by kShard.
+  kShard,           // ShardReply, ids, last updates, sightings, records.
 };
 
 // A push, a pull, or both.
@@ -66,6 +68,20 @@ struct RowsRequest {
   std::uint64_t count = 0;
 };
 static_assert(sizeof(RowsRequest) == 24);
+
+// A virtual shard of an unbounded table.
+struct ShardRequest {
+  std::uint32_t table = 0;
+  std::uint32_t virtual_shard = 0;
+};
+static_assert(sizeof(ShardRequest) == 8);
+
+struct ShardReply {
+  std::uint64_t version = 0;
+  std::uint64_t num_rows = 0;
+  std::uint64_t num_sightings = 0;
+};
+static_assert(sizeof(ShardReply) == 24);
 
 // What the master decides for all replicas before training begins.
 struct JobStart {

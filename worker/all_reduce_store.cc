@@ -132,6 +132,11 @@ ps::RowAccess& AllReduceStore::Rows::StoreOf(std::size_t table) {
   return store_.specs_[table].dense ? store_.dense_->rows() : store_.sparse_.rows();
 }
 
+absl::StatusOr<ps::ShardRows> AllReduceStore::Rows::ReadShard(std::size_t table,
+                                                              int virtual_shard) {
+  return StoreOf(table).ReadShard(table, virtual_shard);
+}
+
 absl::Status AllReduceStore::Rows::ReadRows(std::size_t table, int part, std::int64_t first,
                                             std::int64_t count, std::span<float> out) {
   return StoreOf(table).ReadRows(table, part, first, count, out);

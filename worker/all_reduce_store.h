@@ -53,6 +53,7 @@ class AllReduceStore final : public ParameterStore {
                           std::span<float> out) override;
     absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                            std::span<const float> in) override;
+    absl::StatusOr<ps::ShardRows> ReadShard(std::size_t table, int virtual_shard) override;
 
    private:
     ps::RowAccess& StoreOf(std::size_t table);

@@ -29,10 +29,12 @@ absl::StatusOr<std::unique_ptr<InProcessStore>> InProcessStore::Create(
   const ps::Sharding sharding(specs, /*num_servers=*/1);
   DIME_ASSIGN_OR_RETURN(store->shards_,
                         ps::Shards::Create(specs, sharding, /*server=*/0, seed, options));
-  store->rows_ = std::make_unique<ps::LocalRows>(store->mutable_tables());
+  store->rows_ =
+      std::make_unique<ps::LocalRows>(store->mutable_tables(), store->shards_->all_unbounded());
   store->checkpointer_ = std::make_unique<ps::LocalCheckpointer>(
       store->mutable_tables(), [shards = store->shards_.get()] { return shards->version(); },
-      [shards = store->shards_.get()](std::int64_t version) { shards->set_version(version); });
+      [shards = store->shards_.get()](std::int64_t version) { shards->set_version(version); },
+      store->shards_->all_unbounded());
   store->gradients_.resize(specs.size());
   store->gathered_.resize(specs.size());
   return store;

@@ -49,4 +49,8 @@ absl::Status ServerStore::Rows::WriteRows(std::size_t table, int part, std::int6
   return store_.client_->servers().WriteRows(table, part, first, count, in);
 }
 
+absl::StatusOr<ps::ShardRows> ServerStore::Rows::ReadShard(std::size_t table, int virtual_shard) {
+  return store_.client_->servers().ReadShard(table, virtual_shard);
+}
+
 }  // namespace dime::worker

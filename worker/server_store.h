@@ -42,6 +42,7 @@ class ServerStore final : public ParameterStore {
                           std::span<float> out) override;
     absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                            std::span<const float> in) override;
+    absl::StatusOr<ps::ShardRows> ReadShard(std::size_t table, int virtual_shard) override;
 
    private:
     ServerStore& store_;

@@ -115,13 +115,42 @@ std::string GraphColumns::OneHot(const std::string& column, const std::string& s
   return graph_->Add("Sum", scope + "/sum", {counts, values}, {{"T", kFloat}});
 }
 
-std::string GraphColumns::Rows(const std::string& column, const std::string& table,
+// Finds each id by bisection: nothing has to be filled before, as hash tables would have to be.
+std::string GraphColumns::RowNumbers(const std::string& ids, const Table& table,
+                                     const std::string& scope) {
+  if (table.ids.empty()) return ids;
+  const std::string first = graph_->AddConst(scope + "/first", Int32Tensor({}, {0}));
+  const std::string known =
+      graph_->Add("ExpandDims", scope + "/known_ids", {table.ids, first}, {{"T", kInt64}});
+  const std::string flat = graph_->Add(
+      "Reshape", scope + "/flat_ids",
+      {ids, graph_->AddConst(scope + "/flat", Int32Tensor({2}, {1, -1}))}, {{"T", kInt64}});
+  const std::string places = graph_->Add("LowerBound", scope + "/places", {known, flat},
+                                         {{"T", kInt64}, {"out_type", kInt64}});
+  const std::string found =
+      graph_->Add("GatherV2", scope + "/found_ids", {table.ids, places, first},
+                  {{"Tparams", kInt64}, {"Tindices", kInt64}, {"Taxis", ValueType::kInt32}});
+  const std::string is_known =
+      graph_->Add("Equal", scope + "/is_known", {found, flat}, {{"T", kInt64}});
+  const std::string size =
+      graph_->Add("Size", scope + "/num_rows", {table.ids}, {{"T", kInt64}, {"out_type", kInt64}});
+  const std::string last =
+      graph_->Add("Sub", scope + "/other_row",
+                  {size, graph_->AddConst(scope + "/one", Int64Tensor({}, {1}))}, {{"T", kInt64}});
+  const std::string numbers =
+      graph_->Add("SelectV2", scope + "/flat_numbers", {is_known, places, last}, {{"T", kInt64}});
+  const std::string shape = graph_->Add("Shape", scope + "/shape", {ids}, {{"T", kInt64}});
+  return graph_->Add("Reshape", scope + "/numbers", {numbers, shape}, {{"T", kInt64}});
+}
+
+std::string GraphColumns::Rows(const std::string& column, const Table& table,
                                ops::Combiner combiner, const std::string& scope) {
   const Ids& ids = IdsOf(column);
   if (ids.is_list) return RowsOfLists(ids, table, combiner, scope);
   const std::string axis = graph_->AddConst(scope + "/axis", Int32Tensor({}, {0}));
   const auto gather = [&](const std::string& indices) {
-    return graph_->Add("GatherV2", scope + "/rows", {table, indices, axis},
+    return graph_->Add("GatherV2", scope + "/rows",
+                       {table.rows, RowNumbers(indices, table, scope), axis},
                        {{"Tparams", kFloat}, {"Tindices", kInt64}, {"Taxis", ValueType::kInt32}});
   };
   if (!ids.may_be_invalid) return gather(ids.node);
@@ -138,8 +167,8 @@ std::string GraphColumns::Rows(const std::string& column, const std::string& tab
                      {rows, AsMatrix(scope + "/factors", factor, kFloat)}, {{"T", kFloat}});
 }
 
-std::string GraphColumns::RowsOfLists(const Ids& ids, const std::string& table,
-                                      ops::Combiner combiner, const std::string& scope) {
+std::string GraphColumns::RowsOfLists(const Ids& ids, const Table& table, ops::Combiner combiner,
+                                      const std::string& scope) {
   const auto add = [&](std::string_view op, const std::string& name,
                        const std::vector<std::string>& inputs, Attributes attributes = {}) {
     attributes.emplace_back("T", kFloat);
@@ -149,9 +178,9 @@ std::string GraphColumns::RowsOfLists(const Ids& ids, const std::string& table,
   const std::string some_ids =
       graph_->Add("Maximum", scope + "/some_ids", {ids.node, zero}, {{"T", kInt64}});
   const std::string axis = graph_->AddConst(scope + "/axis", Int32Tensor({}, {0}));
-  const std::string rows =
-      graph_->Add("GatherV2", scope + "/rows", {table, some_ids, axis},
-                  {{"Tparams", kFloat}, {"Tindices", kInt64}, {"Taxis", ValueType::kInt32}});
+  const std::string rows = graph_->Add(
+      "GatherV2", scope + "/rows", {table.rows, RowNumbers(some_ids, table, scope), axis},
+      {{"Tparams", kFloat}, {"Tindices", kInt64}, {"Taxis", ValueType::kInt32}});
   const std::string factors = Factors(ids, combiner != ops::Combiner::kSum, scope);
   const std::string last = graph_->AddConst(scope + "/last", Int32Tensor({}, {2}));
   const std::string values = graph_->AddConst(scope + "/values", Int32Tensor({}, {1}));

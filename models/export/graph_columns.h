@@ -25,8 +25,13 @@ class GraphColumns {
   std::string Numbers(const std::string& column);
   // How often a categorical column's ids are there, zero for -1: floats [n, number of ids].
   std::string OneHot(const std::string& column, const std::string& scope);
+  // A variable of rows: those of ids from 0, or of `ids`, ascending, and one for all others.
+  struct Table {
+    std::string rows;      // Node: floats [rows, dim].
+    std::string ids = {};  // Node: int64 [rows]; "": there is a row for each id.
+  };
   // The rows of `table` at a categorical column's ids, combined: floats [n, dim].
-  std::string Rows(const std::string& column, const std::string& table, ops::Combiner combiner,
+  std::string Rows(const std::string& column, const Table& table, ops::Combiner combiner,
                    const std::string& scope);
 
   // The nodes that fill the vocabularies' tables; to be run before anything else.
@@ -53,7 +58,9 @@ class GraphColumns {
   template <typename DenseColumn>
   Ids Add(const std::string& scope, const DenseColumn& column);
 
-  std::string RowsOfLists(const Ids& ids, const std::string& table, ops::Combiner combiner,
+  // The rows' numbers in `table` for ids from 0, of any shape.
+  std::string RowNumbers(const std::string& ids, const Table& table, const std::string& scope);
+  std::string RowsOfLists(const Ids& ids, const Table& table, ops::Combiner combiner,
                           const std::string& scope);
   // How much each id of a list counts: floats of the ids' shape.
   std::string Factors(const Ids& ids, bool only_positive, const std::string& scope);

@@ -11,13 +11,23 @@ namespace {
 
 constexpr char kGlobalStep[] = "global_step";
 
+std::string IdsName(std::string_view table) { return fmt::format("{}/ids", table); }
+
 }  // namespace
 
 GraphVariables::GraphVariables(std::span<const ops::TableSpec> tables, GraphBuilder* graph)
     : graph_(graph) {
-  AddVariable(kGlobalStep, Int64Tensor({}, {0}), /*is_trainable=*/false);
+  AddVariable(kGlobalStep, {}, Int64Tensor({}, {0}), /*is_trainable=*/false);
   for (const ops::TableSpec& table : tables) {
-    AddVariable(table.name, FloatTensor(table.shape, {0}), /*is_trainable=*/true);
+    if (!table.unbounded) {
+      AddVariable(table.name, table.shape, FloatTensor(table.shape, {0}), /*is_trainable=*/true);
+      continue;
+    }
+    // Rows for ids in ascending order, and one of zeros for all others.
+    AddVariable(table.name, {kAnySize, table.dim}, FloatTensor({1, table.dim}, {0}),
+                /*is_trainable=*/true);
+    AddVariable(IdsName(table.name), {kAnySize}, Int64Tensor({1}, {ops::UnboundedRows::kNumIds}),
+                /*is_trainable=*/false);
   }
   AddSaver();
 }
@@ -28,19 +38,26 @@ const std::string& GraphVariables::Read(std::string_view name) const {
   return found->read;
 }
 
-void GraphVariables::AddVariable(const std::string& name, const Tensor& zeros, bool is_trainable) {
+std::string GraphVariables::ReadIds(std::string_view name) const {
+  const auto found = std::ranges::find(variables_, IdsName(name), &GraphVariable::name);
+  return found == variables_.end() ? "" : found->read;
+}
+
+void GraphVariables::AddVariable(const std::string& name, const Shape& shape,
+                                 const Tensor& initial_value, bool is_trainable) {
   GraphVariable variable;
   variable.name = name;
   variable.is_trainable = is_trainable;
   graph_->Add("VarHandleOp", name, {},
-              {{"dtype", zeros.type}, {"shape", zeros.shape}, {"shared_name", name}});
-  variable.initial_value = graph_->AddConst(name + "/Initializer/zeros", zeros);
-  variable.initializer = graph_->Add("AssignVariableOp", name + "/Assign",
-                                     {name, variable.initial_value}, {{"dtype", zeros.type}});
-  variable.read =
-      graph_->Add("ReadVariableOp", name + "/Read/ReadVariableOp", {name}, {{"dtype", zeros.type}});
+              {{"dtype", initial_value.type}, {"shape", shape}, {"shared_name", name}});
+  variable.initial_value = graph_->AddConst(name + "/Initializer/zeros", initial_value);
+  variable.initializer =
+      graph_->Add("AssignVariableOp", name + "/Assign", {name, variable.initial_value},
+                  {{"dtype", initial_value.type}});
+  variable.read = graph_->Add("ReadVariableOp", name + "/Read/ReadVariableOp", {name},
+                              {{"dtype", initial_value.type}});
   variables_.push_back(std::move(variable));
-  types_.push_back(zeros.type);
+  types_.push_back(initial_value.type);
 }
 
 void GraphVariables::AddSaver() {

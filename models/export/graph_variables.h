@@ -34,11 +34,14 @@ class GraphVariables {
 
   // The value of the variable `name`, which must exist.
   [[nodiscard]] const std::string& Read(std::string_view name) const;
+  // The ids of the rows of the unbounded table `name`; "" for any other.
+  [[nodiscard]] std::string ReadIds(std::string_view name) const;
   [[nodiscard]] const std::vector<GraphVariable>& all() const { return variables_; }
   [[nodiscard]] const GraphSaver& saver() const { return saver_; }
 
  private:
-  void AddVariable(const std::string& name, const Tensor& zeros, bool is_trainable);
+  void AddVariable(const std::string& name, const Shape& shape, const Tensor& initial_value,
+                   bool is_trainable);
   void AddSaver();
 
   GraphBuilder* graph_;

@@ -108,9 +108,13 @@ class NetworkBuilder {
     if (const auto* embedding = std::get_if<EmbeddingColumn>(&kind)) {
       const std::string owner = embedding->collection.empty() ? name : embedding->collection;
       const std::string table = kInputLayer + owner + "/embedding_weights";
-      return columns_->Rows(embedding->source, variables_.Read(table), embedding->combiner, scope);
+      return columns_->Rows(embedding->source, TableOf(table), embedding->combiner, scope);
     }
     return columns_->Numbers(name);
+  }
+
+  GraphColumns::Table TableOf(const std::string& variable) const {
+    return {.rows = variables_.Read(variable), .ids = variables_.ReadIds(variable)};
   }
 
   std::string LinearLogits() {
@@ -128,11 +132,12 @@ class NetworkBuilder {
   }
 
   std::string LinearTerm(const std::string& name, const std::string& scope) {
-    const std::string weights = variables_.Read(scope + "/weights");
+    const std::string weights = scope + "/weights";
     if (internal::IsCategorical(*description_.FindColumn(name))) {
-      return columns_->Rows(name, weights, ops::Combiner::kSum, scope);
+      return columns_->Rows(name, TableOf(weights), ops::Combiner::kSum, scope);
     }
-    return graph_->Add("MatMul", scope + "/MatMul", {columns_->Numbers(name), weights}, kFloats);
+    return graph_->Add("MatMul", scope + "/MatMul",
+                       {columns_->Numbers(name), variables_.Read(weights)}, kFloats);
   }
 
   const std::string kInputLayer = "dnn/input_from_feature_columns/input_layer/";

@@ -29,6 +29,7 @@ std::map<std::string, Variable, std::less<>> VariablesOf(std::span<const ops::Ta
   variables[std::string(kGlobalStep)] = {{DataType::kInt64, {}}, GlobalStep{}};
   for (std::size_t t = 0; t < specs.size(); ++t) {
     const ops::TableSpec& spec = specs[t];
+    if (spec.unbounded) continue;  // ps/unbounded_snapshot.h has these.
     const ops::OptimizerSpec& optimizer = spec.optimizer;
     for (int part = 0; part < NumParts(spec, parts); ++part) {
       variables[VariableName(spec, part)] = {{DataType::kFloat, spec.shape}, TablePart{t, part}};

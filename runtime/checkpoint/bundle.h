@@ -55,6 +55,7 @@ class BundleWriter {
   absl::Status AddFloats(const std::string& name, std::span<const std::int64_t> shape,
                          std::span<const float> values);
   absl::Status AddInt64(const std::string& name, std::int64_t value);  // A scalar.
+  absl::Status AddInt64s(const std::string& name, std::span<const std::int64_t> values);
 
   // A tensor in pieces: Begin, Append ... Append, End. The pieces must add up to the shape.
   absl::Status BeginFloats(const std::string& name, std::span<const std::int64_t> shape);
@@ -89,7 +90,8 @@ class BundleReader {
   // Rows that were handed over are not to be used if damage is found then.
   absl::Status ReadRows(std::string_view name, std::span<const RowRange> ranges,
                         const RowSink& sink);
-  absl::StatusOr<std::int64_t> ReadInt64(std::string_view name);  // A scalar.
+  absl::StatusOr<std::int64_t> ReadInt64(std::string_view name);                // A scalar.
+  absl::StatusOr<std::vector<std::int64_t>> ReadInt64s(std::string_view name);  // Of any shape.
   absl::StatusOr<std::vector<std::string>> ReadStrings(std::string_view name);
 
   // Reads every tensor and checks its CRC; the first damage is the answer.

@@ -116,6 +116,15 @@ absl::Status BundlePartWriter::AddInt64(const std::string& name, std::int64_t va
   return impl_->data().End();
 }
 
+absl::Status BundlePartWriter::AddInt64s(const std::string& name,
+                                         std::span<const std::int64_t> values) {
+  const std::int64_t size = std::ssize(values);
+  DIME_RETURN_IF_ERROR(impl_->data().Begin(name, DataType::kInt64, {&size, 1}));
+  DIME_RETURN_IF_ERROR(
+      impl_->data().Append({reinterpret_cast<const char*>(values.data()), values.size_bytes()}));
+  return impl_->data().End();
+}
+
 absl::Status BundlePartWriter::BeginRows(const std::string& name,
                                          std::span<const std::int64_t> shape, std::int64_t first,
                                          std::int64_t count) {

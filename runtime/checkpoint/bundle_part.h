@@ -25,6 +25,8 @@ class BundlePartWriter {
 
   absl::Status AddInt64(const std::string& name, std::int64_t value);  // A scalar.
 
+  absl::Status AddInt64s(const std::string& name, std::span<const std::int64_t> values);
+
   // Rows [first, first + count) of a tensor of floats of that shape, in pieces: Begin, Append ...
   // Append, End. Its first dimension counts its rows; a scalar is one row. The rows that all parts
   // write must make up the tensor.

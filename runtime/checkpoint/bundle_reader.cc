@@ -420,6 +420,15 @@ absl::StatusOr<std::int64_t> BundleReader::ReadInt64(std::string_view name) {
   return value;
 }
 
+absl::StatusOr<std::vector<std::int64_t>> BundleReader::ReadInt64s(std::string_view name) {
+  DIME_ASSIGN_OR_RETURN(const Tensor* tensor, impl_->Find(name, DataType::kInt64));
+  std::vector<std::int64_t> values(static_cast<std::size_t>(tensor->info.num_elements()));
+  const std::span<std::int64_t> all(values);
+  DIME_RETURN_IF_ERROR(
+      impl_->Read(name, *tensor, {reinterpret_cast<char*>(all.data()), all.size_bytes()}));
+  return values;
+}
+
 absl::StatusOr<std::vector<std::string>> BundleReader::ReadStrings(std::string_view name) {
   DIME_ASSIGN_OR_RETURN(const Tensor* tensor, impl_->Find(name, DataType::kString));
   return impl_->ReadStrings(name, *tensor);

@@ -58,6 +58,14 @@ absl::Status BundleWriter::AddInt64(const std::string& name, std::int64_t value)
   return impl_->data().End();
 }
 
+absl::Status BundleWriter::AddInt64s(const std::string& name,
+                                     std::span<const std::int64_t> values) {
+  const std::int64_t size = std::ssize(values);
+  DIME_RETURN_IF_ERROR(impl_->data().Begin(name, DataType::kInt64, {&size, 1}));
+  DIME_RETURN_IF_ERROR(impl_->data().Append(BytesOf(values)));
+  return impl_->data().End();
+}
+
 absl::Status BundleWriter::BeginFloats(const std::string& name,
                                        std::span<const std::int64_t> shape) {
   return impl_->data().Begin(name, DataType::kFloat, shape);
