@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "ops/half.h"
 #include "ps/internal/server_links.h"
 #include "ps/wire.h"
 #include "runtime/base/check.h"
@@ -15,13 +16,15 @@ using internal::PartOf;
 using net::Deadline;
 
 constexpr std::size_t kKeptPulls = 3;
+constexpr std::uint16_t kPadding = 0;
 
 // The rows that one server has of what a batch looks up in one table.
 struct TablePart {
-  std::vector<std::uint32_t> rows;   // As the server numbers them;
-  std::vector<std::int64_t> ids;     // or, of an unbounded table, their ids.
-  std::vector<std::int32_t> places;  // Where they stand among the looked-up ids; empty: in order.
-  std::vector<float> values;         // On their way, if `places` is not empty.
+  std::vector<std::uint32_t> rows;    // As the server numbers them;
+  std::vector<std::int64_t> ids;      // or, of an unbounded table, their ids.
+  std::vector<std::int32_t> places;   // Where they stand among the looked-up ids; empty: in order.
+  std::vector<float> values;          // On their way, if `places` is not empty.
+  std::vector<std::uint16_t> halves;  // On their way, if they have 16 bits.
 
   [[nodiscard]] std::size_t size() const { return rows.size() + ids.size(); }
 };
@@ -47,6 +50,7 @@ class Client::Impl {
       pull.values.resize(specs.size());
     }
     counts_.resize(specs.size());
+    send_halves_.resize(specs.size());
     for (std::size_t t = 0; t < specs.size(); ++t) {
       homes_.push_back(specs[t].num_rows > 0 ? sharding.ServerOf(t, 0) : -1);
     }
@@ -58,14 +62,15 @@ class Client::Impl {
 
   absl::Status StartExchange(const Push* push, const Pull* pull) {
     DIME_CHECK(!in_flight_);
-    ExchangeRequest request{.replica = links_.options().self.index};
+    ExchangeRequest request{.precision = links_.options().precision,
+                            .replica = links_.options().self.index};
     const PullRecord* pushed = nullptr;
     if (push != nullptr) {
       pushed = &pulls_[push->pull % kKeptPulls];
       DIME_CHECK(pushed->number == push->pull);
       request.push_number = ++num_pushes_;
       request.push_step = static_cast<std::uint64_t>(push->step);
-      request.push_micro_batch = static_cast<std::uint32_t>(push->micro_batch);
+      request.push_micro_batch = static_cast<std::uint16_t>(push->micro_batch);
       request.pushed_pull = push->pull;
     }
     pulling_ = nullptr;
@@ -164,12 +169,12 @@ class Client::Impl {
     for (std::size_t t = 0; t < specs_.size(); ++t) {
       const std::vector<float>& values = gradients.tables[t];
       if (specs_[t].dense) {
-        if (homes_[t] == static_cast<int>(server)) parts_.push_back(PartOf(values));
+        if (homes_[t] == static_cast<int>(server)) AddValues(t, values);
         continue;
       }
       const TablePart& part = pull.parts[server][t];
       if (part.places.empty()) {
-        if (part.size() > 0) parts_.push_back(PartOf(values));
+        if (part.size() > 0) AddValues(t, values);
         continue;
       }
       const auto dim = static_cast<std::size_t>(specs_[t].dim);
@@ -179,8 +184,24 @@ class Client::Impl {
       for (const std::int32_t place : part.places) {
         to = std::copy_n(values.data() + static_cast<std::size_t>(place) * dim, dim, to);
       }
-      parts_.push_back(PartOf(picked));
+      AddValues(t, picked);
     }
+    if (num_halves_ % 2 != 0) parts_.push_back(PartOf(&kPadding, sizeof(kPadding)));
+    num_halves_ = 0;
+  }
+
+  // A table's gradients, in the precision of the wire.
+  void AddValues(std::size_t table, const std::vector<float>& values) {
+    if (!has_halves()) return parts_.push_back(PartOf(values));
+    std::vector<std::uint16_t>& halves = send_halves_[table];
+    halves.resize(values.size());
+    ops::ToHalves(links_.options().precision, values, halves);
+    num_halves_ += halves.size();
+    parts_.push_back(PartOf(halves));
+  }
+
+  [[nodiscard]] bool has_halves() const {
+    return links_.options().precision != ops::Precision::kFloat32;
   }
 
   void AddRows(std::size_t server) {
@@ -198,24 +219,37 @@ class Client::Impl {
   absl::Status ReceiveRows(std::size_t server, Deadline deadline) {
     RowsReply reply;
     parts_.assign(1, PartOf(&reply, sizeof(reply)));
+    to_convert_.clear();
     for (std::size_t t = 0; pulling_ != nullptr && t < specs_.size(); ++t) {
       if (specs_[t].dense) {
-        if (homes_[t] == static_cast<int>(server)) parts_.push_back(PartOf(pulling_->values[t]));
+        if (homes_[t] == static_cast<int>(server)) AwaitValues(pulling_->values[t], server, t);
         continue;
       }
       TablePart& part = pulling_->parts[server][t];
       if (part.size() == 0) continue;
       if (part.places.empty()) {
-        parts_.push_back(PartOf(pulling_->values[t]));
+        AwaitValues(pulling_->values[t], server, t);
         continue;
       }
       part.values.resize(part.size() * static_cast<std::size_t>(specs_[t].dim));
-      parts_.push_back(PartOf(part.values));
+      AwaitValues(part.values, server, t);
     }
     DIME_RETURN_IF_ERROR(links_.ReceiveInto(server, MessageType::kRows, parts_, deadline));
+    for (const auto& [halves, values] : to_convert_) {
+      ops::FromHalves(links_.options().precision, *halves, *values);
+    }
     const auto version = static_cast<std::int64_t>(reply.version);
     version_ = server == 0 ? version : std::min(version_, version);
     return absl::OkStatus();
+  }
+
+  // Values that are in the answer next.
+  void AwaitValues(std::vector<float>& values, std::size_t server, std::size_t table) {
+    if (!has_halves()) return parts_.push_back(PartOf(values));
+    std::vector<std::uint16_t>& halves = pulling_->parts[server][table].halves;
+    halves.resize(values.size());
+    to_convert_.emplace_back(&halves, &values);
+    parts_.push_back(PartOf(halves));
   }
 
   void Scatter(PullRecord& pull) const {
@@ -248,6 +282,9 @@ class Client::Impl {
   std::vector<iovec> parts_;
   std::vector<std::uint32_t> counts_;
   std::vector<std::vector<float>> send_values_;
+  std::vector<std::vector<std::uint16_t>> send_halves_;
+  std::size_t num_halves_ = 0;  // Of the message that is being made.
+  std::vector<std::pair<std::vector<std::uint16_t>*, std::vector<float>*>> to_convert_;
 };
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -121,6 +121,7 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
   waiting_.clear();
   gradients_.resize(shards_->tables().size());
   hot_rows_.assign(shards_->tables().size(), {});
+  converted_.resize(shards_->tables().size());
   for (Replica& replica : replicas_) {
     replica = {.last_push = 0, .pulls = std::vector<Pull>(kKeptPulls)};
     for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
@@ -187,6 +188,10 @@ absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t requ
     return base::DataLoss("replica {} speaks for replica {} of {}", peers_[connection].index,
                           request.replica, replicas_.size());
   }
+  if (request.precision > ops::Precision::kFloat16) {
+    return base::DataLoss("values of the unknown precision {}",
+                          static_cast<std::uint16_t>(request.precision));
+  }
   if (hold_.MustWait(request.replica, request.push_number)) [[unlikely]] {
     hold_.Add({connection,
                request_id,
@@ -230,14 +235,20 @@ absl::Status Server::Push(const ExchangeRequest& request, PayloadReader& reader)
     return base::FailedPrecondition("the rows of pull {} of replica {} are not known any more",
                                     request.pushed_pull, request.replica);
   }
+  std::uint64_t num_values = 0;
   for (std::size_t t = 0; t < gradients_.size(); ++t) {
     const Table& table = *shards_->tables()[t];
     const std::uint64_t num_rows =
         table.spec().dense ? static_cast<std::uint64_t>(table.num_rows()) : pull->rows[t].size();
-    DIME_ASSIGN_OR_RETURN(
-        const std::span<const float> values,
-        reader.Take<float>(num_rows * static_cast<std::uint64_t>(table.spec().dim)));
+    const std::uint64_t count = num_rows * static_cast<std::uint64_t>(table.spec().dim);
+    DIME_ASSIGN_OR_RETURN(const std::span<const float> values,
+                          TakeGradients(t, count, request.precision, reader));
     gradients_[t] = {pull->rows[t], values};
+    num_values += count;
+  }
+  // What follows begins at a multiple of four bytes.
+  if (request.precision != ops::Precision::kFloat32 && num_values % 2 != 0) {
+    DIME_RETURN_IF_ERROR(reader.Take<std::uint16_t>(1).status());
   }
   if (request.push_number <= replica.last_push) return absl::OkStatus();  // Sent a second time.
   DIME_RETURN_IF_ERROR(shards_->Push({.replica = static_cast<int>(request.replica),
@@ -250,6 +261,17 @@ absl::Status Server::Push(const ExchangeRequest& request, PayloadReader& reader)
     statistics_.num_rows_pushed += gradients.rows.size();
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::span<const float>> Server::TakeGradients(std::size_t table, std::uint64_t count,
+                                                             ops::Precision precision,
+                                                             PayloadReader& reader) {
+  if (precision == ops::Precision::kFloat32) return reader.Take<float>(count);
+  DIME_ASSIGN_OR_RETURN(const auto halves, reader.Take<std::uint16_t>(count));
+  std::vector<float>& values = converted_[table];
+  values.resize(count);
+  ops::FromHalves(precision, halves, values);
+  return std::span<const float>(values);
 }
 
 Server::Pull* Server::FindPull(std::uint32_t replica, std::uint64_t number) {
@@ -284,6 +306,7 @@ absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
   }
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
   pull.number = request.pull_number;
+  pull.precision = request.precision;
   return &pull;
 }
 
@@ -301,13 +324,15 @@ absl::Status Server::ReadIds(const UnboundedTable& table, std::uint32_t count,
 
 void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull) {
   const RowsReply reply = {.version = static_cast<std::uint64_t>(shards_->version())};
-  answer_.Begin(std::as_bytes(std::span(&reply, 1)), [&](std::span<const iovec> parts, bool last) {
-    send_(connection,
-          {.type = static_cast<std::uint8_t>(MessageType::kRows),
-           .flags = last ? std::uint16_t{0} : net::kFlagMore,
-           .request_id = request_id},
-          parts);
-  });
+  const ops::Precision precision = pull == nullptr ? ops::Precision::kFloat32 : pull->precision;
+  answer_.Begin(std::as_bytes(std::span(&reply, 1)), precision,
+                [&](std::span<const iovec> parts, bool last) {
+                  send_(connection,
+                        {.type = static_cast<std::uint8_t>(MessageType::kRows),
+                         .flags = last ? std::uint16_t{0} : net::kFlagMore,
+                         .request_id = request_id},
+                        parts);
+                });
   for (std::size_t t = 0; pull != nullptr && t < shards_->tables().size(); ++t) {
     const Table& table = *shards_->tables()[t];
     if (table.spec().dense) {

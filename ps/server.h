@@ -66,6 +66,7 @@ class Server final : public net::FrameHandler {
   struct Pull {
     std::uint64_t number = 0;
     std::int64_t version = 0;  // Of the rows that were sent.
+    ops::Precision precision = ops::Precision::kFloat32;
     std::vector<std::vector<std::int64_t>> rows;
   };
   struct Replica {
@@ -98,6 +99,10 @@ class Server final : public net::FrameHandler {
   absl::Status OnExchange(net::ConnectionId connection, std::uint64_t request_id,
                           std::span<const std::byte> payload);
   absl::Status Push(const ExchangeRequest& request, PayloadReader& reader);
+  // A table's gradients, `count` floats.
+  absl::StatusOr<std::span<const float>> TakeGradients(std::size_t table, std::uint64_t count,
+                                                       ops::Precision precision,
+                                                       PayloadReader& reader);
   absl::StatusOr<Pull*> ReadPull(const ExchangeRequest& request, PayloadReader& reader);
   static absl::Status ReadIds(const UnboundedTable& table, std::uint32_t count,
                               PayloadReader& reader, std::vector<std::int64_t>& ids);
@@ -162,6 +167,7 @@ class Server final : public net::FrameHandler {
 
   // Kept for their memory.
   std::vector<TableGradients> gradients_;
+  std::vector<std::vector<float>> converted_;  // By table: gradients that came in 16 bits.
   internal::RowsAnswer answer_;
   std::vector<float> read_values_;
   std::vector<iovec> parts_;

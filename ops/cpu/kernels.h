@@ -68,6 +68,11 @@ struct KernelTable {
                       std::int64_t size, float* weights, float* accumulators, float* linears);
   // ops/hashing.h's FingerprintCat() of each pair.
   void (*cat_fingerprints)(const std::uint64_t* values, std::int64_t size, std::uint64_t* hashes);
+  // ops/half.h's conversions: the same bits everywhere.
+  void (*to_bfloat16)(const float* values, std::int64_t size, std::uint16_t* halves);
+  void (*from_bfloat16)(const std::uint16_t* halves, std::int64_t size, float* values);
+  void (*to_float16)(const float* values, std::int64_t size, std::uint16_t* halves);
+  void (*from_float16)(const std::uint16_t* halves, std::int64_t size, float* values);
 };
 
 extern const KernelTable kGenericKernels;

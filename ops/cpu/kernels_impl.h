@@ -398,11 +398,14 @@ void CatFingerprints(const std::uint64_t* values, std::int64_t size, std::uint64
   }
 }
 
+#include "ops/cpu/half_impl.h"
+
 template <class V>
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,          Multiply<V>,       SparseAffine<V>, AddSparseWeightGradient<V>,
-          SumRows<V>,    MaskByRelu<V>,     AddTo<V>,        UpdateAdagrad<V>,
-          UpdateFtrl<V>, CatFingerprints<V>};
+  return {name,          Multiply<V>,        SparseAffine<V>, AddSparseWeightGradient<V>,
+          SumRows<V>,    MaskByRelu<V>,      AddTo<V>,        UpdateAdagrad<V>,
+          UpdateFtrl<V>, CatFingerprints<V>, ToBfloat16,      FromBfloat16,
+          ToFloat16,     FromFloat16};
 }
 
 #undef DIME_ALWAYS_INLINE

@@ -5,7 +5,8 @@
 
 namespace dime::ps::internal {
 
-void RowsAnswer::Begin(std::span<const std::byte> head, SendFrame send) {
+void RowsAnswer::Begin(std::span<const std::byte> head, ops::Precision precision, SendFrame send) {
+  precision_ = precision;
   send_ = std::move(send);
   parts_.clear();
   size_ = 0;
@@ -15,6 +16,11 @@ void RowsAnswer::Begin(std::span<const std::byte> head, SendFrame send) {
 
 void RowsAnswer::AddAll(const Table& table) {
   const std::int64_t dim = table.spec().dim;
+  if (precision_ != ops::Precision::kFloat32) {
+    return AddHalves(dim, table.num_rows(), [&](std::int64_t first, std::span<float> rows) {
+      table.CopyOut(/*part=*/0, first, std::ssize(rows) / dim, rows.data());
+    });
+  }
   // Where no slots stand in between, weights lie one after another.
   if (table.num_rows() == 1 || table.record_floats() == dim) {
     return AddInPlace(table.weights(0).data(), static_cast<std::size_t>(table.num_rows() * dim));
@@ -28,11 +34,36 @@ void RowsAnswer::AddAll(const Table& table) {
 }
 
 void RowsAnswer::AddRows(const RowTable& table, std::span<const std::int64_t> rows) {
+  if (precision_ != ops::Precision::kFloat32) {
+    const auto dim = static_cast<std::size_t>(table.spec().dim);
+    return AddHalves(
+        table.spec().dim, std::ssize(rows), [&](std::int64_t first, std::span<float> values) {
+          table.Gather(rows.subspan(static_cast<std::size_t>(first), values.size() / dim), values);
+        });
+  }
   while (!rows.empty()) {
     const std::span<float> room = Room(table.spec().dim, std::ssize(rows));
     const std::size_t count = room.size() / static_cast<std::size_t>(table.spec().dim);
     table.Gather(rows.first(count), room);
     rows = rows.subspan(count);
+  }
+}
+
+template <typename Fill>
+void RowsAnswer::AddHalves(std::int64_t dim, std::int64_t count, const Fill& fill) {
+  constexpr auto kFrameFloats = static_cast<std::int64_t>(kFrameBytes / sizeof(float));
+  const std::int64_t rows_at_once = std::max<std::int64_t>(1, kFrameFloats / dim);
+  for (std::int64_t first = 0; first < count; first += rows_at_once) {
+    const std::int64_t num_rows = std::min(rows_at_once, count - first);
+    const auto size = static_cast<std::size_t>(num_rows * dim);
+    unconverted_.resize(size);
+    fill(first, unconverted_);
+    if (num_gathered_ > 0) Send(/*is_last=*/false);
+    gathered_.resize(std::max(gathered_.size(), (size + 1) / 2));
+    auto* const halves = reinterpret_cast<std::uint16_t*>(gathered_.data());
+    ops::ToHalves(precision_, unconverted_, {halves, size});
+    num_gathered_ = (size + 1) / 2;
+    Add(halves, size * sizeof(std::uint16_t));
   }
 }
 

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "ops/half.h"
 #include "ps/table.h"
 
 namespace dime::ps::internal {
@@ -22,7 +23,7 @@ class RowsAnswer {
   using SendFrame = std::function<void(std::span<const iovec> payload, bool is_last)>;
 
   // Begins an answer with these bytes, which stay where they are until Finish().
-  void Begin(std::span<const std::byte> head, SendFrame send);
+  void Begin(std::span<const std::byte> head, ops::Precision precision, SendFrame send);
   // All rows of a table.
   void AddAll(const Table& table);
   // The weights of these rows.
@@ -32,6 +33,9 @@ class RowsAnswer {
  private:
   static constexpr std::size_t kFrameBytes = std::size_t{128} << 10;
 
+  // Values that `fill(first, rows)` writes, a few rows at a time, in 16 bits.
+  template <typename Fill>
+  void AddHalves(std::int64_t dim, std::int64_t count, const Fill& fill);
   void AddInPlace(const float* values, std::size_t count);
   // Room for the values of some rows, `count` at most.
   std::span<float> Room(std::int64_t dim, std::int64_t count);
@@ -39,10 +43,12 @@ class RowsAnswer {
   void Send(bool is_last);
 
   SendFrame send_;
+  ops::Precision precision_ = ops::Precision::kFloat32;
   std::vector<iovec> parts_;  // Of the frame that is being made.
   std::size_t size_ = 0;      // [bytes]
   std::vector<float> gathered_;
   std::size_t num_gathered_ = 0;  // Floats of this frame.
+  std::vector<float> unconverted_;
 };
 
 }  // namespace dime::ps::internal

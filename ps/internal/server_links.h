@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/half.h"
 #include "ps/wire.h"
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
@@ -24,6 +25,7 @@ struct ClientOptions {
   std::chrono::milliseconds connect_time{5000};  // For a server that is not there yet, too.
   // A server may have to wait for other replicas, which read their data or evaluate.
   std::chrono::milliseconds answer_time{600'000};
+  ops::Precision precision = ops::Precision::kFloat32;  // Of gradients and rows on the wire.
 };
 
 }  // namespace dime::ps

@@ -446,6 +446,47 @@ TEST_F(ServerTest, WhatIsNoMessageIsRefused) {
   EXPECT_TRUE(answers_.empty());
 }
 
+std::vector<float> Rounded(ops::Precision precision, std::vector<float> values) {
+  std::vector<std::uint16_t> halves(values.size());
+  ops::ToHalves(precision, values, halves);
+  ops::FromHalves(precision, halves, values);
+  return values;
+}
+
+// What is pulled has 16 bits; what servers keep has 32, and is the same on any number of them.
+TEST(PrecisionTest, ValuesOfSixteenBitsTrainWithAnyNumberOfServers) {
+  for (const auto precision : {ops::Precision::kBfloat16, ops::Precision::kFloat16}) {
+    std::vector<std::vector<std::vector<float>>> results;
+    for (const int num_servers : {1, 2, 5}) {
+      Cluster cluster(num_servers, {}, net::Address::Kind::kUnix, Specs());
+      cluster.precision = precision;
+      const auto client = cluster.ConnectAndStart(0);
+      Train(*client, 20);
+      const auto kept = ReadAll(*client, cluster.specs);
+      const auto pulled = PullAll(*client);
+      for (std::size_t t = 0; t < kept.size(); ++t) {
+        EXPECT_EQ(pulled[t], Rounded(precision, kept[t])) << num_servers << " servers, table " << t;
+        EXPECT_NE(pulled[0], kept[0]);
+      }
+      results.push_back(kept);
+    }
+    EXPECT_EQ(results[1], results[0]);
+    EXPECT_EQ(results[2], results[0]);
+  }
+}
+
+TEST(PrecisionTest, UnboundedTablesToo) {
+  std::vector<std::vector<std::vector<float>>> results;
+  for (const int num_servers : {1, 3}) {
+    Cluster cluster(num_servers, {}, net::Address::Kind::kUnix, UnboundedSpecs());
+    cluster.precision = ops::Precision::kBfloat16;
+    const auto client = cluster.ConnectAndStart(0);
+    Train(*client, 20);
+    results.push_back(PullAll(*client));
+  }
+  EXPECT_EQ(results[1], results[0]);
+}
+
 TEST(ClientTest, StatisticsTellOfUnboundedTables) {
   Cluster cluster(3, {}, net::Address::Kind::kUnix, UnboundedSpecs());
   const auto client = cluster.ConnectAndStart(0);
@@ -488,6 +529,14 @@ TEST_F(UnboundedServerTest, WhatIsNoIdIsRefused) {
   }
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {1, 0, 0, 0, 1, 0})));
   EXPECT_TRUE(answers_.empty());
+}
+
+TEST_F(ServerTest, AnUnknownPrecisionIsRefused) {
+  std::vector<std::uint32_t> words = Exchange({0, 0, 0, 1, 0}, 0, {0, 0, 0, 0});
+  words[10] = 2U << 16;
+  EXPECT_OK(Send(MessageType::kExchange, words));
+  words[10] = 3U << 16;
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kExchange, words)));
 }
 
 TEST_F(ServerTest, APushWithoutItsPullIsRefusedAndNothingChanges) {

@@ -59,7 +59,7 @@ TEST(RowsAnswerTest, AShortAnswerIsOneFrame) {
   const auto small = NewTable(10, 3, ops::OptimizerKind::kAdagrad);
   Sent sent;
   RowsAnswer answer;
-  answer.Begin(kHead, Into(sent));
+  answer.Begin(kHead, ops::Precision::kFloat32, Into(sent));
   answer.AddRows(*small, std::vector<std::int64_t>{9, 0, 4});
   answer.AddAll(*small);
   answer.Finish();
@@ -90,7 +90,7 @@ TEST(RowsAnswerTest, ALongAnswerIsCutIntoFramesAndLosesNothing) {
   RowsAnswer answer;
   for (int round = 0; round < 2; ++round) {
     sent = {};
-    answer.Begin(kHead, Into(sent));
+    answer.Begin(kHead, ops::Precision::kFloat32, Into(sent));
     answer.AddRows(*gathered, rows);
     for (const Table* const table : {gathered.get(), in_place.get(), long_row.get()}) {
       answer.AddAll(*table);

@@ -59,7 +59,8 @@ class ServerThreads {
 
   std::unique_ptr<Client> Connect(std::uint32_t replica) {
     auto client =
-        Client::Connect(specs, sharding, addresses, {.token = "token", .self = {.index = replica}});
+        Client::Connect(specs, sharding, addresses,
+                        {.token = "token", .self = {.index = replica}, .precision = precision});
     EXPECT_OK(client);
     return *std::move(client);
   }
@@ -67,6 +68,7 @@ class ServerThreads {
   const std::vector<ops::TableSpec> specs;
   const Sharding sharding;
   std::vector<std::vector<net::Address>> addresses;
+  ops::Precision precision = ops::Precision::kFloat32;  // Of clients to come.
 
  private:
   struct Replica {
