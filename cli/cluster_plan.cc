@@ -24,6 +24,11 @@ absl::StatusOr<ClusterPlan> PlanCounts(const cluster::TrainingFlags& flags,
     if (!dense.ok()) return base::Annotate(dense.status(), "--dense");
     plan.dense = *dense;
   }
+  if (flags.wire_precision) {
+    const auto precision = cluster::ParseWirePrecision(*flags.wire_precision);
+    if (!precision.ok()) return base::Annotate(precision.status(), "--wire-precision");
+    plan.wire_precision = *precision;
+  }
   plan.consistency = cluster::DefaultConsistency(counts.parameter_servers > 0, plan.dense);
   if (flags.consistency) {
     DIME_ASSIGN_OR_RETURN(plan.consistency, cluster::ParseConsistency(*flags.consistency));
@@ -58,6 +63,7 @@ absl::StatusOr<ClusterPlan> PlanTier(const OwnFlags& own) {
                      .micro_batches = static_cast<int>(input.micro_batches),
                      .dense = input.dense,
                      .pull_ahead = input.pull_ahead,
+                     .wire_precision = input.wire_precision,
                      .notes = std::move(input.notes)};
 }
 
@@ -83,7 +89,8 @@ bool AsksForOneProcess(const OwnFlags& own) {
   return cluster::CanonicalTierName(tier) == cluster::kDefaultTier && !own.distributed &&
          !own.cluster.config && !own.cluster.configs && !flags.master_machine_type &&
          !flags.worker_machine_type && !flags.worker_count && !flags.consistency && !flags.dense &&
-         !flags.pull_ahead && !flags.parameter_server_machine_type && !flags.parameter_server_count;
+         !flags.pull_ahead && !flags.wire_precision && !flags.parameter_server_machine_type &&
+         !flags.parameter_server_count;
 }
 
 absl::Status CheckPlan(const ClusterPlan& plan) {
@@ -171,6 +178,7 @@ worker::ClusterOptions ClusterOptionsOf(const ClusterPlan& plan, const ReplicaId
   options.consistency = plan.consistency;
   options.dense = plan.dense;
   options.pull_ahead = plan.pull_ahead;
+  options.wire_precision = plan.wire_precision;
   options.num_servers = static_cast<int>(plan.counts().parameter_servers);
   return options;
 }

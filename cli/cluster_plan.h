@@ -24,6 +24,7 @@ struct ClusterPlan {
   int micro_batches = 1;
   cluster::DenseRows dense = cluster::DenseRows::kServers;
   bool pull_ahead = false;
+  cluster::WirePrecision wire_precision = cluster::WirePrecision::kFloat32;
   std::vector<std::string> notes = {};  // For the log.
 
   [[nodiscard]] cluster::RoleCounts counts() const { return shape.Counts(); }

@@ -158,6 +158,11 @@ void DeclareClusterOfJob(CLI::App& app, OwnFlags* flags) {
 }
 
 void DeclareExchangeFlags(CLI::App& app, OwnFlags* flags) {
+  app.add_option("--wire-precision", flags->cluster.training.wire_precision,
+                 "Of gradients and rows on their way between replicas and servers: float32, or "
+                 "bfloat16 or float16, with half the bytes and other results [float32]")
+      ->type_name("TYPE")
+      ->group("Options of the cluster");
   app.add_option("--dense", flags->cluster.training.dense,
                  "Where dense variables are: on the servers, or, allreduce, in each training "
                  "replica; those sum their gradients, by MPI under mpirun. Takes --consistency "

@@ -62,15 +62,15 @@ class Client::Impl {
 
   absl::Status StartExchange(const Push* push, const Pull* pull) {
     DIME_CHECK(!in_flight_);
-    ExchangeRequest request{.precision = links_.options().precision,
-                            .replica = links_.options().self.index};
+    ExchangeRequest request{.replica = static_cast<std::uint16_t>(links_.options().self.index),
+                            .precision = links_.options().precision};
     const PullRecord* pushed = nullptr;
     if (push != nullptr) {
       pushed = &pulls_[push->pull % kKeptPulls];
       DIME_CHECK(pushed->number == push->pull);
       request.push_number = ++num_pushes_;
       request.push_step = static_cast<std::uint64_t>(push->step);
-      request.push_micro_batch = static_cast<std::uint16_t>(push->micro_batch);
+      request.push_micro_batch = static_cast<std::uint32_t>(push->micro_batch);
       request.pushed_pull = push->pull;
     }
     pulling_ = nullptr;

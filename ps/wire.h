@@ -50,9 +50,9 @@ struct ExchangeRequest {
   std::uint64_t pushed_pull = 0;  // The number of the pull that said the gradients' rows.
   std::uint64_t pull_number = 0;  // From 1, by replica; 0: no pull.
   std::uint64_t pull_step = 0;    // For which step the rows are; 0: not to train, as they are.
-  std::uint16_t push_micro_batch = 0;
+  std::uint32_t push_micro_batch = 0;
+  std::uint16_t replica = 0;
   ops::Precision precision = ops::Precision::kFloat32;  // Of gradients, and of the rows asked for.
-  std::uint32_t replica = 0;
 };
 static_assert(sizeof(ExchangeRequest) == 48);
 

@@ -23,6 +23,7 @@ struct ClusterOptions {
   cluster::Consistency consistency = {.kind = cluster::Consistency::Kind::kSync};
   cluster::DenseRows dense = cluster::DenseRows::kServers;
   bool pull_ahead = false;  // Not in common: rows are on their way while a step is computed.
+  cluster::WirePrecision wire_precision = cluster::WirePrecision::kFloat32;
   // kAllReduce: what joins the training replicas; null: they connect to each other.
   std::shared_ptr<Collective> collective = nullptr;
   int num_servers = 0;  // None: the rows are in this process, which is the only one.

@@ -42,7 +42,8 @@ absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
   auto result = std::make_unique<ClusterStore>();
   result->client_options_ = {.token = cluster.token,
                              .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
-                             .connect_time = kConnectTime};
+                             .connect_time = kConnectTime,
+                             .precision = static_cast<ops::Precision>(cluster.wire_precision)};
   result->in_common_ = cluster.in_common();
   DIME_ASSIGN_OR_RETURN(result->on_servers_,
                         ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers,

@@ -73,4 +73,13 @@ Consistency DefaultConsistency(bool has_servers, DenseRows dense) {
   return {.kind = may_be_async ? Consistency::Kind::kAsync : Consistency::Kind::kSync};
 }
 
+absl::StatusOr<WirePrecision> ParseWirePrecision(std::string_view text) {
+  if (text == "float32") return WirePrecision::kFloat32;
+  if (text == "bfloat16") return WirePrecision::kBfloat16;
+  if (text == "float16") return WirePrecision::kFloat16;
+  const std::vector<std::string> known = {"float32", "bfloat16", "float16"};
+  return base::InvalidArgument("{} is none of {}{}", base::Quoted(text), fmt::join(known, ", "),
+                               base::DidYouMean(text, known));
+}
+
 }  // namespace dime::cluster

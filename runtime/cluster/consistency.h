@@ -1,5 +1,5 @@
-// runtime/cluster/consistency.h - how far training replicas may be apart, and who keeps the dense
-// variables.
+// runtime/cluster/consistency.h - how far training replicas may be apart, who keeps the dense
+// variables, and how precise values are on their way.
 #pragma once
 
 #include <cstdint>
@@ -42,5 +42,11 @@ absl::Status CheckDenseRows(DenseRows dense, const Consistency& consistency);
 absl::Status CheckPullAhead(bool pull_ahead, const Consistency& consistency);
 // Where the user asks for none: what the sample does, if it can be.
 [[nodiscard]] Consistency DefaultConsistency(bool has_servers, DenseRows dense);
+
+// Of the values that go between workers and servers, which keep 32 bits; numbers of ops::Precision.
+enum class WirePrecision : std::uint16_t { kFloat32 = 0, kBfloat16 = 1, kFloat16 = 2 };
+
+// "float32", "bfloat16" or "float16"; kInvalidArgument, which names them, for another text.
+absl::StatusOr<WirePrecision> ParseWirePrecision(std::string_view text);
 
 }  // namespace dime::cluster

@@ -81,6 +81,7 @@ absl::Status ApplyFlags(const TrainingFlags& flags, TrainingRequest* request) {
   Replace(flags.micro_batches, "--micro-batches", &request->micro_batches);
   Replace(flags.dense, "--dense", &request->dense);
   if (flags.pull_ahead) request->pull_ahead = {true, "--pull-ahead"};
+  Replace(flags.wire_precision, "--wire-precision", &request->wire_precision);
   return ApplyMachineFlags(flags, request);
 }
 
@@ -190,6 +191,11 @@ absl::Status ResolveConsistency(const TrainingRequest& request, TrainingInput* i
     const absl::StatusOr<DenseRows> dense = ParseDenseRows(request.dense->value);
     if (!dense.ok()) return At(request.dense->place, dense.status());
     input->dense = *dense;
+  }
+  if (request.wire_precision) {
+    const absl::StatusOr<WirePrecision> given = ParseWirePrecision(request.wire_precision->value);
+    if (!given.ok()) return At(request.wire_precision->place, given.status());
+    input->wire_precision = *given;
   }
   input->consistency = DefaultConsistency(counts.parameter_servers > 0, input->dense);
   if (request.consistency) {

@@ -15,6 +15,7 @@
 //     microBatches: 10
 //     dense: allreduce     # servers | allreduce
 //     pullAhead: false     # true: not in sync
+//     wirePrecision: bfloat16  # float32 | bfloat16 | float16
 // Its rules: CUSTOM needs a masterType; types and counts go with CUSTOM only; a role that has
 // replicas needs a type. Unlike gcloud's, --scale-tier CUSTOM is content with the page's
 // masterType.
@@ -55,6 +56,7 @@ struct TrainingFlags {
   std::optional<std::int64_t> micro_batches;     // --micro-batches
   std::optional<std::string> dense;              // --dense
   bool pull_ahead = false;                       // --pull-ahead
+  std::optional<std::string> wire_precision;     // --wire-precision
 };
 
 struct TrainingInput {
@@ -79,6 +81,7 @@ struct TrainingInput {
   std::int64_t micro_batches = 1;  // Of a sync step; as many as there are training replicas.
   DenseRows dense = DenseRows::kServers;
   bool pull_ahead = false;
+  WirePrecision wire_precision = WirePrecision::kFloat32;
 
   // What was asked for and does nothing here, a sentence each, for the log.
   std::vector<std::string> notes;

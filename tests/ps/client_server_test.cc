@@ -533,9 +533,9 @@ TEST_F(UnboundedServerTest, WhatIsNoIdIsRefused) {
 
 TEST_F(ServerTest, AnUnknownPrecisionIsRefused) {
   std::vector<std::uint32_t> words = Exchange({0, 0, 0, 1, 0}, 0, {0, 0, 0, 0});
-  words[10] = 2U << 16;
+  words[11] = 2U << 16;
   EXPECT_OK(Send(MessageType::kExchange, words));
-  words[10] = 3U << 16;
+  words[11] = 3U << 16;
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kExchange, words)));
 }
 

@@ -165,6 +165,93 @@ TEST(PartSaveTest, AnyNumberOfServersReadsWhatAnyOtherHasWritten) {
   }
 }
 
+ops::TableSpec UnboundedSpec() {
+  return {.name = "clicks",
+          .shape = {0, 2},
+          .dim = 2,
+          .optimizer = {.kind = ops::OptimizerKind::kAdagrad},
+          .unbounded =
+              ops::UnboundedRows{.admit_after = 2, .evict_after_steps = 90, .max_bytes = 1 << 20}};
+}
+
+// So many unbounded tables that have the virtual shards among them.
+std::vector<std::unique_ptr<UnboundedTable>> NewUnbounded(int num_servers) {
+  const std::vector<ops::TableSpec> specs = {UnboundedSpec()};
+  const Sharding sharding(specs, num_servers);
+  std::vector<std::unique_ptr<UnboundedTable>> tables;
+  for (int s = 0; s < num_servers; ++s) {
+    tables.push_back(*UnboundedTable::Create(specs[0], sharding.VirtualShardsOf(s, 0), 7));
+  }
+  return tables;
+}
+
+void TrainUnbounded(std::vector<std::unique_ptr<UnboundedTable>>& tables, std::int64_t first_step,
+                    std::int64_t last_step) {
+  for (std::int64_t step = first_step; step <= last_step; ++step) {
+    for (const auto& table : tables) {
+      std::vector<std::int64_t> ids;
+      for (std::int64_t i = 0; i < 100; ++i) {
+        const std::int64_t id = (step * 37 + i * i) % 5000;
+        if (table->HasIds({&id, 1}) && std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+      }
+      const std::vector<float> gradients(ids.size() * 2, 0.25f);
+      table->Update(step, ids, gradients);
+    }
+  }
+}
+
+TEST(PartSaveTest, UnboundedTablesGoOnFromACheckpointOnAnyNumberOfServers) {
+  const testing::TempDir dir;
+  auto whole = NewUnbounded(1);
+  TrainUnbounded(whole, 1, 200);
+  auto tables = NewUnbounded(3);
+  TrainUnbounded(tables, 1, 100);
+  const std::string prefix = dir.File("model.ckpt-100");
+  std::vector<std::string> entries;
+  for (int s = 0; s < 3; ++s) {
+    const std::vector<ops::TableSpec> specs = {UnboundedSpec()};
+    const auto fixed = Table::Create(specs[0], 7);
+    ASSERT_OK(fixed);
+    UnboundedTable* const unbounded = tables[static_cast<std::size_t>(s)].get();
+    PartSave save({fixed->get()}, PartSave::Layout::kShards, {&unbounded, 1});
+    unbounded->Update(101, {}, {});  // What comes after the cut is not in it.
+    auto target = TargetAt(prefix, s, 3);
+    target.global_step = 100;
+    ASSERT_OK(save.Begin(target));
+    while (save.Step()) {
+    }
+    ASSERT_OK(save.entries());
+    entries.push_back(*save.entries());
+  }
+  ASSERT_OK(checkpoint::WriteBundleIndex(storage::LocalFileSystem(), prefix, entries));
+  ASSERT_OK_AND_ASSIGN(const auto bundle,
+                       checkpoint::BundleReader::Open(storage::LocalFileSystem(), prefix));
+  const std::vector<ops::TableSpec> specs = {UnboundedSpec()};
+  EXPECT_THAT(DescribeMismatch(specs, SnapshotParts::kWeightsAndSlots, *bundle),
+              ::testing::IsEmpty());
+  auto restored = NewUnbounded(5);
+  for (const auto& table : restored) {
+    const auto fixed = Table::Create(specs[0], 7);
+    Table* const fixed_table = fixed->get();
+    UnboundedTable* const unbounded = table.get();
+    ASSERT_OK_AND_ASSIGN(
+        const std::int64_t step,
+        ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, {&fixed_table, 1}, {&unbounded, 1}));
+    EXPECT_EQ(step, 100);
+    table->set_step(step);
+  }
+  TrainUnbounded(restored, 101, 200);
+  for (const auto& table : restored) {
+    for (const int shard : table->virtual_shards()) {
+      const ShardRows rows = table->Export(shard);
+      EXPECT_EQ(rows.ids, whole[0]->Export(shard).ids);
+      EXPECT_EQ(rows.records, whole[0]->Export(shard).records);
+      EXPECT_EQ(rows.sightings, whole[0]->Export(shard).sightings);
+    }
+  }
+  EXPECT_GT(whole[0]->statistics().expired, 0);
+}
+
 TEST(PartSaveTest, WeightsThatAreNoNumbersAreNotWritten) {
   for (const float bad :
        {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {

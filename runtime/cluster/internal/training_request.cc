@@ -186,14 +186,15 @@ absl::Status ReadInput(const YamlNode& node, TrainingRequest* request) {
 }
 
 absl::Status ReadOwnSection(const YamlNode& node, TrainingRequest* request) {
-  DIME_RETURN_IF_ERROR(
-      base::CheckKeys(node, {}, {"consistency", "microBatches", "dense", "pullAhead"}));
+  DIME_RETURN_IF_ERROR(base::CheckKeys(
+      node, {}, {"consistency", "microBatches", "dense", "pullAhead", "wirePrecision"}));
   DIME_RETURN_IF_ERROR(ReadPlaced(node.Find("consistency"), &request->consistency));
   DIME_RETURN_IF_ERROR(ReadPlaced(node.Find("dense"), &request->dense));
   if (const YamlNode* const pull_ahead = node.Find("pullAhead")) {
     DIME_RETURN_IF_ERROR(base::ReadBool(pull_ahead, &request->pull_ahead.value));
     request->pull_ahead.place = pull_ahead->Place();
   }
+  DIME_RETURN_IF_ERROR(ReadPlaced(node.Find("wirePrecision"), &request->wire_precision));
   return ReadPlaced(node.Find("microBatches"), 1, kMaxMicroBatches, &request->micro_batches);
 }
 

@@ -40,6 +40,7 @@ struct TrainingRequest {
   std::optional<Placed<std::int64_t>> micro_batches;
   std::optional<Placed<std::string>> dense;
   Placed<bool> pull_ahead{};
+  std::optional<Placed<std::string>> wire_precision;
 
   RoleRequest& Of(Role role) { return roles[static_cast<std::size_t>(role)]; }
   [[nodiscard]] const RoleRequest& Of(Role role) const {
