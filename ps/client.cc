@@ -62,8 +62,11 @@ class Client::Impl {
 
   absl::Status StartExchange(const Push* push, const Pull* pull) {
     DIME_CHECK(!in_flight_);
+    // Rows that are not to train with are wanted as they are.
+    const bool is_exact = pull != nullptr && pull->step == 0;
+    precision_ = is_exact ? ops::Precision::kFloat32 : links_.options().precision;
     ExchangeRequest request{.replica = static_cast<std::uint16_t>(links_.options().self.index),
-                            .precision = links_.options().precision};
+                            .precision = precision_};
     const PullRecord* pushed = nullptr;
     if (push != nullptr) {
       pushed = &pulls_[push->pull % kKeptPulls];
@@ -195,14 +198,12 @@ class Client::Impl {
     if (!has_halves()) return parts_.push_back(PartOf(values));
     std::vector<std::uint16_t>& halves = send_halves_[table];
     halves.resize(values.size());
-    ops::ToHalves(links_.options().precision, values, halves);
+    ops::ToHalves(precision_, values, halves);
     num_halves_ += halves.size();
     parts_.push_back(PartOf(halves));
   }
 
-  [[nodiscard]] bool has_halves() const {
-    return links_.options().precision != ops::Precision::kFloat32;
-  }
+  [[nodiscard]] bool has_halves() const { return precision_ != ops::Precision::kFloat32; }
 
   void AddRows(std::size_t server) {
     const std::vector<TablePart>& tables = pulling_->parts[server];
@@ -236,7 +237,7 @@ class Client::Impl {
     }
     DIME_RETURN_IF_ERROR(links_.ReceiveInto(server, MessageType::kRows, parts_, deadline));
     for (const auto& [halves, values] : to_convert_) {
-      ops::FromHalves(links_.options().precision, *halves, *values);
+      ops::FromHalves(precision_, *halves, *values);
     }
     const auto version = static_cast<std::int64_t>(reply.version);
     version_ = server == 0 ? version : std::min(version_, version);
@@ -275,6 +276,7 @@ class Client::Impl {
   std::uint64_t num_pulls_ = 0;
   std::uint64_t num_pushes_ = 0;
   bool in_flight_ = false;
+  ops::Precision precision_ = ops::Precision::kFloat32;  // Of the message that is under way.
   PullRecord* pulling_ = nullptr;
   std::int64_t version_ = 0;
 

@@ -144,12 +144,12 @@ std::vector<std::vector<float>> ReadAll(Client& client, const std::vector<ops::T
 }
 
 // The rows of all ids that RandomLookups() may ask for, as training sees them.
-std::vector<std::vector<float>> PullAll(Client& client) {
+std::vector<std::vector<float>> PullAll(Client& client, std::int64_t step = 0) {
   ops::Lookups lookups;
   lookups.tables.resize(4);
   for (std::int64_t id = 0; id < 5000; ++id) lookups.tables[1].ids.push_back(id);
   for (std::int64_t id = 0; id < 30; ++id) lookups.tables[3].ids.push_back(id);
-  const Client::Pull pull = {.lookups = &lookups};
+  const Client::Pull pull = {.lookups = &lookups, .step = step};
   EXPECT_OK(client.StartExchange(nullptr, &pull));
   const auto rows = client.FinishExchange();
   EXPECT_OK(rows);
@@ -463,7 +463,8 @@ TEST(PrecisionTest, ValuesOfSixteenBitsTrainWithAnyNumberOfServers) {
       const auto client = cluster.ConnectAndStart(0);
       Train(*client, 20);
       const auto kept = ReadAll(*client, cluster.specs);
-      const auto pulled = PullAll(*client);
+      const auto pulled = PullAll(*client, /*step=*/21);
+      EXPECT_EQ(PullAll(*client), kept);  // Not to train with.
       for (std::size_t t = 0; t < kept.size(); ++t) {
         EXPECT_EQ(pulled[t], Rounded(precision, kept[t])) << num_servers << " servers, table " << t;
         EXPECT_NE(pulled[0], kept[0]);
