@@ -63,10 +63,11 @@ void Fill(const ops::TableSpec& spec, std::span<const RowBlock> blocks, std::uin
   const bool all_zero = std::all_of(start.begin(), start.end(), [](float x) { return x == 0.0f; });
   if (!all_zero) FillWithCopies(start, NumRows(blocks), records);
   if (spec.initializer.kind == ops::InitializerKind::kZeros) return;
+  const internal::InitialWeights initial(spec, seed);
   float* weights = records;
   for (const RowBlock& block : blocks) {
     for (std::int64_t row = block.first; row < block.first + block.count; ++row) {
-      internal::DrawWeights(spec, seed, row, weights);
+      initial.Draw(row, {weights, static_cast<std::size_t>(spec.dim)});
       weights += start.size();
     }
   }

@@ -118,7 +118,7 @@ UnboundedTable::UnboundedTable(const ops::TableSpec& spec, const Layout& layout,
     : spec_(spec),
       layout_(layout),
       virtual_shards_(std::move(virtual_shards)),
-      seed_(seed),
+      initial_(spec, seed),
       start_record_(internal::StartRecord(spec)),
       memory_(memory),
       memory_bytes_(memory_bytes),
@@ -188,7 +188,7 @@ void UnboundedTable::Gather(std::span<const std::int64_t> ids, std::span<float> 
         std::memcpy(target, rows[i], dim * sizeof(float));
       } else {
         std::fill_n(target, dim, 0.0f);
-        internal::DrawWeights(spec_, seed_, block[i], target);
+        initial_.Draw(block[i], {target, dim});
       }
     }
     ids = ids.subspan(block.size());
@@ -246,7 +246,7 @@ std::uint32_t UnboundedTable::Admit(std::int64_t step, std::int64_t id, std::uin
   }
   if (needed > 1) shard.sightings.Forget(hash);
   std::ranges::copy(start_record_, RecordOf(row));
-  internal::DrawWeights(spec_, seed_, id, RecordOf(row));
+  initial_.Draw(id, {RecordOf(row), static_cast<std::size_t>(spec_.dim)});
   ++statistics_.admitted;
   return row;
 }

@@ -23,6 +23,7 @@
 
 #include "ops/table.h"
 #include "ps/internal/id_hash.h"
+#include "ps/internal/initial_rows.h"
 #include "ps/internal/row_index.h"
 #include "ps/internal/sightings.h"
 #include "ps/row_table.h"
@@ -130,7 +131,7 @@ class UnboundedTable final : public RowTable {
   const ops::TableSpec spec_;
   const Layout layout_;
   const std::vector<int> virtual_shards_;
-  const std::uint64_t seed_;
+  const internal::InitialWeights initial_;
   const std::vector<float> start_record_;
   std::array<std::int16_t, internal::kVirtualShards> places_;  // In shards_; -1: not here.
   std::vector<Shard> shards_;

@@ -1,25 +1,9 @@
 #include "ps/internal/initial_rows.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "ops/optimizer.h"
-#include "runtime/base/random.h"
+#include "runtime/base/random_fill.h"
 
 namespace dime::ps::internal {
-namespace {
-
-float Draw(const ops::Initializer& initializer, base::RandomStream& random) {
-  if (initializer.kind == ops::InitializerKind::kUniform) {
-    return (2.0f * random.NextUniform() - 1.0f) * initializer.scale;
-  }
-  float normal = random.NextNormal();
-  while (std::fabs(normal) > 2.0f) normal = random.NextNormal();
-  return normal * initializer.scale;
-}
-
-}  // namespace
-
 std::vector<float> StartRecord(const ops::TableSpec& spec) {
   std::vector<float> record(static_cast<std::size_t>(spec.dim), 0.0f);
   for (int slot = 0; slot < ops::NumSlots(spec.optimizer.kind); ++slot) {
@@ -29,10 +13,23 @@ std::vector<float> StartRecord(const ops::TableSpec& spec) {
   return record;
 }
 
-void DrawWeights(const ops::TableSpec& spec, std::uint64_t seed, std::int64_t row, float* weights) {
-  if (spec.initializer.kind == ops::InitializerKind::kZeros) return;
-  base::RandomStream random(seed, spec.name, static_cast<std::uint64_t>(row));
-  std::generate_n(weights, spec.dim, [&] { return Draw(spec.initializer, random); });
+InitialWeights::InitialWeights(const ops::TableSpec& spec, std::uint64_t seed)
+    : initializer_(spec.initializer), key_(base::RandomKey(seed, spec.name)) {}
+
+void InitialWeights::Draw(std::int64_t row, std::span<float> weights) const {
+  const auto index = static_cast<std::uint64_t>(row);
+  switch (initializer_.kind) {
+    case ops::InitializerKind::kZeros:
+      return;
+    case ops::InitializerKind::kUniform:
+      base::FillUniform(key_, index, weights);
+      for (float& weight : weights) weight = (2.0f * weight - 1.0f) * initializer_.scale;
+      return;
+    case ops::InitializerKind::kTruncatedNormal:
+      base::FillTruncatedNormal(key_, index, weights);
+      for (float& weight : weights) weight *= initializer_.scale;
+      return;
+  }
 }
 
 }  // namespace dime::ps::internal

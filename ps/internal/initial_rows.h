@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ops/table.h"
@@ -12,7 +13,17 @@ namespace dime::ps::internal {
 // A record before its weights are drawn: zeros, then the slots' starts.
 [[nodiscard]] std::vector<float> StartRecord(const ops::TableSpec& spec);
 
-// The weights of row `row`: spec.dim floats. Leaves those alone that start with zeros.
-void DrawWeights(const ops::TableSpec& spec, std::uint64_t seed, std::int64_t row, float* weights);
+// The weights of a table's rows.
+class InitialWeights {
+ public:
+  InitialWeights(const ops::TableSpec& spec, std::uint64_t seed);
+
+  // Of row `row`: as many floats as a row has. Leaves those alone that start with zeros.
+  void Draw(std::int64_t row, std::span<float> weights) const;
+
+ private:
+  ops::Initializer initializer_;
+  std::uint64_t key_;
+};
 
 }  // namespace dime::ps::internal

@@ -65,7 +65,7 @@ class ServerSavesTest : public ::testing::Test {
     EXPECT_OK(server_.OnFrame(connection, {.type = static_cast<std::uint8_t>(type)}, payload));
   }
   // Pushes (0: does not) and pulls. The pull before has this push's number.
-  void Push(std::uint32_t replica, std::uint64_t push_number) {
+  void Push(std::uint16_t replica, std::uint64_t push_number) {
     const ExchangeRequest request = {.push_number = push_number,
                                      .pushed_pull = push_number,
                                      .pull_number = push_number + 1,
