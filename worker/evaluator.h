@@ -13,6 +13,10 @@
 
 namespace dime::worker {
 
+// Of what the training set's examples may take in memory, the evaluation set's may take one part in
+// so many; metrics do not depend on where examples are.
+inline constexpr std::uint64_t kEvalPartOfMemory = 4;
+
 struct EvaluationOptions {
   std::int64_t batch_size = 40;  // What "loss" is averaged over.
   std::int64_t steps = 100;      // The first batch_size * steps examples; 0: all.

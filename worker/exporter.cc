@@ -148,6 +148,10 @@ absl::StatusOr<std::string> WriteCheckAndPublish(storage::FileSystem& fs, const 
 
 }  // namespace
 
+std::string ExportDirectory(const std::string& job_dir, const std::string& name) {
+  return JoinPath(JoinPath(job_dir, "export"), name);
+}
+
 absl::StatusOr<std::string> Export(storage::FileSystem& fs, const std::string& base,
                                    const models::Model& model, ParameterStore& store,
                                    std::int64_t global_step, models::ExportFormat format,

@@ -13,9 +13,15 @@
 
 namespace dime::worker {
 
+inline constexpr std::int64_t kExportSampleSize = 100;
+
+// JOB_DIR/export/NAME.
+[[nodiscard]] std::string ExportDirectory(const std::string& job_dir, const std::string& name);
+
 // Writes <base>/<seconds since 1970>/ and returns its path. Before the directory gets its name, the
-// written files are loaded again and `sample` (encoded examples, some are enough) is scored with
-// them and with the store: kInternal when the two differ. A number that is taken is counted up.
+// written files are loaded again and `sample` (encoded examples, kExportSampleSize are enough) is
+// scored with them and with the store: kInternal when the two differ. A number that is taken is
+// counted up.
 absl::StatusOr<std::string> Export(storage::FileSystem& fs, const std::string& base,
                                    const models::Model& model, ParameterStore& store,
                                    std::int64_t global_step, models::ExportFormat format,

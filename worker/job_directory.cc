@@ -12,6 +12,7 @@
 #include "runtime/base/log.h"
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/checkpoint_state.h"
+#include "worker/checkpoint_loading.h"
 #include "worker/own_checkpoints.h"
 
 namespace dime::worker {
@@ -24,32 +25,6 @@ using storage::JoinPath;
 constexpr char kOwnFiles[] = "dime";
 constexpr char kModelFile[] = "dime/model.yaml";
 constexpr char kSettingsFile[] = "dime/job.yaml";
-constexpr std::size_t kMostLinesShown = 10;
-
-// Whether a bundle is not what it should be, as opposed to out of reach for the moment.
-bool IsDamage(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status);
-}
-
-// The lines of a message, each on its own and indented; the first few when there are many.
-std::string Listing(const std::vector<std::string>& lines) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(lines.size(), kMostLinesShown); ++i) {
-    text += "\n  " + lines[i];
-  }
-  if (lines.size() > kMostLinesShown) {
-    text += fmt::format("\n  and {} more", lines.size() - kMostLinesShown);
-  }
-  return text;
-}
-
-absl::Status AnotherModel(const std::string& path, std::string_view seen_in,
-                          const std::vector<std::string>& differences) {
-  return base::FailedPrecondition(
-      "job directory {} belongs to another model, as {} shows:{}\n"
-      "Use another job directory, or the model that this one was made with",
-      path, seen_in, Listing(differences));
-}
 
 bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
@@ -326,15 +301,15 @@ absl::Status JobDirectory::DeleteHalfBundles() const {
 absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::Checkpointer& rows) {
   absl::Status first_damage;
   while (!checkpoints_.empty()) {
-    const std::string prefix = JoinPath(path_, checkpoints_.back());
-    const absl::StatusOr<std::int64_t> step = ReadBundle(prefix, rows);
+    const std::string& name = checkpoints_.back();
+    const absl::StatusOr<std::int64_t> step = LoadCheckpoint(*fs_, path_, name, *model_, rows);
     if (step.ok()) {
       newest_step_ = *step;
       return newest_step_;
     }
     if (!IsDamage(step.status())) return step.status();
-    base::Log(base::Severity::kWarning, "checkpoint {} is damaged and passed over: {}", prefix,
-              base::MessageOf(step.status()));
+    base::Log(base::Severity::kWarning, "checkpoint {} is damaged and passed over: {}",
+              JoinPath(path_, name), base::MessageOf(step.status()));
     if (first_damage.ok()) first_damage = step.status();
     checkpoints_.pop_back();
   }
@@ -343,18 +318,6 @@ absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::Checkpoint
       "job directory {} has no sound checkpoint left; the newest: {}. "
       "To start over, use another job directory",
       path_, base::MessageOf(first_damage));
-}
-
-absl::StatusOr<std::int64_t> JobDirectory::ReadBundle(const std::string& prefix,
-                                                      ps::Checkpointer& rows) const {
-  DIME_ASSIGN_OR_RETURN(const std::unique_ptr<BundleReader> bundle,
-                        BundleReader::Open(*fs_, prefix));
-  const std::vector<std::string> differences =
-      ps::DescribeMismatch(model_->tables(), ps::SnapshotParts::kWeightsAndSlots, *bundle);
-  if (!differences.empty()) return AnotherModel(path_, prefix, differences);
-  DIME_ASSIGN_OR_RETURN(const std::int64_t step, rows.Load(prefix));
-  if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
-  return step;
 }
 
 absl::Status JobDirectory::Save(ps::Checkpointer& rows) {

@@ -109,7 +109,6 @@ class JobDirectory {
   absl::Status WriteIfChanged(const std::string& name, const std::string& contents) const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::Status DeleteHalfBundles() const;
-  absl::StatusOr<std::int64_t> ReadBundle(const std::string& prefix, ps::Checkpointer& rows) const;
   absl::Status StartWriting(ps::Checkpointer& rows, const std::string& name);
   absl::Status Publish();
   absl::Status EndSave(const absl::Status& status);

@@ -199,8 +199,9 @@ void TrainSummaries::AfterCheckpoint(std::int64_t step, const std::string& prefi
   });
 }
 
-EvaluationSummaries::EvaluationSummaries(storage::FileSystem& fs, const std::string& directory)
-    : log_(fs, directory) {}
+EvaluationSummaries::EvaluationSummaries(storage::FileSystem& fs, const std::string& job_dir,
+                                         const std::string& name)
+    : log_(fs, storage::JoinPath(job_dir, name.empty() ? "eval" : "eval_" + name)) {}
 
 void EvaluationSummaries::Add(std::int64_t step, const models::MetricValues& metrics,
                               const std::string& checkpoint) {

@@ -78,7 +78,8 @@ class TrainSummaries {
 
 class EvaluationSummaries {
  public:
-  EvaluationSummaries(storage::FileSystem& fs, const std::string& directory);
+  // Into JOB_DIR/eval_NAME, or JOB_DIR/eval where there is no name.
+  EvaluationSummaries(storage::FileSystem& fs, const std::string& job_dir, const std::string& name);
 
   void Add(std::int64_t step, const models::MetricValues& metrics, const std::string& checkpoint);
 

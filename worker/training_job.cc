@@ -15,6 +15,7 @@
 #include "worker/input/prefetcher.h"
 #include "worker/job_batches.h"
 #include "worker/job_directory.h"
+#include "worker/job_end.h"
 #include "worker/job_store.h"
 #include "worker/leases/lease_book.h"
 #include "worker/phase_clock.h"
@@ -30,9 +31,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPrefetchDepth = 8;
-constexpr std::int64_t kExportSampleSize = 100;
-// The training set's examples are in memory, too; metrics do not depend on where examples are.
-constexpr std::uint64_t kEvalPartOfMemory = 4;
 constexpr std::chrono::milliseconds kPollInterval{20};  // For a checkpoint that is being written.
 
 class TrainingJob {
@@ -50,6 +48,7 @@ class TrainingJob {
   absl::Status Train();
   absl::Status Evaluate();
   absl::Status ExportModel();
+  void NoteEnd();
 
   absl::Status TakeAllSteps();
   absl::Status TakeSteps(TrainLoop& loop);
@@ -119,6 +118,7 @@ absl::StatusOr<TrainingResult> TrainingJob::Run() {
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Train());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Evaluate());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(ExportModel());
+  if (!result_.interrupted) NoteEnd();
   if (job_store_ != nullptr) job_store_->Stop();
   clock_.Enter("");
 
@@ -142,11 +142,9 @@ absl::Status TrainingJob::Open() {
                                             .input_memory = options_.input_memory,
                                             .train_batch_size = options_.train_batch_size}));
   storage::FileSystem& fs = directory_->file_system();
-  const std::string eval_dir =
-      options_.eval_name.empty() ? "eval" : fmt::format("eval_{}", options_.eval_name);
   train_summaries_.emplace(fs, directory_->path(), model_, options_.summary_steps);
-  evaluation_summaries_.emplace(fs, storage::JoinPath(directory_->path(), eval_dir));
-  return absl::OkStatus();
+  evaluation_summaries_.emplace(fs, directory_->path(), options_.eval_name);
+  return DeleteJobEnd(fs, directory_->path());
 }
 
 absl::Status TrainingJob::ReadInput() {
@@ -427,12 +425,23 @@ absl::Status TrainingJob::ExportModel() {
   clock_.Enter("export");
   models::Batch sample;
   DIME_RETURN_IF_ERROR(ExampleCursor(train_data_.examples).Next(kExportSampleSize, &sample));
-  const std::string base =
-      storage::JoinPath(storage::JoinPath(directory_->path(), "export"), options_.export_name);
+  const std::string base = ExportDirectory(directory_->path(), options_.export_name);
   DIME_ASSIGN_OR_RETURN(result_.export_dir, Export(directory_->file_system(), base, model_, *store_,
                                                    step_, options_.export_format, sample));
   observer_.OnExport(result_.export_dir);
   return absl::OkStatus();
+}
+
+// For an evaluator; a job that has none is as good without it.
+void TrainingJob::NoteEnd() {
+  const absl::Status written = WriteJobEnd(directory_->file_system(), directory_->path(),
+                                           {.global_step = step_,
+                                            .train_steps = options_.train_steps,
+                                            .num_epochs = options_.num_epochs});
+  if (!written.ok()) {
+    base::Log(base::Severity::kWarning, "an evaluator is not told that the job has ended: {}",
+              base::MessageOf(written));
+  }
 }
 
 }  // namespace

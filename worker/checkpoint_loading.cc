@@ -1,0 +1,53 @@
+#include "worker/checkpoint_loading.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "ps/snapshot.h"
+#include "runtime/checkpoint/bundle.h"
+
+namespace dime::worker {
+namespace {
+
+constexpr std::size_t kMostLinesShown = 10;
+
+// The lines of a message, each on its own and indented; the first few when there are many.
+std::string Listing(const std::vector<std::string>& lines) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostLinesShown); ++i) {
+    text += "\n  " + lines[i];
+  }
+  if (lines.size() > kMostLinesShown) {
+    text += fmt::format("\n  and {} more", lines.size() - kMostLinesShown);
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::int64_t> LoadCheckpoint(storage::FileSystem& fs, const std::string& directory,
+                                            const std::string& name, const models::Model& model,
+                                            ps::Checkpointer& rows) {
+  const std::string prefix = storage::JoinPath(directory, name);
+  DIME_ASSIGN_OR_RETURN(const auto bundle, checkpoint::BundleReader::Open(fs, prefix));
+  const std::vector<std::string> differences =
+      ps::DescribeMismatch(model.tables(), ps::SnapshotParts::kWeightsAndSlots, *bundle);
+  if (!differences.empty()) return AnotherModel(directory, prefix, differences);
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, rows.Load(prefix));
+  if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
+  return step;
+}
+
+bool IsDamage(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status);
+}
+
+absl::Status AnotherModel(const std::string& directory, std::string_view seen_in,
+                          const std::vector<std::string>& differences) {
+  return base::FailedPrecondition(
+      "job directory {} belongs to another model, as {} shows:{}\n"
+      "Use another job directory, or the model that this one was made with",
+      directory, seen_in, Listing(differences));
+}
+
+}  // namespace dime::worker
