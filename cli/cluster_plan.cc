@@ -74,13 +74,19 @@ bool NamesACluster(const OwnFlags& own) {
          flags.parameter_server_count;
 }
 
+cluster::RoleCounts WithoutEvaluators(cluster::RoleCounts counts) {
+  counts.evaluators = 0;
+  return counts;
+}
+
 absl::Status CheckCounts(const ClusterPlan& plan, const cluster::RoleCounts& given) {
-  if (plan.counts() == given) return absl::OkStatus();
+  if (plan.members() == WithoutEvaluators(given)) return absl::OkStatus();
   return base::InvalidArgument(
       "TF_CONFIG has {}, and the scale tier {} that is asked for, {}: leave the tier out, or "
       "change "
       "one of them",
-      cluster::FormatCounts(given), plan.tier, cluster::FormatCounts(plan.counts()));
+      cluster::FormatCounts(WithoutEvaluators(given)), plan.tier,
+      cluster::FormatCounts(plan.members()));
 }
 
 bool AsksForOneProcess(const OwnFlags& own) {
@@ -102,10 +108,6 @@ absl::Status CheckPlan(const ClusterPlan& plan) {
         "the {}'s machine type {} has a GPU, and dime trains on CPUs alone yet; name another tier "
         "(`dime tiers list`)",
         cluster::RoleName(role), shape.machine.name);
-  }
-  if (counts.evaluators > 0) {
-    return base::Unimplemented(
-        "a replica for evaluation alone is not built yet: the master does it");
   }
   if (counts.workers > 0 && counts.parameter_servers == 0) {
     return base::Unimplemented(
@@ -137,7 +139,15 @@ absl::StatusOr<ClusterPlan> PlanOf(const TrainingRequest& request,
 absl::StatusOr<ClusterPlan> PlanCluster(const TrainingRequest& request,
                                         const std::optional<cluster::RoleCounts>& given) {
   DIME_ASSIGN_OR_RETURN(ClusterPlan plan, PlanOf(request, given));
-  if (given) DIME_RETURN_IF_ERROR(CheckCounts(plan, *given));
+  if (given) {
+    DIME_RETURN_IF_ERROR(CheckCounts(plan, *given));
+    plan.shape.evaluators.count = given->evaluators;
+  }
+  if (plan.has_evaluator() && request.trainer.eval_files.empty()) {
+    return base::InvalidArgument(
+        "--eval-files is required, after the `--`: the job has an evaluator, which evaluates and "
+        "exports; a `chief` of TF_CONFIG leaves that to one, a `master` does it itself");
+  }
   DIME_RETURN_IF_ERROR(CheckPlan(plan));
   return plan;
 }
@@ -174,7 +184,7 @@ worker::ClusterOptions ClusterOptionsOf(const ClusterPlan& plan, const ReplicaId
       static_cast<int>(replica.role == Role::kWorker ? replica.index + 1 : std::int64_t{0});
   options.num_replicas = static_cast<int>(plan.counts().NumTrainers());
   options.micro_batches = plan.micro_batches;
-  if (plan.is_one_process()) return options;  // In sync: nobody is there to differ from.
+  if (plan.trains_alone()) return options;  // In sync: nobody is there to differ from.
   options.consistency = plan.consistency;
   options.dense = plan.dense;
   options.pull_ahead = plan.pull_ahead;

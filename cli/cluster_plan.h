@@ -29,6 +29,14 @@ struct ClusterPlan {
 
   [[nodiscard]] cluster::RoleCounts counts() const { return shape.Counts(); }
   [[nodiscard]] bool is_one_process() const { return counts().Total() == 1; }
+  // Those that meet and train: an evaluator is no part of the cluster.
+  [[nodiscard]] cluster::RoleCounts members() const {
+    cluster::RoleCounts members = counts();
+    members.evaluators = 0;
+    return members;
+  }
+  [[nodiscard]] bool trains_alone() const { return members().Total() == 1; }
+  [[nodiscard]] bool has_evaluator() const { return counts().evaluators > 0; }
 };
 // `given`: how many replicas there are, where something else than the command line decides it. The
 // command line may name no cluster then, or the same one. kInvalidArgument, and others of

@@ -73,7 +73,10 @@ class LocalCluster::Impl {
       execve("/proc/self/exe", argv.data(), envp.data());
       _exit(kExitUnavailable);
     }
-    processes_.push_back({name, pid, replica.role == cluster::Role::kParameterServer});
+    processes_.push_back({.name = name,
+                          .pid = pid,
+                          .is_server = replica.role == cluster::Role::kParameterServer,
+                          .is_evaluator = replica.role == cluster::Role::kEvaluator});
     return absl::OkStatus();
   }
 
@@ -84,12 +87,19 @@ class LocalCluster::Impl {
     });
   }
 
-  void Join() {
+  std::optional<Failure> Join(const std::stop_token& stop) {
     const auto deadline = std::chrono::steady_clock::now() + kEndTime;
-    while (std::chrono::steady_clock::now() < deadline && IsAnyAlive()) {
+    const auto is_over = [&](const Process& process) {
+      if (process.pid == 0) return true;
+      return process.is_evaluator ? stop.stop_requested()
+                                  : std::chrono::steady_clock::now() >= deadline;
+    };
+    while (!std::ranges::all_of(Processes(), is_over)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       Look();
     }
+    const std::lock_guard lock(mutex_);
+    return evaluator_failure_;
   }
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
@@ -110,6 +120,7 @@ class LocalCluster::Impl {
     std::string name;
     pid_t pid = 0;  // 0: it has ended.
     bool is_server = false;
+    bool is_evaluator = false;
     bool was_ended = false;  // By this process.
   };
 
@@ -126,6 +137,7 @@ class LocalCluster::Impl {
       }
       process.pid = 0;
       if ((WIFEXITED(status) && WEXITSTATUS(status) == 0) || process.was_ended) continue;
+      if (process.is_evaluator) evaluator_failure_ = Explain(process.name, status);
       const Cause cause = CauseOf(status);
       if (failure_ && cause >= cause_) continue;
       cause_ = cause;
@@ -169,15 +181,16 @@ class LocalCluster::Impl {
     }
   }
 
-  bool IsAnyAlive() const {
+  std::vector<Process> Processes() const {
     const std::lock_guard lock(mutex_);
-    return std::ranges::any_of(processes_, [](const Process& p) { return p.pid > 0; });
+    return processes_;
   }
 
   const std::string directory_;
   mutable std::mutex mutex_;  // Guards what follows, once Watch() was called.
   std::vector<Process> processes_;
   std::optional<Failure> failure_;
+  std::optional<Failure> evaluator_failure_;
   Cause cause_ = Cause::kPeerIsGone;  // Of failure_.
   std::optional<std::chrono::steady_clock::time_point> first_failure_;
   std::function<void(const Failure&)> on_failure_;  // Is called once.
@@ -215,7 +228,9 @@ absl::Status LocalCluster::Start(const cluster::RoleCounts& counts, Words args,
 }
 
 const std::string& LocalCluster::directory() const { return impl_->directory(); }
-void LocalCluster::Join() { impl_->Join(); }
+std::optional<LocalCluster::Failure> LocalCluster::Join(const std::stop_token& stop) {
+  return impl_->Join(stop);
+}
 std::optional<LocalCluster::Failure> LocalCluster::AwaitFailure() const {
   return impl_->AwaitFailure();
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "cli/commands/commands.h"
@@ -39,8 +40,9 @@ class LocalCluster {
   absl::Status Start(const cluster::RoleCounts& counts, Words args,
                      std::function<void(const Failure&)> on_failure);
 
-  // Waits for all to end by themselves, for some seconds at most.
-  void Join();
+  // Waits for all to end by themselves, for some seconds at most; for the evaluator, which may have
+  // much to do still, until it has ended or `stop` says so. How it has failed, if it has.
+  std::optional<Failure> Join(const std::stop_token& stop);
 
   // Once the master has failed: the replica that is the cause, if it is one of these. Waits for
   // half a second at most.

@@ -7,11 +7,10 @@
 #include "cli/exit_codes.h"
 #include "cli/interruption.h"
 #include "cli/local_cluster.h"
-#include "cli/model_library.h"
+#include "cli/prepared_job.h"
 #include "cli/training_reporter.h"
 #include "runtime/base/log.h"
 #include "runtime/net/host.h"
-#include "runtime/storage/file_system.h"
 #include "worker/coordination/coordination_server.h"
 #include "worker/training_job.h"
 
@@ -19,29 +18,6 @@ namespace dime::cli {
 namespace {
 
 constexpr cluster::ReplicaId kMaster;
-
-// Inputs that are not there, or are no files, are found before anything is written.
-absl::Status CheckInputs(const std::vector<std::string>& patterns) {
-  for (const std::string& pattern : patterns) {
-    DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(pattern));
-    DIME_ASSIGN_OR_RETURN(const std::vector<std::string> paths, fs->Glob(pattern));
-    if (paths.empty()) return base::NotFound("no file matches '{}'", pattern);
-    for (const std::string& path : paths) {
-      const absl::StatusOr<storage::FileInfo> info = fs->Stat(path);
-      if (absl::IsNotFound(info.status())) return base::NotFound("there is no file '{}'", path);
-      DIME_RETURN_IF_ERROR(info.status());
-      if (!info->is_directory) continue;
-      return base::NotFound("{} is a directory; give files, or a pattern such as '{}'", path,
-                            storage::JoinPath(path, "*.csv"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CreateJobDir(const std::string& path) {
-  DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(path));
-  return fs->CreateDirectories(path);
-}
 
 // The master's end of a cluster. Destroyed from the last member to the first.
 struct Cluster {
@@ -63,7 +39,7 @@ absl::StatusOr<Cluster> OpenCluster(const TrainingRequest& request, Words args,
   DIME_ASSIGN_OR_RETURN(const auto addresses, cluster.rendezvous->WhereMasterListens());
   DIME_ASSIGN_OR_RETURN(cluster.coordinator,
                         worker::CoordinationServer::Open(addresses, options->token,
-                                                         {.counts = plan.counts(),
+                                                         {.counts = plan.members(),
                                                           .job = DescribeJob(plan, request),
                                                           .host = net::HostIdentity(),
                                                           .join_time = place.join_time}));
@@ -104,9 +80,9 @@ int ReportFailure(const char* command, const absl::Status& error, const Cluster&
   return ExitCodeOfJob(is_others ? cause : error);
 }
 
-int Train(const char* command, const TrainingRequest& request,
-          const models::ModelDescription& description, const worker::TrainingOptions& options,
+int Train(const char* command, const TrainingRequest& request, const PreparedJob& job,
           const Cluster& cluster) {
+  const auto& [description, options] = job;
   Interruption interruption("stopping after a checkpoint; once more stops at once");
   std::unique_ptr<StatusLine> status_line;
   if (base::ShouldLog(base::Severity::kInfo)) status_line = MakeStatusLine();
@@ -119,7 +95,12 @@ int Train(const char* command, const TrainingRequest& request,
     return ReportFailure(command, result.status(), cluster);
   }
   reporter.Finish(*result);
-  if (cluster.others != nullptr) cluster.others->Join();
+  if (cluster.others != nullptr) {
+    if (const auto failure = cluster.others->Join(interruption.token())) {
+      ReportError(command, base::Unavailable("the job is trained, but {}", failure->message));
+      return failure->exit_code;
+    }
+  }
   if (request.own.format == "json") {
     fmt::print("{}", FormatResultJson(*result, options.job_dir));
   } else if (!result->interrupted) {
@@ -128,42 +109,37 @@ int Train(const char* command, const TrainingRequest& request,
   return result->interrupted ? interruption.exit_code() : kExitOk;
 }
 
+// As TensorFlow's chief does.
+void LeaveToEvaluator(bool is_started, worker::TrainingOptions* options) {
+  options->eval_files.clear();
+  options->export_name.clear();
+  base::Log(base::Severity::kInfo, "evaluation and export are left to the job's evaluator{}",
+            is_started ? "" : ", a process of its own");
+}
+
 }  // namespace
 
 int RunMaster(const char* command, const TrainingRequest& request, Words args,
               const ClusterPlan& plan, OthersPlace place) {
-  absl::StatusOr<models::ModelDescription> description = FindModel(request.own.model);
-  if (!description.ok()) return ReportError(command, description.status());
-  if (const absl::Status fits = ApplyModelFlags(request.trainer, &*description); !fits.ok()) {
-    return ReportUsageError(command, base::MessageOf(fits));
-  }
   for (const std::string& note : plan.notes) base::Log(base::Severity::kInfo, "{}", note);
-  absl::StatusOr<worker::TrainingOptions> options = OptionsOf(request, description->training);
-  if (!options.ok()) return ReportError(command, options.status());
-  if (const absl::Status possible = worker::CheckOptions(*options); !possible.ok()) {
-    return ReportUsageError(command, base::MessageOf(possible));
-  }
-  for (const auto* files : {&options->train_files, &options->eval_files}) {
-    if (const absl::Status found = CheckInputs(*files); !found.ok()) {
-      ReportError(command, found);
-      return ExitCodeOfInput(found);
-    }
-  }
-  if (const absl::Status created = CreateJobDir(options->job_dir); !created.ok()) {
-    ReportError(command, created);
-    return ExitCodeOfWrite(created);
-  }
-  options->cluster = ClusterOptionsOf(plan, kMaster);
-  options->cluster.collective = place.collective;
-  if (options->num_threads == 0) options->num_threads = ThreadsOf(plan, kMaster, place.here);
-  if (plan.is_one_process()) return Train(command, request, *description, *options, {});
+  int exit_code = kExitOk;
+  std::optional<PreparedJob> job = PrepareJob(command, request, &exit_code);
+  if (!job) return exit_code;
+  worker::TrainingOptions& options = job->options;
+  options.cluster = ClusterOptionsOf(plan, kMaster);
+  options.cluster.collective = place.collective;
+  if (options.num_threads == 0) options.num_threads = ThreadsOf(plan, kMaster, place.here);
   const bool starts_others = place.rendezvous == nullptr;
+  if (plan.has_evaluator()) LeaveToEvaluator(starts_others, &options);
+  if (plan.trains_alone() && !(starts_others && plan.has_evaluator())) {
+    return Train(command, request, *job, {});
+  }
   const absl::StatusOr<Cluster> cluster =
-      OpenCluster(request, args, plan, std::move(place), &options->cluster);
+      OpenCluster(request, args, plan, std::move(place), &options.cluster);
   if (!cluster.ok()) return ReportError(command, cluster.status());
   base::Log(base::Severity::kInfo, "a cluster of {}{}", cluster::FormatCounts(plan.counts()),
             starts_others ? " on this host" : "");
-  return Train(command, request, *description, *options, *cluster);
+  return Train(command, request, *job, *cluster);
 }
 
 }  // namespace dime::cli

@@ -14,20 +14,22 @@ using cluster::ReplicaId;
 
 absl::StatusOr<Launch> ReadTfConfig(const char* page) {
   DIME_ASSIGN_OR_RETURN(cluster::TfConfig config, cluster::ParseTfConfig(page));
-  if (config.task.role == cluster::Role::kEvaluator) {
-    return base::Unimplemented(
-        "TF_CONFIG: task.type: a replica for evaluation alone is not built yet: the {} evaluates; "
-        "start none",
-        config.has_chief ? "chief" : "master");
+  if (config.task.role == cluster::Role::kEvaluator && !config.has_chief) {
+    return base::InvalidArgument(
+        "TF_CONFIG: task.type: the cluster has a master, which evaluates itself: start no "
+        "evaluator, or call the master chief");
   }
-  return Launch{
-      .by = Launch::By::kTfConfig, .replica = config.task, .spec = std::move(config.cluster)};
+  return Launch{.by = Launch::By::kTfConfig,
+                .replica = config.task,
+                .spec = std::move(config.cluster),
+                .has_evaluator = config.has_chief};
 }
 
 std::string_view HostOf(std::string_view address) { return address.substr(0, address.rfind(':')); }
 
-// The replicas whose host is called the same.
+// The replicas whose host is called the same. Where an evaluator runs the spec does not say.
 std::vector<ReplicaId> SameHost(const cluster::ClusterSpec& spec, const ReplicaId& self) {
+  if (self.role == cluster::Role::kEvaluator) return {self};
   std::vector<ReplicaId> here;
   for (const ReplicaId& replica : AllReplicas(spec.Counts())) {
     if (HostOf(spec.AddressOf(replica)) == HostOf(spec.AddressOf(self))) here.push_back(replica);
@@ -62,7 +64,9 @@ absl::StatusOr<ReplicaPlace> PlaceOfRank(const cluster::LaunchedRank& rank, cons
 
 std::optional<cluster::RoleCounts> Launch::counts() const {
   if (by != By::kTfConfig) return std::nullopt;
-  return spec.empty() ? cluster::RoleCounts{} : spec.Counts();
+  cluster::RoleCounts counts = spec.empty() ? cluster::RoleCounts{} : spec.Counts();
+  counts.evaluators = has_evaluator ? 1 : 0;
+  return counts;
 }
 
 absl::StatusOr<Launch> LaunchFromEnvironment(const cluster::Environment& environment) {

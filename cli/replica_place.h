@@ -26,6 +26,7 @@ struct Launch {
   cluster::ReplicaId replica = {};  // kDime, kTfConfig.
   std::string directory = {};       // kDime.
   cluster::ClusterSpec spec = {};   // kTfConfig; empty: this process is the whole job.
+  bool has_evaluator = false;       // kTfConfig: beside the cluster.
   cluster::LaunchedRank rank = {};  // kRanks.
 
   // How many replicas there are, where the command line need not say it.

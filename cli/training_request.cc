@@ -198,6 +198,15 @@ void DeclareRendezvousFlags(CLI::App& app, OwnFlags* flags) {
       ->group(group);
 }
 
+void DeclareEvaluatorFlag(CLI::App& app, OwnFlags* flags) {
+  app.add_option("--checkpoint-wait-secs", flags->checkpoint_wait_secs,
+                 "How long an evaluator waits for the next checkpoint before it ends, and says for "
+                 "which one it has waited [twice --checkpoint-secs, and 600]")
+      ->transform(WholeNumber(1, 365 * 24 * 3600))
+      ->type_name("N")
+      ->group("Options of the cluster");
+}
+
 constexpr std::string_view kTrainHelp =
     "Trains a model on this host, in one process on all cores or as a cluster of\n"
     "processes: reads the files, trains, writes TensorFlow's checkpoints and\n"
@@ -212,7 +221,9 @@ constexpr std::string_view kReplicaHelp =
     "Runs one process of a job, on this host or one of several. All replicas are started\n"
     "with the same words; the environment tells each who it is:\n"
     "  mpirun, srun  its rank: 0 is the master, then come the workers, then the servers\n"
-    "  TF_CONFIG     its task, and where all listen; the counts in it decide the cluster\n"
+    "  TF_CONFIG     its task, and where all listen; the counts in it decide the cluster.\n"
+    "                A `master` evaluates and exports; a `chief` leaves that to the task\n"
+    "                `evaluator`, which watches the job directory for checkpoints\n"
     "They start in any order. The master runs the job as `dime local train` does; the\n"
     "others say warnings and errors only. The job directory and the data have to be\n"
     "there, by the same names, on all hosts.\n";
@@ -333,6 +344,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   DeclareJobFlagsOfGcloud(own, &request.own);
   DeclareClusterOfJob(own, &request.own);
   DeclareExchangeFlags(own, &request.own);
+  DeclareEvaluatorFlag(own, &request.own);
   if (command == TrainingCommand::kReplica) DeclareRendezvousFlags(own, &request.own);
   DeclareGcloudFlags(own, &request.own.gcloud);
   const auto split = static_cast<std::size_t>(std::ranges::find(args, "--") - args.begin());

@@ -48,6 +48,7 @@ struct OwnFlags {
   std::optional<std::string> token_file;
   std::optional<std::string> master_address;
   std::int64_t join_secs = 120;
+  std::optional<std::int64_t> checkpoint_wait_secs;  // Of an evaluator.
 };
 
 // Everything the command line says.

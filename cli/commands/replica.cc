@@ -21,6 +21,7 @@
 #include "cli/arguments.h"
 #include "cli/cluster_plan.h"
 #include "cli/commands/commands.h"
+#include "cli/evaluator_replica.h"
 #include "cli/exit_codes.h"
 #include "cli/master.h"
 #include "cli/model_library.h"
@@ -167,7 +168,8 @@ absl::StatusOr<std::shared_ptr<worker::Collective>> MpiFor(const Launch& launch,
   const worker::ClusterOptions options = ClusterOptionsOf(plan, replica);
   const bool is_launched = launch.by == Launch::By::kRanks && worker::IsLaunchedByMpi();
   if (!is_launched || !options.HasPeers()) return nullptr;
-  return worker::StartMpi({.is_member = replica.role != cluster::Role::kParameterServer,
+  return worker::StartMpi({.is_member = replica.role == cluster::Role::kMaster ||
+                                        replica.role == cluster::Role::kWorker,
                            .rank = options.replica,
                            .num_members = options.num_replicas,
                            .start_time = start_time});
@@ -207,6 +209,11 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
                                           .here = std::move(place->here),
                                           .join_time = join_time,
                                           .collective = *collective}));
+  }
+  if (place->replica.role == cluster::Role::kEvaluator) {
+    base::SetMinLogSeverity(least);  // What it has to say nobody else does.
+    base::SetLogName(cluster::FormatReplica(place->replica));
+    return EndMpi(*collective, RunEvaluator(kName, request, *plan, launch, *place));
   }
   // What all replicas would say the master says, unless every detail is wanted.
   base::SetMinLogSeverity(

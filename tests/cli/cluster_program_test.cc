@@ -112,6 +112,53 @@ TEST_F(ClusterProgramTest, SyncWritesTheSameBytesOnEveryCluster) {
   }
 }
 
+// A page that gives the job an evaluator beside `others`.
+std::string WriteEvaluatorPage(const std::string& path, const std::string& others = "") {
+  std::ofstream(path) << "trainingInput:\n  scaleTier: CUSTOM\n  masterType: standard\n"
+                      << "  evaluatorType: standard\n  evaluatorCount: 1\n"
+                      << others;
+  return path;
+}
+constexpr char kWorkerAndServer[] =
+    "  workerType: standard\n  workerCount: 1\n"
+    "  parameterServerType: standard\n  parameterServerCount: 1\n";
+
+TEST_F(ClusterProgramTest, AnEvaluatorIsAProcessOfItsOwnThatTheMasterAwaits) {
+  for (const std::string others : {"", kWorkerAndServer}) {
+    const std::string job = "job" + std::to_string(others.size());
+    const std::string page = WriteEvaluatorPage(dir_.File("config.yaml"), others);
+    const Ended ended =
+        Process(dir_, Train(job, {"--config", page, "--export-name", "census"}, 30)).Wait();
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr("evaluator-0: evaluation after step 30"));
+    EXPECT_TRUE(nlohmann::json::parse(ended.out)["metrics"].empty());
+    EXPECT_TRUE(std::filesystem::exists(JobDir(job) + "/eval_census-eval"));
+    EXPECT_TRUE(std::filesystem::exists(JobDir(job) + "/export/census"));
+  }
+}
+
+TEST_F(ClusterProgramTest, AnEvaluatorThatIsKilledFailsTheJobAndIsNamed) {
+  const std::string page = WriteEvaluatorPage(dir_.File("config.yaml"), kWorkerAndServer);
+  Process master(dir_, Train("job", {"--config", page}, 10'000'000));
+  ASSERT_TRUE(
+      Eventually([&] { return std::filesystem::exists(JobDir("job") + "/eval_census-eval"); }));
+  for (const pid_t pid : ReplicasOf(JobDir("job"), "evaluator-0")) kill(pid, SIGKILL);
+  const Ended ended = master.Wait();
+  EXPECT_EQ(ended.exit_code, 69);
+  EXPECT_THAT(ended.err, HasSubstr("evaluator-0 was ended by signal 9"));
+}
+
+TEST_F(ClusterProgramTest, AnEvaluatorEndsWithAJobThatIsStopped) {
+  const std::string page = WriteEvaluatorPage(dir_.File("config.yaml"), kWorkerAndServer);
+  Process master(dir_, Train("job", {"--config", page}, 10'000'000));
+  ASSERT_TRUE(
+      Eventually([&] { return std::filesystem::exists(JobDir("job") + "/eval_census-eval"); }));
+  master.Signal(SIGINT);
+  const Ended ended = master.Wait();
+  EXPECT_EQ(ended.exit_code, 128 + SIGINT) << ended.err;
+  EXPECT_TRUE(ReplicasOf(JobDir("job"), "evaluator-0").empty());
+}
+
 TEST_F(ClusterProgramTest, AJobGoesOnWithAnotherCluster) {
   Dime(Train("whole", {"--micro-batches", "5"}, 30));
   Dime(Train("parts", kStandard, 13));

@@ -55,6 +55,20 @@ TEST(ReplicaPlaceTest, TfConfigCountsTheReplicasAndTellsWhichShareAHost) {
   EXPECT_EQ(place->here, (std::vector<ReplicaId>{{Role::kMaster, 0}, {Role::kWorker, 0}}));
 }
 
+TEST(ReplicaPlaceTest, AChiefHasAnEvaluatorBesideTheClusterAndAMasterHasNone) {
+  const std::string page = R"({"cluster": {"chief": ["a:1"], "ps": ["b:3"]}, "task": )";
+  for (const char* const type : {"chief", "evaluator"}) {
+    const auto launch =
+        LaunchOf({{"TF_CONFIG", page + R"({"type": ")" + type + R"(", "index": 0}})"}});
+    ASSERT_OK(launch);
+    EXPECT_EQ(launch->counts(), (cluster::RoleCounts{.parameter_servers = 1, .evaluators = 1}));
+    const auto place = PlaceOf(*launch, PlanOf(*launch->counts()), {});
+    ASSERT_OK(place);
+    EXPECT_EQ(place->here, std::vector<ReplicaId>{launch->replica});
+  }
+  EXPECT_EQ(LaunchOf({{"TF_CONFIG", kTfConfig}})->counts()->evaluators, 0);
+}
+
 TEST(ReplicaPlaceTest, ARankIsAReplicaAndOtherNumbersOfRanksAreNamed) {
   const auto launch = LaunchOf({{"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}});
   ASSERT_OK(launch);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -118,7 +119,7 @@ class TfConfigTest : public ReplicaProgramTest {
  protected:
   Process Start(const std::string& type, int index, const std::vector<std::string>& words) {
     const nlohmann::json page = {{"cluster",
-                                  {{"master", {addresses_[0]}},
+                                  {{master_, {addresses_[0]}},
                                    {"worker", {addresses_[1], addresses_[2]}},
                                    {"ps", {addresses_[3]}}}},
                                  {"task", {{"type", type}, {"index", index}}}};
@@ -136,6 +137,7 @@ class TfConfigTest : public ReplicaProgramTest {
     return std::filesystem::exists(JobDir(job) + "/model.ckpt-0.index");
   }
 
+  std::string master_ = "master";
   std::vector<std::string> addresses_ = FreeAddresses(4);
 };
 
@@ -252,7 +254,85 @@ TEST_F(TfConfigTest, ATierThatDoesNotFitIsAnError) {
 TEST_F(TfConfigTest, AnEvaluatorIsToldThatTheMasterEvaluates) {
   const Ended ended = Start("evaluator", 0, Words("job", 40, Own())).Wait();
   EXPECT_EQ(ended.exit_code, 64);
-  EXPECT_THAT(ended.err, HasSubstr("the master evaluates"));
+  EXPECT_THAT(ended.err, HasSubstr("the cluster has a master, which evaluates itself"));
+}
+
+// The same cluster with a chief, which leaves evaluation and export to an evaluator.
+class ChiefTest : public TfConfigTest {
+ protected:
+  ChiefTest() { master_ = "chief"; }
+  std::vector<std::string> WithExport() const {
+    return Own({"--export-name", "census", "--checkpoint-steps", "10"});
+  }
+};
+
+TEST_F(ChiefTest, TheEvaluatorEvaluatesAndExports) {
+  const auto words = Words("job", 40, WithExport());
+  Process evaluator = Start("evaluator", 0, words);
+  Process worker1 = Start("worker", 1, words);
+  Process server = Start("ps", 0, words);
+  Process chief = Start("chief", 0, words);
+  Process worker0 = Start("worker", 0, words);
+  const Ended trained = chief.Wait();
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("left to the job's evaluator"));
+  const auto chiefs = nlohmann::json::parse(trained.out);
+  EXPECT_EQ(chiefs["global_step"], 40);
+  EXPECT_TRUE(chiefs["metrics"].empty());
+  EXPECT_EQ(chiefs["export"], "");
+  const Ended evaluated = evaluator.Wait();
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_THAT(evaluated.err, HasSubstr("evaluation after step 40"));
+  const auto evaluators = nlohmann::json::parse(evaluated.out);
+  EXPECT_EQ(evaluators["global_step"], 40);
+  EXPECT_TRUE(evaluators["metrics"].contains("auc"));
+  EXPECT_TRUE(std::filesystem::exists(evaluators["export"].get<std::string>() + "/variables"));
+  EXPECT_TRUE(std::filesystem::exists(JobDir("job") + "/eval_census-eval"));
+  EXPECT_TRUE(Variables("job", 40) == VariablesOfOneProcess(40));
+}
+
+TEST_F(ChiefTest, AnEvaluatorNamesTheCheckpointThatItHasWaitedFor) {
+  const Ended ended =
+      Start("evaluator", 0, Words("job", 40, Own({"--checkpoint-wait-secs", "1"}))).Wait();
+  EXPECT_EQ(ended.exit_code, 69);
+  EXPECT_THAT(ended.err, HasSubstr("evaluator-0: no new checkpoint has come to " + JobDir("job") +
+                                   " for 1 s"));
+  EXPECT_THAT(ended.err, HasSubstr("step 40"));
+}
+
+TEST_F(ChiefTest, ASignalEndsAnEvaluatorInGoodOrder) {
+  Process evaluator = Start("evaluator", 0, Words("job", 40, Own()));
+  ASSERT_TRUE(Eventually([&] {
+    return ReadText(dir_.File("evaluator-0-stderr")).find("eval data") != std::string::npos;
+  }));
+  evaluator.Signal(SIGTERM);
+  const Ended ended = evaluator.Wait();
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM);
+  EXPECT_THAT(ended.err, HasSubstr("stopping"));
+  EXPECT_TRUE(nlohmann::json::parse(ended.out)["interrupted"]);
+}
+
+TEST_F(ChiefTest, AnEvaluatorThatComesLateFindsWhatAChiefAloneHasLeft) {
+  const auto start = [&](const char* type) {
+    const nlohmann::json page = {{"cluster", {{"chief", {addresses_[0]}}}},
+                                 {"task", {{"type", type}, {"index", 0}}}};
+    return Process(dir_, Words("job", 20), {.environment = {"TF_CONFIG=" + page.dump()}}).Wait();
+  };
+  const Ended trained = start("chief");
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_TRUE(nlohmann::json::parse(trained.out)["metrics"].empty());
+  const Ended evaluated = start("evaluator");
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_FALSE(nlohmann::json::parse(evaluated.out)["metrics"].empty());
+}
+
+TEST_F(ChiefTest, AJobWithoutEvaluationFilesNeedsAMaster) {
+  std::vector<std::string> words = Words("job", 40, Own());
+  const auto eval_files = std::ranges::find(words, "--eval-files");
+  words.erase(eval_files, eval_files + 2);
+  const Ended ended = Start("chief", 0, words).Wait();
+  EXPECT_EQ(ended.exit_code, 64);
+  EXPECT_THAT(ended.err, HasSubstr("--eval-files is required"));
 }
 
 TEST_F(TfConfigTest, AnAddressOfAnotherMachineEndsTheJobWithTheName) {
@@ -325,6 +405,18 @@ TEST_F(RankTest, StandardTierWritesTheBytesOfOneProcess) {
   for (const char* const file : {"token", "rendezvous"}) {
     EXPECT_FALSE(std::filesystem::exists(JobDir("job") + "/dime/" + file)) << file;
   }
+}
+
+TEST_F(RankTest, TheLastRankIsTheEvaluator) {
+  std::ofstream(dir_.File("config.yaml"))
+      << "trainingInput:\n  scaleTier: CUSTOM\n  masterType: standard\n"
+         "  workerType: standard\n  workerCount: 1\n"
+         "  parameterServerType: standard\n  parameterServerCount: 1\n"
+         "  evaluatorType: standard\n  evaluatorCount: 1\n";
+  const Ended ended = Run(4, Words("job", 40, {"--config", dir_.File("config.yaml")}));
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("evaluator-0: evaluation after step 40"));
+  EXPECT_EQ(nlohmann::json::parse(ended.out)["global_step"], 40);
 }
 
 TEST_F(RankTest, AllReduceByMpiWritesTheBytesOfOneProcess) {
