@@ -236,11 +236,13 @@ TEST_F(TfConfigTest, WhatAKilledMasterHasLeftIsNotTakenForTheNewOnes) {
 }
 
 TEST_F(TfConfigTest, AReplicaWithOtherWordsIsRefusedAndNamed) {
-  Process master = Start("master", 0, Words("job", 40, Own({"--join-secs", "2"})));
+  Process master = Start("master", 0, Words("job", 40, Own()));
   const Ended server = Start("ps", 0, Words("job", 40, Own({"--micro-batches", "6"}))).Wait();
   EXPECT_EQ(server.exit_code, 78);
   EXPECT_THAT(server.err, HasSubstr("ps-0 was started for"));
-  EXPECT_THAT(master.Wait().err, HasSubstr("refused were ps-0"));
+  const Ended ended = master.Wait();
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_THAT(ended.err, HasSubstr("refused, and not back after 3 s: ps-0"));
 }
 
 TEST_F(TfConfigTest, ATierThatDoesNotFitIsAnError) {

@@ -16,6 +16,7 @@ namespace {
 
 using cluster::ReplicaId;
 using cluster::Role;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
@@ -164,14 +165,42 @@ TEST_F(CoordinatorTest, ACompleteClusterHasNoDeadline) {
   EXPECT_OK(coordinator_.failure());
 }
 
-TEST_F(CoordinatorTest, WhoWasStartedForSomethingElseIsRefusedAndNamedWhenTheTimeIsOver) {
+TEST_F(CoordinatorTest, WhoWasStartedForSomethingElseIsRefusedAndEndsTheJobSoon) {
+  worker1_ = Join(kWorker1);
   const net::ConnectionId stranger = Join(kWorker0, {}, "another job");
   const absl::Status refusal = Refusal(stranger);
   EXPECT_TRUE(absl::IsFailedPrecondition(refusal));
   EXPECT_THAT(std::string(base::MessageOf(refusal)), HasSubstr("'another job'"));
-  Pass(21s);
+  Pass(2s);
+  Join(kWorker0, {}, "another job");  // Who tries again does not put it off.
+  EXPECT_OK(coordinator_.failure());
+  Pass(2s);
+  EXPECT_TRUE(absl::IsFailedPrecondition(coordinator_.failure()));
   EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
-              HasSubstr("refused were worker-0 on host-a"));
+              AllOf(HasSubstr("refused, and not back after 3 s: worker-0 on host-a"),
+                    HasSubstr("'another job'")));
+  EXPECT_EQ(LastStatus(worker1_, CoordinationMessage::kEnd), coordinator_.failure());
+}
+
+TEST_F(CoordinatorTest, WhoComesBackWithTheRightWordsIsWelcome) {
+  Join(kWorker0, {}, "another job");
+  Pass(2s);
+  JoinAll();
+  Pass(10s);
+  EXPECT_OK(coordinator_.failure());
+  EXPECT_TRUE(coordinator_.IsComplete());
+}
+
+TEST_F(CoordinatorTest, WhomTheJobDoesNotNeedMayBeRefusedWithoutEndingIt) {
+  worker0_ = Join(kWorker0);
+  Join(kWorker0);                         // There already.
+  Join({Role::kWorker, 2});               // One too many.
+  Join({Role::kWorker, 2}, {}, "other");  // The same, and of another job.
+  Pass(10s);
+  EXPECT_OK(coordinator_.failure());
+  Pass(11s);
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
+              AllOf(HasSubstr("missing: worker-1, ps-0"), HasSubstr("refused were worker-0")));
 }
 
 TEST_F(CoordinatorTest, ReplicasBeyondTheClusterAreRefused) {

@@ -12,6 +12,8 @@ using cluster::ReplicaId;
 using cluster::Role;
 
 constexpr std::chrono::milliseconds kForTheCause{500};
+// For a replica that was refused to come back with the right words.
+constexpr std::chrono::seconds kForTheRefused{3};
 constexpr std::size_t kMostNamed = 8;
 constexpr std::size_t kMaxShownBytes = 400;
 
@@ -82,16 +84,13 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
     return absl::OkStatus();
   }
   if (const absl::Status fits = CheckJoin(replica, request); !fits.ok()) {
-    if (refusals_.size() < kMostNamed) {  // Who is refused may try again and again.
-      refusals_.push_back(fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
-                                      base::Printable(request.host_name, kMaxShownBytes),
-                                      base::MessageOf(fits)));
-    }
+    NoteRefusal(replica, request, fits);
     refused_.insert(connection);
     Refuse(connection, request_id, fits);
     SendBytes(connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(fits));
     return absl::OkStatus();
   }
+  missed_refusals_.erase(replica);
   members_[replica] = {
       .connection = connection, .join_request = request_id, .join = std::move(request)};
   if (!IsComplete()) return absl::OkStatus();
@@ -118,6 +117,21 @@ absl::Status Coordinator::CheckJoin(const ReplicaId& replica, const JoinRequest&
   const auto before = members_.find(replica);
   if (before == members_.end()) return absl::OkStatus();
   return base::FailedPrecondition("{} is there already", Describe(replica));
+}
+
+void Coordinator::NoteRefusal(const ReplicaId& replica, const JoinRequest& request,
+                              const absl::Status& why) {
+  const std::string text =
+      fmt::format("{} on {}: {}", cluster::FormatReplica(replica),
+                  base::Printable(request.host_name, kMaxShownBytes), base::MessageOf(why));
+  // Who is refused may try again and again.
+  if (refusals_.size() < kMostNamed) refusals_.push_back(text);
+  if (IsMissing(replica)) missed_refusals_.try_emplace(replica, text, options_.now());
+}
+
+bool Coordinator::IsMissing(const ReplicaId& replica) const {
+  return replica.role != Role::kMaster && replica.index < options_.counts.Of(replica.role) &&
+         !members_.contains(replica);
 }
 
 bool Coordinator::IsComplete() const {
@@ -194,6 +208,12 @@ void Coordinator::OnTick() {
   if (end_) return;
   const net::Clock::time_point now = options_.now();
   if (!consequence_.ok() && now >= consequence_time_ + kForTheCause) return Fail(consequence_);
+  for (const auto& [replica, refusal] : missed_refusals_) {
+    const auto& [text, time] = refusal;
+    if (now < time + kForTheRefused) continue;
+    return Fail(base::FailedPrecondition("refused, and not back after {} s: {}",
+                                         kForTheRefused.count(), text));
+  }
   if (IsComplete() || now < join_deadline_) return;
   std::string text =
       fmt::format("after {} s {} of {} replicas are missing: {}",
@@ -218,8 +238,8 @@ void Coordinator::TellServiceOfGone(const ReplicaId& replica) {
 std::vector<std::string> Coordinator::Missing() const {
   std::vector<std::string> names;
   for (const Role role : cluster::kRoles) {
-    for (std::int64_t i = 0; role != Role::kMaster && i < options_.counts.Of(role); ++i) {
-      if (!members_.contains({role, i})) names.push_back(cluster::FormatReplica({role, i}));
+    for (std::int64_t i = 0; i < options_.counts.Of(role); ++i) {
+      if (IsMissing({role, i})) names.push_back(cluster::FormatReplica({role, i}));
     }
   }
   return names;

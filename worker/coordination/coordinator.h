@@ -92,11 +92,14 @@ class Coordinator final : public net::FrameHandler {
                       std::uint64_t request_id, std::span<const std::byte> payload);
   [[nodiscard]] absl::Status CheckJoin(const cluster::ReplicaId& replica,
                                        const JoinRequest& request) const;
+  void NoteRefusal(const cluster::ReplicaId& replica, const JoinRequest& request,
+                   const absl::Status& why);
   void OnLeave(const cluster::ReplicaId& replica, const absl::Status& how);
   void OnService(CoordinationService& service, const cluster::ReplicaId& replica,
                  net::ConnectionId connection, std::uint64_t request_id,
                  std::span<const std::byte> payload);
   void TellServiceOfGone(const cluster::ReplicaId& replica);
+  [[nodiscard]] bool IsMissing(const cluster::ReplicaId& replica) const;
   [[nodiscard]] std::vector<std::string> Missing() const;
   // The replica that speaks over a connection; null before it has joined.
   [[nodiscard]] const cluster::ReplicaId* MemberAt(net::ConnectionId connection) const;
@@ -116,6 +119,8 @@ class Coordinator final : public net::FrameHandler {
   std::map<cluster::ReplicaId, Member> members_;
   std::set<net::ConnectionId> refused_;
   std::vector<std::string> refusals_;  // Of joins, for the message that says who is missing.
+  // Of replicas without which the job cannot begin: why and when, at first.
+  std::map<cluster::ReplicaId, std::pair<std::string, net::Clock::time_point>> missed_refusals_;
   std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
   std::optional<JobStart> start_;
   std::optional<absl::Status> end_;
