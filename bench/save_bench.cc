@@ -59,8 +59,7 @@ class Pair {
         /*num_replicas=*/1,
         [this](auto connection, const auto& header, auto parts) {
           frames_->Send(connection, header, parts);
-        },
-        [] {});
+        });
     thread_ = std::jthread(
         [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
     const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};

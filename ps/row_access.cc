@@ -15,12 +15,6 @@ absl::Status LocalRows::ReadRows(std::size_t table, int part, std::int64_t first
   return absl::OkStatus();
 }
 
-absl::Status LocalRows::WriteRows(std::size_t table, int part, std::int64_t first,
-                                  std::int64_t count, std::span<const float> in) {
-  tables_[table]->CopyIn(part, first, count, in.data());
-  return absl::OkStatus();
-}
-
 absl::StatusOr<ShardRows> LocalRows::ReadShard(std::size_t table, int virtual_shard) {
   return unbounded_[table]->Export(virtual_shard);
 }

@@ -1,5 +1,5 @@
-// ps/row_access.h - the whole rows of all tables, wherever they are: how checkpoints and exports
-// get at them.
+// ps/row_access.h - the whole rows of all tables, wherever they are: how exports get at
+// them.
 //
 // A row's parts: 0 are its weights, 1 and above its optimizer's slots. Threads: one at a time.
 #pragma once
@@ -25,9 +25,6 @@ class RowAccess {
   // Rows [first, first + count) of a part of a table: count * dim floats.
   virtual absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                                 std::span<float> out) = 0;
-  virtual absl::Status WriteRows(std::size_t table, int part, std::int64_t first,
-                                 std::int64_t count, std::span<const float> in) = 0;
-
   // All of a virtual shard of an unbounded table.
   virtual absl::StatusOr<ShardRows> ReadShard(std::size_t table, int virtual_shard) = 0;
 };
@@ -42,8 +39,6 @@ class LocalRows final : public RowAccess {
   [[nodiscard]] std::span<const ops::TableSpec> specs() const override { return specs_; }
   absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                         std::span<float> out) override;
-  absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
-                         std::span<const float> in) override;
   absl::StatusOr<ShardRows> ReadShard(std::size_t table, int virtual_shard) override;
 
  private:

@@ -20,23 +20,19 @@ iovec PartOf(std::span<const T> values) {
 
 }  // namespace
 
-Server::Server(MakeShards make_shards, int num_replicas, Send send, std::function<void()> stop)
+Server::Server(MakeShards make_shards, int num_replicas, Send send)
     : make_shards_(std::move(make_shards)),
       send_(std::move(send)),
-      stop_(std::move(stop)),
       replicas_(static_cast<std::size_t>(num_replicas)) {}
 
 void Server::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
   peers_[connection] = peer;
-  last_heard_ = net::Clock::now();
 }
 
 void Server::OnClosed(net::ConnectionId connection) {
   const std::uint32_t replica = peers_[connection].index;
   peers_.erase(connection);
   std::erase_if(waiting_, [&](const Waiting& w) { return w.connection == connection; });
-  std::erase_if(awaiting_start_, [&](const auto& w) { return w.first == connection; });
-  last_heard_ = net::Clock::now();
   hold_.Forget(connection);
   if (connection == saver_) {
     GiveUpSave();
@@ -48,8 +44,8 @@ void Server::OnClosed(net::ConnectionId connection) {
 absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
                              std::span<const std::byte> payload) {
   ++statistics_.num_requests;
-  if (std::optional<absl::Status> handled = OnControl(connection, header, payload)) {
-    return *handled;
+  if (header.type == static_cast<std::uint8_t>(MessageType::kPrepare)) {
+    return OnPrepare(connection, header.request_id, payload);
   }
   if (shards_ == nullptr) {
     SendRefusal(connection, header.request_id,
@@ -61,8 +57,6 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
       return OnExchange(connection, header.request_id, payload);
     case MessageType::kRead:
       return OnRead(connection, header.request_id, payload);
-    case MessageType::kWrite:
-      return OnWrite(connection, header.request_id, payload);
     case MessageType::kReadShard:
       return OnReadShard(connection, header.request_id, payload);
     case MessageType::kStart:
@@ -82,28 +76,6 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
   }
 }
 
-std::optional<absl::Status> Server::OnControl(net::ConnectionId connection,
-                                              const net::FrameHeader& header,
-                                              std::span<const std::byte> payload) {
-  switch (static_cast<MessageType>(header.type)) {
-    case MessageType::kPrepare:
-      return OnPrepare(connection, header.request_id, payload);
-    case MessageType::kAwaitStart:
-      if (start_) {
-        SendStarted(connection, header.request_id);
-      } else {
-        awaiting_start_.emplace_back(connection, header.request_id);
-      }
-      return absl::OkStatus();
-    case MessageType::kStop:
-      SendEmpty(connection, header.request_id, MessageType::kDone);
-      stop_();
-      return absl::OkStatus();
-    default:
-      return std::nullopt;
-  }
-}
-
 absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
                                std::span<const std::byte> payload) {
   PayloadReader reader(payload);
@@ -117,7 +89,7 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
   EndHold();
   save_.reset();  // It reads from the rows before.
   shards_ = *std::move(shards);
-  start_.reset();
+  has_started_ = false;
   waiting_.clear();
   gradients_.resize(shards_->tables().size());
   hot_rows_.assign(shards_->tables().size(), {});
@@ -135,33 +107,8 @@ absl::Status Server::OnStart(net::ConnectionId connection, std::uint64_t request
   PayloadReader reader(payload);
   DIME_ASSIGN_OR_RETURN(const auto jobs, reader.Take<JobStart>(1));
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
-  start_ = jobs.front();
-  shards_->set_version(static_cast<std::int64_t>(start_->first_step));
-  SendEmpty(connection, request_id, MessageType::kDone);
-  for (const auto& [waiting, id] : std::exchange(awaiting_start_, {})) SendStarted(waiting, id);
-  return absl::OkStatus();
-}
-
-void Server::SendStarted(net::ConnectionId connection, std::uint64_t request_id) {
-  const iovec part = PartOf(&*start_, sizeof(*start_));
-  send_(connection,
-        {.type = static_cast<std::uint8_t>(MessageType::kStarted), .request_id = request_id},
-        {&part, 1});
-}
-
-absl::Status Server::OnWrite(net::ConnectionId connection, std::uint64_t request_id,
-                             std::span<const std::byte> payload) {
-  PayloadReader reader(payload);
-  DIME_ASSIGN_OR_RETURN(const auto requests, reader.Take<RowsRequest>(1));
-  const RowsRequest& request = requests.front();
-  DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
-  Table& table = *shards_->tables()[request.table];
-  DIME_ASSIGN_OR_RETURN(
-      const auto values,
-      reader.Take<float>(request.count * static_cast<std::uint64_t>(table.spec().dim)));
-  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
-  table.CopyIn(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),
-               static_cast<std::int64_t>(request.count), values.data());
+  has_started_ = true;
+  shards_->set_version(static_cast<std::int64_t>(jobs.front().first_step));
   SendEmpty(connection, request_id, MessageType::kDone);
   return absl::OkStatus();
 }

@@ -33,10 +33,9 @@ class Server final : public net::FrameHandler {
   // Makes the rows that this server holds, from a job's seed.
   using MakeShards = std::function<absl::StatusOr<std::unique_ptr<Shards>>(std::uint64_t seed)>;
 
-  // There are no rows before the master has said kPrepare. `stop`: called when it says that the job
-  // is over. Peers may push if their index, as the handshake has it, is that of one of
-  // `num_replicas`.
-  Server(MakeShards make_shards, int num_replicas, Send send, std::function<void()> stop);
+  // There are no rows before the master has said kPrepare. Peers may push if their index, as
+  // the handshake has it, is that of one of `num_replicas`.
+  Server(MakeShards make_shards, int num_replicas, Send send);
 
   void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override;
   absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
@@ -49,11 +48,8 @@ class Server final : public net::FrameHandler {
   // False: there is nothing to write.
   bool StepSave() { return save_ != nullptr && save_->is_writing() && save_->Step(); }
 
-  // When a peer was heard last, or came or went.
-  [[nodiscard]] net::Clock::time_point last_heard() const { return last_heard_; }
-  [[nodiscard]] bool has_peers() const { return !peers_.empty(); }
   // Training has begun.
-  [[nodiscard]] bool has_started() const { return start_.has_value(); }
+  [[nodiscard]] bool has_started() const { return has_started_; }
 
   // All but bytes and times, which are those of the connections' server.
   [[nodiscard]] ServerStatistics Statistics() const;
@@ -82,20 +78,13 @@ class Server final : public net::FrameHandler {
     std::uint64_t pull_number = 0;
   };
 
-  // What needs no rows; no value for what does.
-  std::optional<absl::Status> OnControl(net::ConnectionId connection,
-                                        const net::FrameHeader& header,
-                                        std::span<const std::byte> payload);
   absl::Status OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
                          std::span<const std::byte> payload);
   absl::Status OnStart(net::ConnectionId connection, std::uint64_t request_id,
                        std::span<const std::byte> payload);
-  absl::Status OnWrite(net::ConnectionId connection, std::uint64_t request_id,
-                       std::span<const std::byte> payload);
   // Whether rows [first, first + count) are here.
   [[nodiscard]] absl::Status CheckRows(std::uint32_t table, std::uint32_t part, std::uint64_t first,
                                        std::uint64_t count) const;
-  void SendStarted(net::ConnectionId connection, std::uint64_t request_id);
   absl::Status OnExchange(net::ConnectionId connection, std::uint64_t request_id,
                           std::span<const std::byte> payload);
   absl::Status Push(const ExchangeRequest& request, PayloadReader& reader);
@@ -146,16 +135,13 @@ class Server final : public net::FrameHandler {
   MakeShards make_shards_;
   std::unique_ptr<Shards> shards_;  // Null before kPrepare.
   Send send_;
-  std::function<void()> stop_;
   std::map<net::ConnectionId, net::PeerName> peers_;
   std::vector<Replica> replicas_;
   std::vector<Waiting> waiting_;
   StatisticsReply statistics_;
   std::size_t most_waiting_ = 0;
   std::vector<HotRows> hot_rows_;  // By table.
-  std::optional<JobStart> start_;
-  std::vector<std::pair<net::ConnectionId, std::uint64_t>> awaiting_start_;  // And their requests.
-  net::Clock::time_point last_heard_ = net::Clock::now();
+  bool has_started_ = false;
 
   internal::ExchangeHold hold_;
   net::Clock::time_point hold_deadline_;

@@ -12,7 +12,7 @@ namespace {
 using internal::PartOf;
 using net::Deadline;
 
-constexpr std::int64_t kRunFloats = 1 << 20;  // Of a message that reads or writes rows.
+constexpr std::int64_t kRunFloats = 1 << 20;  // Of a message that reads rows.
 
 iovec PartOfStart(const JobStart& start) { return PartOf(&start, sizeof(start)); }
 
@@ -38,22 +38,6 @@ absl::Status ServerControl::Start(const JobStart& start) {
 }
 
 absl::Status ServerControl::Leave() { return links_.AskAll(MessageType::kLeave); }
-absl::Status ServerControl::Stop() { return links_.AskAll(MessageType::kStop); }
-
-absl::StatusOr<JobStart> ServerControl::AwaitStart(std::chrono::milliseconds patience) {
-  const Deadline deadline = links_.BeginWithin(patience);
-  JobStart start;
-  for (std::size_t s = 0; s < links_.size(); ++s) {
-    DIME_RETURN_IF_ERROR(links_.Send(s, MessageType::kAwaitStart, {}, deadline));
-    DIME_RETURN_IF_ERROR(links_.ReceiveHeader(s, MessageType::kStarted, deadline).status());
-    DIME_ASSIGN_OR_RETURN(const auto bytes, links_.channel(s).ReceivePayload(deadline));
-    PayloadReader reader(bytes);
-    DIME_ASSIGN_OR_RETURN(const auto starts, reader.Take<JobStart>(1));
-    DIME_RETURN_IF_ERROR(reader.ExpectEnd());
-    start = starts.front();
-  }
-  return start;
-}
 
 absl::StatusOr<std::vector<ServerStatistics>> ServerControl::ReadStatistics() {
   std::vector<ServerStatistics> all;
@@ -88,18 +72,6 @@ absl::Status ServerControl::ReadRows(std::size_t table, int part, std::int64_t f
     const std::span<float> to = out.first(size);
     out = out.subspan(size);
     return ReadRun(server, run, to);
-  });
-}
-
-absl::Status ServerControl::WriteRows(std::size_t table, int part, std::int64_t first,
-                                      std::int64_t count, std::span<const float> in) {
-  DIME_CHECK(static_cast<std::int64_t>(in.size()) == count * specs_[table].dim);
-  return ForEachRun(table, part, first, count, [&](std::size_t server, const RowsRequest& run) {
-    const auto size =
-        static_cast<std::size_t>(run.count) * static_cast<std::size_t>(specs_[table].dim);
-    const std::span<const float> from = in.first(size);
-    in = in.subspan(size);
-    return WriteRun(server, run, from);
   });
 }
 
@@ -157,14 +129,6 @@ absl::Status ServerControl::ReadRun(std::size_t server, const RowsRequest& reque
   RowsReply reply;
   const iovec parts[] = {PartOf(&reply, sizeof(reply)), PartOf(out.data(), out.size_bytes())};
   return links_.ReceiveInto(server, MessageType::kRows, parts, deadline);
-}
-
-absl::Status ServerControl::WriteRun(std::size_t server, const RowsRequest& request,
-                                     std::span<const float> in) {
-  const Deadline deadline = links_.Begin();
-  const iovec parts[] = {PartOf(&request, sizeof(request)), PartOf(in.data(), in.size_bytes())};
-  DIME_RETURN_IF_ERROR(links_.Send(server, MessageType::kWrite, parts, deadline));
-  return links_.ReceiveDone(server, deadline);
 }
 
 }  // namespace dime::ps

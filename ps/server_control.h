@@ -4,7 +4,6 @@
 // those of net::Channel, which name the server; and what a server answers with.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,13 +28,9 @@ class ServerControl {
   // The master's: makes all servers' rows; begins training.
   absl::Status Prepare(const JobStart& start);
   absl::Status Start(const JobStart& start);
-  // The others': waits for it, for `patience` at most.
-  absl::StatusOr<JobStart> AwaitStart(std::chrono::milliseconds patience);
 
   // This replica pushes no more.
   absl::Status Leave();
-  // Ends the servers.
-  absl::Status Stop();
   // Of each server: version, counts and staleness.
   absl::StatusOr<std::vector<ServerStatistics>> ReadStatistics();
 
@@ -43,8 +38,6 @@ class ServerControl {
   // dim floats of the weights (part 0) or of slot part - 1.
   absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                         std::span<float> out);
-  absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
-                         std::span<const float> in);
   absl::StatusOr<ShardRows> ReadShard(std::size_t table, int virtual_shard);
 
  private:
@@ -54,7 +47,6 @@ class ServerControl {
   absl::Status ForEachRun(std::size_t table, int part, std::int64_t first, std::int64_t count,
                           const F& f);
   absl::Status ReadRun(std::size_t server, const RowsRequest& request, std::span<float> out);
-  absl::Status WriteRun(std::size_t server, const RowsRequest& request, std::span<const float> in);
 
   internal::ServerLinks& links_;
   std::span<const ops::TableSpec> specs_;

@@ -15,22 +15,19 @@
 
 namespace dime::ps {
 
+// Numbers that are left out had a meaning once.
 enum class MessageType : std::uint8_t {
   kExchange = net::kFirstFreeType,  // ExchangeRequest, gradients, counts, rows.
   kRows,                            // RowsReply, values.
   kRefused,                         // RefusedReply, a text.
   kLeave,                           // Nothing: this replica pushes no more. Answered by kDone.
   kRead,                            // RowsRequest. Answered by kRows.
-  kStop,                            // Nothing: the job is over. Answered by kDone.
-  kStatistics,                      // Nothing. Answered by kStatisticsReply.
+  kStatistics = 22,                 // Nothing. Answered by kStatisticsReply.
   kStatisticsReply,                 // StatisticsReply, counts of staleness.
   kDone,                            // Nothing.
   kPrepare,                         // JobStart: make the rows. Answered by kDone.
-  kWrite,                           // RowsRequest, values. Answered by kDone.
-  kStart,                           // JobStart: training begins. Answered by kDone.
-  kAwaitStart,                      // Nothing. Answered by kStarted once kStart has come.
-  kStarted,                         // JobStart.
-  kHold,                            // Nothing: put off exchanges. Answered by kHeld.
+  kStart = 27,                      // JobStart: training begins. Answered by kDone.
+  kHold = 30,                       // Nothing: put off exchanges. Answered by kHeld.
   kHeld,                            // VersionReply, the number of each replica's last push.
   kCut,             // For each replica a push number, or nothing. Answered by kVersion after these.
   kVersion,         // VersionReply.
@@ -62,7 +59,7 @@ struct RowsReply {
 };
 static_assert(sizeof(RowsReply) == 16);
 
-// Rows [first, first + count) of those that the server holds of a table, to be read or written.
+// Rows [first, first + count) of those that the server holds of a table, to be read.
 struct RowsRequest {
   std::uint32_t table = 0;
   std::uint32_t part = 0;  // 0: the weights; else slot part - 1.

@@ -142,9 +142,4 @@ absl::Status AllReduceStore::Rows::ReadRows(std::size_t table, int part, std::in
   return StoreOf(table).ReadRows(table, part, first, count, out);
 }
 
-absl::Status AllReduceStore::Rows::WriteRows(std::size_t table, int part, std::int64_t first,
-                                             std::int64_t count, std::span<const float> in) {
-  return StoreOf(table).WriteRows(table, part, first, count, in);
-}
-
 }  // namespace dime::worker

@@ -51,8 +51,6 @@ class AllReduceStore final : public ParameterStore {
     [[nodiscard]] std::span<const ops::TableSpec> specs() const override { return store_.specs_; }
     absl::Status ReadRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
                           std::span<float> out) override;
-    absl::Status WriteRows(std::size_t table, int part, std::int64_t first, std::int64_t count,
-                           std::span<const float> in) override;
     absl::StatusOr<ps::ShardRows> ReadShard(std::size_t table, int virtual_shard) override;
 
    private:

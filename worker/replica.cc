@@ -161,8 +161,7 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
       cluster.num_replicas,
       [&](auto connection, const auto& header, auto parts) {
         frames->Send(connection, header, parts);
-      },
-      [&] { frames->Stop(); });
+      });
   self.addresses = frames->addresses();
   DIME_RETURN_IF_ERROR(member.Join(self));
   ReportingServer reporting(server, *frames, AskOver(member));

@@ -44,11 +44,6 @@ absl::Status ServerStore::Rows::ReadRows(std::size_t table, int part, std::int64
   return store_.client_->servers().ReadRows(table, part, first, count, out);
 }
 
-absl::Status ServerStore::Rows::WriteRows(std::size_t table, int part, std::int64_t first,
-                                          std::int64_t count, std::span<const float> in) {
-  return store_.client_->servers().WriteRows(table, part, first, count, in);
-}
-
 absl::StatusOr<ps::ShardRows> ServerStore::Rows::ReadShard(std::size_t table, int virtual_shard) {
   return store_.client_->servers().ReadShard(table, virtual_shard);
 }

@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
              .num_replicas = 2,
              .micro_batches = mode == dime::cluster::Consistency::Kind::kSync ? 2 : 1});
       },
-      2, [&](auto, const auto&, auto) { ++num_answers; }, [] {});
+      2, [&](auto, const auto&, auto) { ++num_answers; });
   server.OnConnected(1, {.index = 0});
   server.OnConnected(2, {.index = 1});
   std::vector<std::uint64_t> payload;  // On a border of 8 bytes, as in a server's buffer.

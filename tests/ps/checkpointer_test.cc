@@ -87,6 +87,21 @@ void Train(Client& client, unsigned seed, int num_steps, const std::atomic<bool>
   }
 }
 
+absl::Status PushToRow(Client& client, std::int64_t id, float gradient) {
+  ops::Lookups lookups;
+  lookups.tables.resize(kNumCounters + 1);
+  lookups.tables.back().ids = {id};
+  const Client::Pull pull = {.lookups = &lookups};
+  DIME_RETURN_IF_ERROR(client.StartExchange(nullptr, &pull));
+  DIME_RETURN_IF_ERROR(client.FinishExchange().status());
+  ops::Gradients gradients;
+  gradients.tables.assign(kNumCounters, {0.0f, 0.0f});
+  gradients.tables.push_back(std::vector<float>(4, gradient));
+  const Client::Push push = {.gradients = &gradients, .pull = client.PullNumber()};
+  DIME_RETURN_IF_ERROR(client.StartExchange(&push, nullptr));
+  return client.FinishExchange().status();
+}
+
 std::vector<std::vector<float>> ReadAll(Client& client) {
   std::vector<std::vector<float>> values;
   const std::vector<ops::TableSpec> specs = Specs();
@@ -178,14 +193,13 @@ TEST(CheckpointerTest, WeightsThatAreNoNumbersEndTheSaveAndNotTheServers) {
   const TempDir dir;
   Servers servers(3);
   const auto client = servers.ConnectAndStart(0);
-  const std::vector<float> bad(4, std::numeric_limits<float>::quiet_NaN());
-  ASSERT_OK(client->servers().WriteRows(kNumCounters, 0, 1'000, 1, bad));
+  ASSERT_OK(PushToRow(*client, 1'000, std::numeric_limits<float>::quiet_NaN()));
   const auto checkpointer = servers.Checkpointer();
   EXPECT_THAT(Save(*checkpointer, dir.File("b")),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr("ps-"), HasSubstr("'rows'"), HasSubstr("diverged"))));
   EXPECT_FALSE(storage::LocalFileSystem().Exists(dir.File("b.index")));
-  ASSERT_OK(client->servers().WriteRows(kNumCounters, 0, 1'000, 1, std::vector<float>(4, 1.0f)));
+  ASSERT_OK(client->servers().Prepare({.seed = 7}));
   Train(*client, 1, 3);
   EXPECT_OK(Save(*checkpointer, dir.File("b")));
 }

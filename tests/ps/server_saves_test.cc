@@ -48,8 +48,7 @@ class ServerSavesTest : public ::testing::Test {
               for (const iovec& part : parts) {
                 payload_.append(static_cast<const char*>(part.iov_base), part.iov_len);
               }
-            },
-            [] {}) {
+            }) {
     server_.WriteInSteps();
     for (const net::ConnectionId replica : {0, 1}) {
       server_.OnConnected(replica, {.index = static_cast<std::uint32_t>(replica)});

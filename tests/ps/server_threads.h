@@ -41,8 +41,7 @@ class ServerThreads {
           consistency.num_replicas,
           [to](auto connection, const auto& header, auto parts) {
             to->Send(connection, header, parts);
-          },
-          [to] { to->Stop(); });
+          });
       server->thread = std::jthread([&server = *server](std::stop_token stop) {
         EXPECT_OK(server.frames->Run(*server.server, stop));
       });
@@ -64,6 +63,9 @@ class ServerThreads {
     EXPECT_OK(client);
     return *std::move(client);
   }
+
+  // Ends the servers.
+  void Stop() { servers_.clear(); }
 
   const std::vector<ops::TableSpec> specs;
   const Sharding sharding;
