@@ -5,6 +5,7 @@
 //   dime/model.yaml               the model's description
 //   dime/job.yaml                 what else decides its bytes
 //   dime/checkpoints              which bundles are the job's own to delete
+//   dime/ended                    that the job has ended by itself (job_end.h)
 //   events.out.tfevents.*         training summaries;  eval_<name>/: evaluations
 //   export/<name>/<time>/         exports
 //
