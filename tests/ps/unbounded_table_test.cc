@@ -60,11 +60,12 @@ std::vector<float> Gather(const UnboundedTable& table, const std::vector<std::in
 
 std::vector<float> Initial(const ops::TableSpec& spec, std::int64_t id) {
   std::vector<float> record = internal::StartRecord(spec);
-  internal::DrawWeights(spec, kSeed, id, record.data());
+  internal::InitialWeights(spec, kSeed)
+      .Draw(id, std::span(record).first(static_cast<std::size_t>(spec.dim)));
   return record;
 }
 
-std::vector<float> InitialWeights(const ops::TableSpec& spec, std::int64_t id) {
+std::vector<float> WeightsAtFirst(const ops::TableSpec& spec, std::int64_t id) {
   std::vector<float> weights = Initial(spec, id);
   weights.resize(static_cast<std::size_t>(spec.dim));
   return weights;
@@ -90,8 +91,8 @@ TEST(UnboundedTableTest, AnIdWithoutARowReadsItsInitialValues) {
   const ops::TableSpec spec = Spec({.max_bytes = 4 * kMiB});
   const auto table = NewTable(spec);
   const std::int64_t far = ops::UnboundedRows::kNumIds - 1;
-  EXPECT_EQ(Gather(*table, {5}), InitialWeights(spec, 5));
-  EXPECT_EQ(Gather(*table, {far}), InitialWeights(spec, far));
+  EXPECT_EQ(Gather(*table, {5}), WeightsAtFirst(spec, 5));
+  EXPECT_EQ(Gather(*table, {far}), WeightsAtFirst(spec, far));
   EXPECT_NE(Gather(*table, {5}), Gather(*table, {far}));
   EXPECT_EQ(table->statistics().rows, 0);
 }
@@ -114,11 +115,11 @@ TEST(UnboundedTableTest, AnIdIsAdmittedAtItsNthGradient) {
   const auto table = NewTable(spec);
   Update(*table, 1, {5});
   Update(*table, 2, {5, 6});
-  EXPECT_EQ(Gather(*table, {5}), InitialWeights(spec, 5));
+  EXPECT_EQ(Gather(*table, {5}), WeightsAtFirst(spec, 5));
   EXPECT_EQ(table->statistics().dropped, 3);
   Update(*table, 3, {5});
-  EXPECT_NE(Gather(*table, {5}), InitialWeights(spec, 5));
-  EXPECT_EQ(Gather(*table, {6}), InitialWeights(spec, 6));
+  EXPECT_NE(Gather(*table, {5}), WeightsAtFirst(spec, 5));
+  EXPECT_EQ(Gather(*table, {6}), WeightsAtFirst(spec, 6));
   EXPECT_EQ(table->statistics().rows, 1);
 }
 
@@ -138,7 +139,7 @@ TEST(UnboundedTableTest, ARowExpiresExactlyWhenItsAgeIsReached) {
   for (std::int64_t step = 2; step <= 11; ++step) Update(*table, step, {});
   EXPECT_EQ(Gather(*table, {5}), trained);
   Update(*table, 12, {});
-  EXPECT_EQ(Gather(*table, {5}), InitialWeights(spec, 5));
+  EXPECT_EQ(Gather(*table, {5}), WeightsAtFirst(spec, 5));
 }
 
 TEST(UnboundedTableTest, AGradientForWhatHasExpiredFindsInitialValues) {
@@ -172,7 +173,7 @@ TEST(UnboundedTableTest, AFullShardGivesAnOldRowsPlaceToTheNewOne) {
   for (std::size_t i = room; i < ids.size(); ++i) {
     Update(*table, 1 + static_cast<std::int64_t>(i), {ids[i]});
     EXPECT_EQ(table->statistics().rows, static_cast<std::int64_t>(room));
-    EXPECT_NE(Gather(*table, {ids[i]}), InitialWeights(table->spec(), ids[i]));
+    EXPECT_NE(Gather(*table, {ids[i]}), WeightsAtFirst(table->spec(), ids[i]));
   }
   EXPECT_EQ(table->statistics().displaced, 20);
 }
@@ -203,7 +204,7 @@ TEST(UnboundedTableTest, ARowOfTheSameStepIsNotDisplaced) {
   EXPECT_EQ(table->statistics().refused, 5);
   EXPECT_EQ(table->statistics().dropped, 5);
   for (std::size_t i = room; i < ids.size(); ++i) {
-    EXPECT_EQ(Gather(*table, {ids[i]}), InitialWeights(table->spec(), ids[i]));
+    EXPECT_EQ(Gather(*table, {ids[i]}), WeightsAtFirst(table->spec(), ids[i]));
   }
 }
 
@@ -270,7 +271,7 @@ class Reference {
   }
 
   [[nodiscard]] std::vector<float> Weights(std::int64_t id) const {
-    if (!rows_.contains(id) || IsExpired(id)) return InitialWeights(spec_, id);
+    if (!rows_.contains(id) || IsExpired(id)) return WeightsAtFirst(spec_, id);
     const std::vector<float>& record = rows_.at(id).record;
     return {record.begin(), record.begin() + spec_.dim};
   }

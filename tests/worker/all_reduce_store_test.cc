@@ -111,13 +111,11 @@ class CountedServer final : public net::FrameHandler {
  public:
   CountedServer(const net::Address& address, ps::Server::MakeShards make_shards, int num_replicas)
       : frames_(*net::FrameServer::Open({&address, 1}, "token", {})),
-        server_(
-            std::move(make_shards), num_replicas,
-            [this](auto connection, const auto& header, auto parts) {
-              num_bytes += net::SizeOf(parts);
-              frames_->Send(connection, header, parts);
-            },
-            [] {}),
+        server_(std::move(make_shards), num_replicas,
+                [this](auto connection, const auto& header, auto parts) {
+                  num_bytes += net::SizeOf(parts);
+                  frames_->Send(connection, header, parts);
+                }),
         thread_([this](std::stop_token stop) { EXPECT_OK(frames_->Run(*this, stop)); }) {}
 
   void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override {

@@ -2,6 +2,7 @@
 // step is computed.
 #include <gmock/gmock.h>
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -26,7 +27,8 @@ class PullAheadTest : public ::testing::Test {
  protected:
   PullAheadTest() {
     master_ = servers_.ConnectAndStart(0);
-    store_ = *ServerStore::Connect(model_.tables(), servers_.addresses, {.token = "token", .self = {}});
+    store_ =
+        *ServerStore::Connect(model_.tables(), servers_.addresses, {.token = "token", .self = {}});
     batches_ = std::make_unique<Prefetcher>(
         model_,
         MakeBatchSource(examples_,
@@ -87,11 +89,16 @@ TEST_F(PullAheadTest, OthersMayUseTheStoreAfterAFlush) {
 }
 
 TEST_F(PullAheadTest, AStepThatFailsLeavesTheStoreUsable) {
-  // Weights beyond all numbers: the loss is none.
-  const ops::TableSpec& spec = model_.tables().front();
-  std::vector<float> values(static_cast<std::size_t>(spec.num_rows * spec.dim),
-                            std::numeric_limits<float>::infinity());
-  ASSERT_OK(store_->rows().WriteRows(0, /*part=*/0, 0, spec.num_rows, values));
+  // Gradients beyond all numbers make such weights of the dense tables, and a loss that is none.
+  ops::Lookups lookups;
+  lookups.tables.resize(model_.tables().size());
+  ASSERT_OK_AND_ASSIGN(const ops::Rows rows, store_->Exchange(nullptr, {.lookups = &lookups}));
+  ops::Gradients gradients;
+  for (const auto& values : rows.tables) {
+    gradients.tables.emplace_back(values.size(), std::numeric_limits<float>::infinity());
+  }
+  const Push push = {.step = 1, .lookups = &lookups, .gradients = &gradients};
+  ASSERT_OK(store_->Exchange(&push, {}));
   TrainLoop loop(model_, *store_, *batches_, pool_, 0, kAhead);
   absl::Status status;
   for (int i = 0; i < kNumBatches && status.ok(); ++i) status = loop.Step().status();
