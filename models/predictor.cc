@@ -76,13 +76,15 @@ std::string FindMismatch(const Model& model, const BundleReader& variables) {
       return fmt::format("'{}' has another type or shape than the model's", table.name);
     }
   }
+  const auto is_known = [&model](const std::string& name) {
+    return std::ranges::any_of(model.tables(), [&](const ops::TableSpec& table) {
+      return table.name == name || (table.unbounded && IdsName(table) == name);
+    });
+  };
   for (const auto& [name, info] : variables.tensors()) {
-    if (name == "global_step" || std::ranges::any_of(model.tables(), [&](const auto& table) {
-          return table.name == name || (table.unbounded && IdsName(table) == name);
-        })) {
-      continue;
+    if (name != "global_step" && !is_known(name)) {
+      return fmt::format("the model has no '{}'", name);
     }
-    return fmt::format("the model has no '{}'", name);
   }
   return "";
 }
