@@ -128,10 +128,12 @@ std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,
     if (!spec.unbounded) continue;
     for (std::string& line : DescribeMissingShards(spec, reader)) lines.push_back(std::move(line));
   }
+  const auto is_of_shards = [specs](const std::string& name) {
+    return std::ranges::any_of(specs,
+                               [&](const ops::TableSpec& spec) { return IsOfShards(spec, name); });
+  };
   for (const auto& [name, info] : reader.tensors()) {
-    const bool is_of_shards = std::ranges::any_of(
-        specs, [&](const ops::TableSpec& spec) { return IsOfShards(spec, name); });
-    if (!is_of_shards && !expected.contains(name)) {
+    if (!is_of_shards(name) && !expected.contains(name)) {
       lines.push_back(fmt::format("{}: unknown to the model, is {}", name, Describe(info)));
     }
   }

@@ -6,7 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <ranges>
 #include <set>
 #include <string>
 #include <string_view>
@@ -143,8 +142,9 @@ absl::StatusOr<bool> EvaluationJob::EvaluateNewest() {
     NoteProblem(/*step=*/0, base::MessageOf(state.status()));
     return false;
   }
-  for (const std::string& prefix : std::views::reverse(state->all_prefixes)) {
-    const std::string name(storage::BaseName(prefix));
+  const std::vector<std::string>& prefixes = state->all_prefixes;
+  for (auto prefix = prefixes.rbegin(); prefix != prefixes.rend(); ++prefix) {
+    const std::string name(storage::BaseName(*prefix));
     if (evaluated_.contains(name)) break;  // And so is what is older, or not worth it any more.
     if (tries_[name] >= kMostTries || !IsDue(name)) continue;
     DIME_ASSIGN_OR_RETURN(const bool evaluated, EvaluateCheckpoint(name));
