@@ -2,10 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -14,6 +12,7 @@
 
 #include "tests/support/census_rows.h"
 #include "tests/support/checkpoint_variables.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -21,24 +20,12 @@ namespace dime::cli {
 namespace {
 
 using ::dime::testing::Ended;
+using ::dime::testing::Eventually;
 using ::dime::testing::Process;
 using ::dime::testing::ReadText;
 using ::dime::testing::TempDir;
 using ::dime::testing::WriteCensusRows;
 using ::testing::HasSubstr;
-
-constexpr auto kLongest = std::chrono::seconds(60);
-
-// Whether `condition` comes true in time. It is looked at often: nothing signals these events.
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 5);
-  }
-  return true;
-}
 
 // The processes that were started as a replica of the job in `job_dir`.
 std::vector<pid_t> ReplicasOf(const std::string& job_dir, const std::string& replica) {

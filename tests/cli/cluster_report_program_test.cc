@@ -3,11 +3,9 @@
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,6 +13,7 @@
 
 #include "runtime/net/socket.h"
 #include "tests/support/census_rows.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -22,6 +21,8 @@ namespace dime::cli {
 namespace {
 
 using ::dime::testing::Ended;
+using ::dime::testing::Eventually;
+using ::dime::testing::kLongest;
 using ::dime::testing::Process;
 using ::dime::testing::ReadText;
 using ::dime::testing::TempDir;
@@ -30,19 +31,7 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr auto kLongest = std::chrono::seconds(60);
 constexpr std::int64_t kNumRows = 700;
-
-// Whether `condition` comes true in time. It is looked at often: nothing signals these events.
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 5);
-  }
-  return true;
-}
 
 class ClusterReportTest : public ::testing::Test {
  protected:

@@ -4,14 +4,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -22,6 +20,7 @@
 
 #include "tests/support/census_rows.h"
 #include "tests/support/checkpoint_variables.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -29,6 +28,7 @@ namespace dime::cli {
 namespace {
 
 using ::dime::testing::Ended;
+using ::dime::testing::Eventually;
 using ::dime::testing::Process;
 using ::dime::testing::ReadText;
 using ::dime::testing::TempDir;
@@ -36,19 +36,7 @@ using ::dime::testing::WriteCensusRows;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr auto kLongest = std::chrono::seconds(60);
 constexpr int kEndless = 10'000'000;
-
-// Whether `condition` comes true in time. It is looked at often: nothing signals these events.
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 5);
-  }
-  return true;
-}
 
 // Addresses of this host whose ports are free.
 std::vector<std::string> FreeAddresses(std::size_t count) {
