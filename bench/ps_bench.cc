@@ -7,14 +7,12 @@
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "bench/one_server.h"
 #include "ops/table.h"
-#include "ps/client.h"
-#include "ps/server.h"
 #include "runtime/base/check.h"
 
 namespace dime {
@@ -52,68 +50,51 @@ std::vector<ops::TableSpec> SparseRows() {
            .optimizer = kAdagrad}};
 }
 
-class Pair {
+// A directory for a socket, which goes with the object.
+class SocketDirectory {
  public:
-  Pair(std::vector<ops::TableSpec> specs, net::Address::Kind kind)
-      : specs_(std::move(specs)), sharding_(specs_, 1) {
-    std::string directory = "/tmp/dime-bench-XXXXXX";
-    DIME_CHECK(mkdtemp(directory.data()) != nullptr);
-    const net::Address address =
-        kind == net::Address::Kind::kUnix
-            ? net::Address{.kind = kind, .host = directory + "/ps-0", .port = 0}
-            : net::Address{.kind = kind, .host = "127.0.0.1", .port = 0};
-    frames_ = *net::FrameServer::Open({&address, 1}, "token", {});
-    server_ = std::make_unique<ps::Server>(
-        [this](std::uint64_t seed) {
-          return ps::Shards::Create(specs_, sharding_, /*server=*/0, seed, {});
-        },
-        /*num_replicas=*/1,
-        [this](auto connection, const auto& header, auto parts) {
-          frames_->Send(connection, header, parts);
-        });
-    thread_ = std::jthread(
-        [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
-    const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};
-    client_ = *ps::Client::Connect(specs_, sharding_, addresses, {.token = "token", .self = {}});
-    DIME_CHECK(client_->servers().Prepare({.seed = 1}).ok() &&
-               client_->servers().Start({.seed = 1}).ok());
-    lookups_.tables.resize(specs_.size());
-    gradients_.tables.resize(specs_.size());
-    for (std::size_t t = 0; t < specs_.size(); ++t) {
-      std::int64_t num_rows = specs_[t].num_rows;
-      if (!specs_[t].dense) {
-        num_rows = kKeys;
-        for (std::int64_t i = 0; i < kKeys; ++i) {  // Scattered, and each once.
-          lookups_.tables[t].ids.push_back(i * 7919 % specs_[t].num_rows);
-        }
-      }
-      gradients_.tables[t].assign(static_cast<std::size_t>(num_rows * specs_[t].dim), 1e-3f);
-    }
-    directory_ = directory;
-  }
+  SocketDirectory() { DIME_CHECK(mkdtemp(path_.data()) != nullptr); }
+  ~SocketDirectory() { rmdir(path_.c_str()); }
 
-  ~Pair() {
-    client_.reset();
-    thread_ = std::jthread();
-    frames_.reset();  // Deletes its socket.
-    rmdir(directory_.c_str());
-  }
-
-  void Exchange(bool push, bool pull) {
-    const ps::Client::Push pushed = {.gradients = &gradients_, .pull = client_->PullNumber()};
-    const ps::Client::Pull pulled = {.lookups = &lookups_};
-    DIME_CHECK(client_->StartExchange(push ? &pushed : nullptr, pull ? &pulled : nullptr).ok());
-    DIME_CHECK(client_->FinishExchange().ok());
+  [[nodiscard]] net::Address AddressOf(net::Address::Kind kind) const {
+    const bool is_unix = kind == net::Address::Kind::kUnix;
+    return {.kind = kind, .host = is_unix ? path_ + "/ps-0" : "127.0.0.1", .port = 0};
   }
 
  private:
-  const std::vector<ops::TableSpec> specs_;
-  const ps::Sharding sharding_;
-  std::string directory_;
-  std::unique_ptr<net::FrameServer> frames_;
-  std::unique_ptr<ps::Server> server_;
-  std::jthread thread_;
-  std::unique_ptr<ps::Client> client_;
+  std::string path_ = "/tmp/dime-bench-XXXXXX";
+};
+
+class Pair {
+ public:
+  Pair(std::vector<ops::TableSpec> specs, net::Address::Kind kind)
+      : server_(std::move(specs), directory_.AddressOf(kind)) {
+    const std::vector<ops::TableSpec>& tables = server_.specs;
+    lookups_.tables.resize(tables.size());
+    gradients_.tables.resize(tables.size());
+    for (std::size_t t = 0; t < tables.size(); ++t) {
+      std::int64_t num_rows = tables[t].num_rows;
+      if (!tables[t].dense) {
+        num_rows = kKeys;
+        for (std::int64_t i = 0; i < kKeys; ++i) {  // Scattered, and each once.
+          lookups_.tables[t].ids.push_back(i * 7919 % tables[t].num_rows);
+        }
+      }
+      gradients_.tables[t].assign(static_cast<std::size_t>(num_rows * tables[t].dim), 1e-3f);
+    }
+  }
+
+  void Exchange(bool push, bool pull) {
+    ps::Client& client = *server_.client;
+    const ps::Client::Push pushed = {.gradients = &gradients_, .pull = client.PullNumber()};
+    const ps::Client::Pull pulled = {.lookups = &lookups_};
+    DIME_CHECK(client.StartExchange(push ? &pushed : nullptr, pull ? &pulled : nullptr).ok());
+    DIME_CHECK(client.FinishExchange().ok());
+  }
+
+ private:
+  const SocketDirectory directory_;
+  OneServer server_;
   ops::Lookups lookups_;
   ops::Gradients gradients_;
 };

@@ -15,9 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "bench/one_server.h"
 #include "ops/table.h"
-#include "ps/client.h"
-#include "ps/server.h"
 #include "ps/server_checkpointer.h"
 #include "runtime/base/check.h"
 #include "runtime/checkpoint/bundle.h"
@@ -39,35 +38,21 @@ struct Options {
   int num_rounds = 3;
 };
 
+std::vector<ops::TableSpec> OneTable(std::int64_t num_rows) {
+  return {{.name = "embedding",
+           .shape = {num_rows, 8},
+           .num_rows = num_rows,
+           .dim = 8,
+           .optimizer = {.kind = ops::OptimizerKind::kAdagrad}}};
+}
+
 class Pair {
  public:
   explicit Pair(const Options& options)
       : options_(options),
-        specs_({{.name = "embedding",
-                 .shape = {options.num_rows, 8},
-                 .num_rows = options.num_rows,
-                 .dim = 8,
-                 .optimizer = {.kind = ops::OptimizerKind::kAdagrad}}}),
-        sharding_(specs_, 1) {
-    const net::Address address = {
-        .kind = net::Address::Kind::kUnix, .host = options.directory + "/ps-0", .port = 0};
-    frames_ = *net::FrameServer::Open({&address, 1}, "token", {});
-    server_ = std::make_unique<ps::Server>(
-        [this](std::uint64_t seed) {
-          return ps::Shards::Create(specs_, sharding_, /*server=*/0, seed, {});
-        },
-        /*num_replicas=*/1,
-        [this](auto connection, const auto& header, auto parts) {
-          frames_->Send(connection, header, parts);
-        });
-    thread_ = std::jthread(
-        [this](std::stop_token stop) { DIME_CHECK(frames_->Run(*server_, stop).ok()); });
-    const std::vector<std::vector<net::Address>> addresses = {frames_->addresses()};
-    client_ = *ps::Client::Connect(specs_, sharding_, addresses, {.token = "token", .self = {}});
-    DIME_CHECK(client_->servers().Prepare({.seed = 1}).ok() &&
-               client_->servers().Start({.seed = 1}).ok());
-    checkpointer_ = std::make_unique<ps::ServerCheckpointer>(
-        addresses, ps::ClientOptions{.token = "token", .self = {}}, /*hold_to_cut=*/true);
+        server_(OneTable(options.num_rows),
+                {.kind = net::Address::Kind::kUnix, .host = options.directory + "/ps-0"}),
+        checkpointer_(server_.addresses, OneServer::Options(), /*hold_to_cut=*/true) {
     lookups_.tables.resize(1);
     gradients_.tables.resize(1);
     gradients_.tables[0].assign(static_cast<std::size_t>(options.num_keys * 8), 0.01f);
@@ -83,24 +68,20 @@ class Pair {
       ids.push_back(i * part_rows + static_cast<std::int64_t>(random_() % part_rows));
     }
     const Clock::time_point start = Clock::now();
-    const ps::Client::Push push = {.gradients = &gradients_, .pull = client_->PullNumber()};
+    ps::Client& client = *server_.client;
+    const ps::Client::Push push = {.gradients = &gradients_, .pull = client.PullNumber()};
     const ps::Client::Pull pull = {.lookups = &lookups_};
-    DIME_CHECK(client_->StartExchange(client_->PullNumber() > 0 ? &push : nullptr, &pull).ok());
-    DIME_CHECK(client_->FinishExchange().ok());
+    DIME_CHECK(client.StartExchange(client.PullNumber() > 0 ? &push : nullptr, &pull).ok());
+    DIME_CHECK(client.FinishExchange().ok());
     return SecondsSince(start);
   }
 
-  [[nodiscard]] ps::ServerCheckpointer& checkpointer() { return *checkpointer_; }
+  [[nodiscard]] ps::ServerCheckpointer& checkpointer() { return checkpointer_; }
 
  private:
   const Options options_;
-  const std::vector<ops::TableSpec> specs_;
-  const ps::Sharding sharding_;
-  std::unique_ptr<net::FrameServer> frames_;
-  std::unique_ptr<ps::Server> server_;
-  std::jthread thread_;
-  std::unique_ptr<ps::Client> client_;
-  std::unique_ptr<ps::ServerCheckpointer> checkpointer_;
+  OneServer server_;
+  ps::ServerCheckpointer checkpointer_;
   std::mt19937_64 random_{1};
   ops::Lookups lookups_;
   ops::Gradients gradients_;

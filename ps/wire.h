@@ -82,16 +82,12 @@ struct ShardReply {
 };
 static_assert(sizeof(ShardReply) == 24);
 
-// What the master decides for all replicas before training begins.
+// What the master decides before training begins.
 struct JobStart {
-  std::uint64_t seed = 0;
-  std::uint64_t first_step = 0;  // How many steps the rows hold.
-  std::uint64_t last_step = 0;   // 0: training has no end of its own.
-  // How batches are made; the workers' business alone.
-  std::uint64_t order = 0;
-  std::uint64_t input_memory = 0;
+  std::uint64_t seed = 0;        // kPrepare.
+  std::uint64_t first_step = 0;  // kStart: how many steps the rows hold.
 };
-static_assert(sizeof(JobStart) == 40);
+static_assert(sizeof(JobStart) == 16);
 
 struct StatisticsReply {
   std::uint64_t version = 0;

@@ -353,7 +353,7 @@ class ServerTest : public ::testing::Test {
             },
             2, [this](auto, const net::FrameHeader& header, auto) { answers_.push_back(header); }) {
     server_.OnConnected(1, {.index = 0});
-    EXPECT_OK(Send(MessageType::kPrepare, {7, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+    EXPECT_OK(Send(MessageType::kPrepare, {7, 0, 0, 0}));
     answers_.clear();
   }
 
