@@ -107,8 +107,10 @@ absl::Status Server::OnStart(net::ConnectionId connection, std::uint64_t request
   PayloadReader reader(payload);
   DIME_ASSIGN_OR_RETURN(const auto jobs, reader.Take<JobStart>(1));
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  const auto first_step = static_cast<std::int64_t>(jobs.front().first_step);
+  if (first_step < 0) return base::DataLoss("training is to begin after step {}", first_step);
   has_started_ = true;
-  shards_->set_version(static_cast<std::int64_t>(jobs.front().first_step));
+  shards_->set_version(first_step);
   SendEmpty(connection, request_id, MessageType::kDone);
   return absl::OkStatus();
 }
@@ -300,6 +302,11 @@ absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_
   const RowsRequest& request = requests.front();
   DIME_RETURN_IF_ERROR(CheckRows(request.table, request.part, request.first, request.count));
   const Table& table = *shards_->tables()[request.table];
+  const auto row_bytes = static_cast<std::size_t>(table.spec().dim) * sizeof(float);
+  if (request.count > net::kMaxPayloadBytes / row_bytes) {
+    return base::DataLoss("{} rows of table '{}' are asked for, more than a message holds",
+                          request.count, table.spec().name);
+  }
   std::vector<float>& values = read_values_;
   values.resize(request.count * static_cast<std::size_t>(table.spec().dim));
   table.CopyOut(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),

@@ -19,7 +19,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAnswerTime{30'000};
 // Longer than a server holds exchanges.
-constexpr milliseconds kCutTime{10'000};
+constexpr milliseconds kHoldTime{10'000};
+// Unbounded tables are copied at a cut, about a second a GiB.
+constexpr milliseconds kCutTime{900'000};
 constexpr milliseconds kBusyTime{60'000};
 constexpr milliseconds kBetweenTries{10};
 // A large bundle from a slow disk.
@@ -157,7 +159,7 @@ absl::StatusOr<std::int64_t> ServerCheckpointer::TryToCut() {
 
 absl::StatusOr<std::vector<std::uint64_t>> ServerCheckpointer::Hold() {
   DIME_ASSIGN_OR_RETURN(const Answers answers,
-                        Ask(MessageType::kHold, {}, MessageType::kHeld, kCutTime));
+                        Ask(MessageType::kHold, {}, MessageType::kHeld, kHoldTime));
   std::vector<std::uint64_t> last_pushes;
   for (const std::vector<std::byte>& answer : answers) {
     PayloadReader reader(answer);

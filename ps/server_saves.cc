@@ -217,7 +217,8 @@ absl::Status Server::OnLoad(net::ConnectionId connection, std::uint64_t request_
     return ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, tables(),
                         shards_->all_unbounded());
   };
-  const absl::StatusOr<std::int64_t> step = load();
+  absl::StatusOr<std::int64_t> step = load();
+  if (step.ok() && *step < 0) step = base::DataLoss("{}: it holds {} steps", prefix, *step);
   if (!step.ok()) {
     SendRefusal(connection, request_id, step.status());
     return absl::OkStatus();

@@ -148,7 +148,13 @@ class ColumnChecker {
       const std::int64_t first_num_ids = NumIds(description_, *SourceOf(description_, other));
       if (first->dim == column.dim && first->combiner == column.combiner &&
           num_ids == first_num_ids) {
-        return absl::OkStatus();
+        if (UnboundedRowsOf(description_, *SourceOf(description_, column_)) ==
+            UnboundedRowsOf(description_, *SourceOf(description_, other))) {
+          return absl::OkStatus();
+        }
+        return PlaceOf("collection")
+            .Error("'{}' and '{}' share a table without bound, and say `unbounded` differently",
+                   column_.name, other.name);
       }
       return PlaceOf("collection")
           .Error(

@@ -125,6 +125,7 @@ class FrameServer::Impl {
       traffic_.busy += now - start;
       if (now >= next_tick_) {
         next_tick_ = now + kTick;
+        is_accepting_paused_ = false;
         EndOverdueHandshakes(now);
         handler_->OnTick();
       }
@@ -216,7 +217,8 @@ class FrameServer::Impl {
     descriptors_.clear();
     descriptors_.push_back({wake_.fd(), POLLIN, 0});
     // Who has no room for strangers lets them wait in the system's queue.
-    const short accepting = NumStrangers() < options_.max_strangers ? POLLIN : 0;
+    const bool has_room = NumStrangers() < options_.max_strangers && !is_accepting_paused_;
+    const short accepting = has_room ? POLLIN : 0;
     for (const Listener& listener : listeners_) {
       descriptors_.push_back({listener.fd(), accepting, 0});
     }
@@ -253,7 +255,11 @@ class FrameServer::Impl {
 
   void Accept(Listener& listener) {
     absl::StatusOr<Socket> socket = listener.Accept();
-    if (!socket.ok()) return Complain(socket.status());
+    if (!socket.ok()) {
+      is_accepting_paused_ =
+          true;  // Until the next tick: whoever waits would be tried again at once.
+      return Complain(socket.status());
+    }
     if (!socket->is_open()) return;
     Connection& connection = connections_[next_id_++];
     connection.socket = *std::move(socket);
@@ -412,6 +418,8 @@ class FrameServer::Impl {
   std::vector<std::function<void()>> posted_;
 
   Traffic traffic_;
+
+  bool is_accepting_paused_ = false;
 
   std::vector<pollfd> descriptors_;
   std::vector<iovec> send_parts_;

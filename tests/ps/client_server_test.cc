@@ -408,6 +408,7 @@ TEST_F(ServerTest, WhatIsNoMessageIsRefused) {
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {4, 0, 0, 0, 0, 0})));
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kRead, {0, 2, 0, 0, 0, 0})));
   EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kPrepare, {1})));
+  EXPECT_TRUE(absl::IsDataLoss(Send(MessageType::kStart, {0, 0, 0, 1u << 31})));  // Step -2^63.
   EXPECT_TRUE(absl::IsDataLoss(Send(static_cast<MessageType>(200), {})));
   EXPECT_TRUE(answers_.empty());
 }
