@@ -71,7 +71,8 @@ class LocalCluster::Impl {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (getppid() != parent) _exit(kExitUnavailable);
       execve("/proc/self/exe", argv.data(), envp.data());
-      _exit(kExitUnavailable);
+      dprintf(STDERR_FILENO, "cannot start %s: %s\n", name.c_str(), std::strerror(errno));
+      _exit(kExitIo);
     }
     processes_.push_back({.name = name,
                           .pid = pid,

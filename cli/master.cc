@@ -64,15 +64,16 @@ int ReportFailure(const char* command, const absl::Status& error, const Cluster&
   const auto explained = [&](std::string_view cause) {
     return base::Unavailable("{}; then {}", cause, base::MessageOf(error));
   };
-  if (cluster.others != nullptr) {
+  absl::Status cause;
+  if (cluster.coordinator != nullptr) {
+    cause = IsConsequence(error) ? cluster.coordinator->AwaitFailure() : error;
+  }
+  // Others end when they are told of this process's own failure: theirs is not the cause.
+  if (cluster.others != nullptr && cause != error) {
     if (const auto failure = cluster.others->AwaitFailure()) {
       ReportError(command, explained(failure->message));
       return failure->exit_code;
     }
-  }
-  absl::Status cause;
-  if (cluster.coordinator != nullptr && IsConsequence(error)) {
-    cause = cluster.coordinator->AwaitFailure();
   }
   const bool is_others = !cause.ok() && cause != error;
   ReportError(command, is_others ? explained(base::MessageOf(cause)) : error);

@@ -82,7 +82,7 @@ class EvaluationJob {
 
   const Clock::time_point not_before_;  // But for the last one.
   Clock::time_point deadline_;
-  std::optional<JobEnd> end_;         // As of the last look.
+  std::optional<FinishedJob> end_;    // As of the last look.
   std::set<std::string> evaluated_;   // Names of checkpoints.
   std::map<std::string, int> tries_;  // Of those that could not be read.
   std::string problem_;               // Of the newest of them; "": none.

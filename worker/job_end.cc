@@ -10,7 +10,8 @@ constexpr std::uint64_t kMaxBytes = 4096;
 
 }  // namespace
 
-absl::Status WriteJobEnd(storage::FileSystem& fs, const std::string& job_dir, const JobEnd& end) {
+absl::Status WriteJobEnd(storage::FileSystem& fs, const std::string& job_dir,
+                         const FinishedJob& end) {
   return fs.WriteAtomically(storage::JoinPath(job_dir, kFile),
                             fmt::format("# This job has ended, with the checkpoint of this step.\n"
                                         "global_step: {}\ntrain_steps: {}\nnum_epochs: {}\n",
@@ -21,15 +22,15 @@ absl::Status DeleteJobEnd(storage::FileSystem& fs, const std::string& job_dir) {
   return fs.DeleteFile(storage::JoinPath(job_dir, kFile));
 }
 
-std::optional<JobEnd> ReadJobEnd(storage::FileSystem& fs, const std::string& job_dir) {
+std::optional<FinishedJob> ReadJobEnd(storage::FileSystem& fs, const std::string& job_dir) {
   const absl::StatusOr<std::string> text =
       fs.ReadFile(storage::JoinPath(job_dir, kFile), kMaxBytes);
   if (!text.ok()) return std::nullopt;
   try {
     const YAML::Node page = YAML::Load(*text);
-    return JobEnd{.global_step = page["global_step"].as<std::int64_t>(),
-                  .train_steps = page["train_steps"].as<std::int64_t>(),
-                  .num_epochs = page["num_epochs"].as<std::int64_t>()};
+    return FinishedJob{.global_step = page["global_step"].as<std::int64_t>(),
+                       .train_steps = page["train_steps"].as<std::int64_t>(),
+                       .num_epochs = page["num_epochs"].as<std::int64_t>()};
   } catch (const YAML::Exception&) {
     return std::nullopt;
   }

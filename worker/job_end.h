@@ -12,18 +12,20 @@
 namespace dime::worker {
 
 // JOB_DIR/dime/ended. A job that has been asked for other steps or epochs is another one.
-struct JobEnd {
+struct FinishedJob {
   std::int64_t global_step = 0;  // Of its last checkpoint.
   std::int64_t train_steps = 0;  // As it was asked for them.
   std::int64_t num_epochs = 0;
 
-  bool operator==(const JobEnd&) const = default;
+  bool operator==(const FinishedJob&) const = default;
 };
 
-absl::Status WriteJobEnd(storage::FileSystem& fs, const std::string& job_dir, const JobEnd& end);
+absl::Status WriteJobEnd(storage::FileSystem& fs, const std::string& job_dir,
+                         const FinishedJob& end);
 // The job has begun, or goes on.
 absl::Status DeleteJobEnd(storage::FileSystem& fs, const std::string& job_dir);
 // None: it has not ended, or what is there cannot be understood.
-[[nodiscard]] std::optional<JobEnd> ReadJobEnd(storage::FileSystem& fs, const std::string& job_dir);
+[[nodiscard]] std::optional<FinishedJob> ReadJobEnd(storage::FileSystem& fs,
+                                                    const std::string& job_dir);
 
 }  // namespace dime::worker

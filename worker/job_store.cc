@@ -11,7 +11,8 @@ namespace dime::worker {
 namespace {
 
 constexpr std::chrono::seconds kPatience{600};
-constexpr std::chrono::milliseconds kBetweenLooks{1};
+constexpr std::chrono::milliseconds kFirstPause{1};
+constexpr std::chrono::milliseconds kLongestPause{50};
 
 }  // namespace
 
@@ -57,13 +58,17 @@ absl::Status JobStore::Start(std::int64_t first_step, std::int64_t last_step) {
 absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_token& stop) {
   if (in_process_ != nullptr) return step;
   std::int64_t version = -1;
+  auto pause = kFirstPause;
   auto deadline = net::Clock::now() + kPatience;
   while (true) {
     DIME_ASSIGN_OR_RETURN(const auto statistics, in_cluster_->servers().ReadStatistics());
     const std::int64_t now =
         std::ranges::min_element(statistics, {}, &ps::ServerStatistics::version)->version;
     if (now >= step) return now;
-    if (now > version) deadline = net::Clock::now() + kPatience;
+    if (now > version) {
+      deadline = net::Clock::now() + kPatience;
+      pause = kFirstPause;
+    }
     version = now;
     if (stop.stop_requested()) return base::Cancelled("stopped while waiting for step {}", step);
     if (net::Clock::now() >= deadline) {
@@ -71,7 +76,8 @@ absl::StatusOr<std::int64_t> JobStore::Await(std::int64_t step, const std::stop_
           "the servers have been at step {} of {} for {} s: the other replicas push no more",
           version, step, kPatience.count());
     }
-    std::this_thread::sleep_for(kBetweenLooks);
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestPause);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/base/thread_pool.h"
 #include "runtime/storage/file_system.h"
 #include "worker/background_dataset.h"
+#include "worker/coordination/coordination_server.h"
 #include "worker/evaluator.h"
 #include "worker/exporter.h"
 #include "worker/input/dataset.h"
@@ -114,12 +115,16 @@ TrainingJob::TrainingJob(const models::ModelDescription& description,
 absl::StatusOr<TrainingResult> TrainingJob::Run() {
   DIME_RETURN_IF_ERROR(Open());
   DIME_RETURN_IF_ERROR(ReadInput());
-  DIME_RETURN_IF_ERROR(Restore());
+  if (!result_.interrupted) DIME_RETURN_IF_ERROR(Restore());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Train());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(Evaluate());
   if (!result_.interrupted) DIME_RETURN_IF_ERROR(ExportModel());
   if (!result_.interrupted) NoteEnd();
-  if (job_store_ != nullptr) job_store_->Stop();
+  if (job_store_ != nullptr) {
+    job_store_->Stop();
+  } else if (options_.cluster.coordinator != nullptr) {
+    options_.cluster.coordinator->End(absl::OkStatus());
+  }
   clock_.Enter("");
 
   result_.global_step = step_;
@@ -186,12 +191,18 @@ void TrainingJob::ReportInput(const std::string& which, const Dataset& dataset) 
 
 absl::Status TrainingJob::Restore() {
   clock_.Enter("restore");
-  DIME_ASSIGN_OR_RETURN(job_store_,
-                        JobStore::Open(model_, options_.cluster,
-                                       {.seed = directory_->seed(),
-                                        .order = static_cast<std::uint64_t>(directory_->order()),
-                                        .input_memory = directory_->input_memory()},
-                                       stop_));
+  absl::StatusOr<std::unique_ptr<JobStore>> opened =
+      JobStore::Open(model_, options_.cluster,
+                     {.seed = directory_->seed(),
+                      .order = static_cast<std::uint64_t>(directory_->order()),
+                      .input_memory = directory_->input_memory()},
+                     stop_);
+  if (absl::IsCancelled(opened.status()) && stop_.stop_requested()) {
+    result_.interrupted = true;
+    return absl::OkStatus();
+  }
+  if (!opened.ok()) return opened.status();
+  job_store_ = *std::move(opened);
   store_ = &job_store_->store();
   DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> restored,
                         directory_->Restore(job_store_->checkpointer()));
@@ -453,7 +464,16 @@ absl::StatusOr<TrainingResult> RunTrainingJob(const models::ModelDescription& de
   if (!options.export_name.empty()) {
     DIME_RETURN_IF_ERROR(models::CheckExport(description, options.export_format));
   }
-  return TrainingJob(description, options, observer, std::move(stop)).Run();
+  TrainingJob job(description, options, observer, std::move(stop));
+  absl::StatusOr<TrainingResult> result = job.Run();
+  // What is this process's own doing is said before others notice that it ends, and take that for
+  // the cause.
+  CoordinationServer* const coordinator = options.cluster.coordinator;
+  if (coordinator != nullptr && !absl::IsUnavailable(result.status()) &&
+      !absl::IsDeadlineExceeded(result.status()) && !absl::IsCancelled(result.status())) {
+    coordinator->Fail(result.status());
+  }
+  return result;
 }
 
 }  // namespace dime::worker

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,7 @@ using ::dime::testing::ReadText;
 using ::dime::testing::TempDir;
 using ::dime::testing::WriteCensusRows;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // The processes that were started as a replica of the job in `job_dir`.
 std::vector<pid_t> ReplicasOf(const std::string& job_dir, const std::string& replica) {
@@ -257,6 +259,20 @@ TEST_P(KilledReplicaTest, TheJobEndsWithItsNameAndNothingIsLeft) {
   EXPECT_EQ(ended.exit_code, 69) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr(std::string(GetParam()) + " was ended by signal 9"));
   EXPECT_TRUE(ReplicasOf(job_dir, "").empty());
+}
+
+TEST_F(ClusterProgramTest, WhatTheMasterAloneCannotDoIsNoReplicasFault) {
+  const std::string bad = dir_.File("bad.csv");
+  std::ofstream(bad) << "no, census, row\n";
+  std::vector<std::string> words = Train("job", kStandard, 60);
+  *std::ranges::find(words, "--eval-files") = "--eval-files=" + bad;
+  std::erase(words, rows_);
+  words.insert(std::ranges::find(words, "--train-files") + 1, rows_);
+  const Ended ended = Process(dir_, words).Wait();
+  EXPECT_EQ(ended.exit_code, 65) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr(bad));
+  EXPECT_THAT(ended.err, Not(HasSubstr("ended with exit code")));
+  EXPECT_TRUE(ReplicasOf(JobDir("job"), "").empty());
 }
 
 TEST_F(ClusterProgramTest, NobodyOutlivesTheMaster) {

@@ -179,6 +179,14 @@ TEST_F(TfConfigTest, AMasterThatDoesNotComeIsNamed) {
   EXPECT_THAT(ended.err, HasSubstr("worker-0: the master was not there within 1 s"));
 }
 
+TEST_F(TfConfigTest, AMasterThatWaitsForReplicasEndsByASignalInGoodOrder) {
+  Process master = Start("master", 0, Words("job", 40, Own()));
+  ASSERT_TRUE(Eventually([&] { return master.Err().find("train data") != std::string::npos; }));
+  master.Signal(SIGTERM);
+  const Ended ended = master.Wait();
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.err;
+}
+
 TEST_F(TfConfigTest, AWrongTokenIsRefused) {
   for (const char digit : {'1', '2'}) {
     const std::string file = dir_.File(std::string("token") + digit);

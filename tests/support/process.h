@@ -78,6 +78,9 @@ class Process {
     return info.si_pid == process_;
   }
 
+  // What it has said so far.
+  [[nodiscard]] std::string Err() const { return ReadText(err_); }
+
   Ended Wait() {
     int status = 0;
     EXPECT_EQ(waitpid(process_, &status, 0), process_);

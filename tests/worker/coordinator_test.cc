@@ -256,6 +256,17 @@ TEST_F(CoordinatorTest, WhoCannotEvenJoinSaysWhyAndTheJobEnds) {
   EXPECT_EQ(coordinator_.failure(), base::FailedPrecondition("ps-0: cannot listen"));
 }
 
+TEST_F(CoordinatorTest, ASecondStartThatCannotJoinDoesTheFirstNoHarm) {
+  JoinAll();
+  const net::ConnectionId second = Connect(kServer0);
+  EXPECT_OK(Send(second, CoordinationMessage::kLeave,
+                 Encode(base::FailedPrecondition("the address is taken"))));
+  coordinator_.OnClosed(second);
+  Pass(1h);
+  EXPECT_FALSE(coordinator_.has_ended());
+  EXPECT_EQ(coordinator_.NumConnected(), 3u);
+}
+
 TEST_F(CoordinatorTest, WhoWasRefusedLeavesWithoutHarm) {
   const net::ConnectionId stranger = Join(kWorker0, {}, "another job");
   EXPECT_OK(
@@ -325,7 +336,14 @@ TEST_F(CoordinatorTest, AServiceAnswersItsOwnTypeAndHearsWhoIsGone) {
   coordinator_.OnClosed(worker1_);
   coordinator_.OnClosed(worker0_);
   EXPECT_EQ(service.gone, (std::vector<ReplicaId>{kWorker1, kWorker0}));
-  EXPECT_TRUE(absl::IsDataLoss(Send(server0_, static_cast<CoordinationMessage>(200), "?")));
+}
+
+TEST_F(CoordinatorTest, WhatNobodyServesAnyMoreIsRefusedAndTheReplicaStays) {
+  JoinAll();
+  EXPECT_OK(Send(server0_, static_cast<CoordinationMessage>(200), "?"));
+  EXPECT_TRUE(absl::IsUnavailable(LastStatus(server0_, CoordinationMessage::kRefused)));
+  EXPECT_FALSE(coordinator_.has_ended());
+  EXPECT_TRUE(absl::IsDataLoss(Send(server0_, static_cast<CoordinationMessage>(80), "?")));
 }
 
 }  // namespace

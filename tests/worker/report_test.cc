@@ -133,6 +133,7 @@ TEST(ClusterWatchTest, SumsUpWhatReplicasReport) {
   const auto at = [&](int ms) { return start + std::chrono::milliseconds(ms); };
   watch.OnReplica(0, {.num_batches = 10, .num_examples = 400}, at(0));
   watch.OnReplica(1, {.num_batches = 5, .num_examples = 200}, at(0));
+  watch.OnReplica(0, {.num_batches = 19, .num_examples = 760}, at(20));  // Too soon for a speed.
   watch.OnReplica(0, {.num_batches = 20, .num_examples = 800}, at(500));
   watch.OnReplica(1, {.num_batches = 6, .num_examples = 240}, at(250));
   EXPECT_OK(watch.OnServer(0, {.num_requests = 3, .staleness = {1, 2}, .hottest = {{0, 9, 512}}}));

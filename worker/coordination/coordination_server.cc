@@ -28,8 +28,9 @@ class CoordinationServer::Impl final : public net::FrameHandler {
         }) {
     thread_ = std::jthread([this](const std::stop_token& stop) {
       const absl::Status served = frames_->Run(*this, stop);
-      if (!served.ok())
-        base::Log(base::Severity::kError, "coordinator: {}", base::MessageOf(served));
+      if (served.ok()) return;
+      base::Log(base::Severity::kError, "coordinator: {}", base::MessageOf(served));
+      Change([&] { coordinator_.Fail(base::Annotate(served, "the coordinator has ended")); });
     });
   }
 

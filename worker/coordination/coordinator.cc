@@ -52,6 +52,8 @@ absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::Frame
   if (type == CoordinationMessage::kLeave) {
     Answer(connection, header.request_id, "");
     if (refused_.contains(connection)) return absl::OkStatus();
+    // A second start of a replica that is there is none of the job's.
+    if (MemberAt(connection) == nullptr && members_.contains(replica)) return absl::OkStatus();
     OnLeave(replica, DecodeStatus({reinterpret_cast<const char*>(payload.data()), payload.size()}));
     return absl::OkStatus();
   }
@@ -71,8 +73,15 @@ absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::Frame
       }
       return absl::OkStatus();
     default:
-      return base::DataLoss("a message of the unknown type {}", header.type);
+      break;
   }
+  if (header.type < static_cast<std::uint8_t>(CoordinationMessage::kFirstService)) {
+    return base::DataLoss("a message of the unknown type {}", header.type);
+  }
+  // The master trains no more; why, the end will say.
+  Refuse(connection, header.request_id,
+         base::Unavailable("the master does not take messages of type {} (any more)", header.type));
+  return absl::OkStatus();
 }
 
 absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId connection,

@@ -128,7 +128,7 @@ class Member::Impl {
                                    std::chrono::milliseconds patience) {
     absl::StatusOr<std::uint64_t> id = Send(type, bytes);
     // That the connection has ended the listener finds out, too, and why.
-    if (!id.ok()) return Await(kNoRequest, kSendTime);
+    if (!id.ok()) return AwaitEnd(kSendTime) ? Await(kNoRequest, {}) : id.status();
     return Await(*id, patience);
   }
 

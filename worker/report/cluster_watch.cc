@@ -35,8 +35,9 @@ void ClusterWatch::OnReplica(int replica, const ReplicaReportMessage& message,
     const double seconds = std::chrono::duration<double>(now - state.time).count();
     const bool is_first = state.time == Clock::time_point{};
     report.examples_per_second =
-        is_first ? 0 : static_cast<double>(num_examples - report.num_examples) / seconds;
+        is_first ? 0 : static_cast<double>(num_examples - state.num_examples) / seconds;
     state.time = now;
+    state.num_examples = num_examples;
   }
   report.num_batches = static_cast<std::int64_t>(message.num_batches);
   report.num_pushes = static_cast<std::int64_t>(message.num_pushes);

@@ -46,7 +46,8 @@ class ClusterWatch {
  private:
   struct Replica {
     ReplicaReport report;
-    Clock::time_point time{};  // When it came.
+    Clock::time_point time{};       // When what the speed is reckoned from came,
+    std::int64_t num_examples = 0;  // and what it said.
   };
 
   const Shape shape_;
