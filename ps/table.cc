@@ -16,7 +16,7 @@ namespace {
 
 // Equal records are copied in blocks that stay in the first-level cache.
 constexpr std::int64_t kFillBlockFloats = 4096;
-constexpr std::size_t kPrefetchRows = 16;
+constexpr std::size_t kPrefetchRows = 32;
 
 std::int64_t NumRows(std::span<const RowBlock> blocks) {
   std::int64_t num_rows = 0;
@@ -70,6 +70,20 @@ void Fill(const ops::TableSpec& spec, std::span<const RowBlock> blocks, std::uin
       initial.Draw(row, {weights, static_cast<std::size_t>(spec.dim)});
       weights += start.size();
     }
+  }
+}
+
+// `kDim` is the table's, or 0: a call of memcpy() for each short row costs as much as fetching it.
+template <std::int64_t kDim>
+void GatherRows(const float* records, std::int64_t record_floats, std::int64_t dim,
+                std::span<const std::int64_t> ids, float* out) {
+  const std::int64_t row_floats = kDim > 0 ? kDim : dim;
+  for (std::size_t i = 0; i < ids.size(); ++i, out += row_floats) {
+    if (i + kPrefetchRows < ids.size()) {
+      __builtin_prefetch(records + ids[i + kPrefetchRows] * record_floats);
+    }
+    std::memcpy(out, records + ids[i] * record_floats,
+                static_cast<std::size_t>(row_floats) * sizeof(float));
   }
 }
 
@@ -134,18 +148,15 @@ bool Table::HasIds(std::span<const std::int64_t> ids) const {
 
 void Table::Gather(std::span<const std::int64_t> ids, std::span<float> out) const {
   DIME_CHECK(out.size() == ids.size() * static_cast<std::size_t>(spec_.dim));
-  const auto row_bytes = static_cast<std::size_t>(spec_.dim) * sizeof(float);
-  float* target = out.data();
-  for (std::size_t i = 0; i < ids.size(); ++i, target += spec_.dim) {
-    if (i + kPrefetchRows < ids.size()) {
-      __builtin_prefetch(records_ + ids[i + kPrefetchRows] * record_floats_);
-    }
-    const float* const row = records_ + ids[i] * record_floats_;
-    if (spec_.dim == 1) {
-      *target = *row;
-    } else {
-      std::memcpy(target, row, row_bytes);
-    }
+  switch (spec_.dim) {
+    case 1:
+      return GatherRows<1>(records_, record_floats_, spec_.dim, ids, out.data());
+    case 8:
+      return GatherRows<8>(records_, record_floats_, spec_.dim, ids, out.data());
+    case 16:
+      return GatherRows<16>(records_, record_floats_, spec_.dim, ids, out.data());
+    default:
+      return GatherRows<0>(records_, record_floats_, spec_.dim, ids, out.data());
   }
 }
 
