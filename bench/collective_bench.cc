@@ -115,7 +115,7 @@ void MeasureSockets(const std::string& what, int size, const std::vector<net::Ad
   }
   MeasureThreads(what, size, [&](int rank) {
     return *ConnectReplicas({&listeners[static_cast<std::size_t>(rank)], 1},
-                            {.rank = rank, .addresses = addresses, .token = "token"});
+                            {.rank = rank, .addresses = addresses, .credentials = {"token"}});
   });
 }
 

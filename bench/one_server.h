@@ -18,10 +18,11 @@ namespace dime {
 
 class OneServer {
  public:
-  OneServer(std::vector<ops::TableSpec> table_specs, const net::Address& address)
+  OneServer(std::vector<ops::TableSpec> table_specs, const net::Address& address,
+            net::TransportSecurity security = net::TransportSecurity::kAuto)
       : specs(std::move(table_specs)),
         sharding_(specs, 1),
-        frames_(*net::FrameServer::Open({&address, 1}, "token", {})),
+        frames_(*net::FrameServer::Open({&address, 1}, {"token", security}, {})),
         server_(
             [this](std::uint64_t seed) {
               return ps::Shards::Create(specs, sharding_, /*server=*/0, seed, {});
@@ -37,7 +38,7 @@ class OneServer {
                client->servers().Start({.seed = 1}).ok());
   }
 
-  static ps::ClientOptions Options() { return {.token = "token", .self = {}}; }
+  static ps::ClientOptions Options() { return {.credentials = {"token"}, .self = {}}; }
 
   const std::vector<ops::TableSpec> specs;
 

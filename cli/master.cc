@@ -35,10 +35,11 @@ absl::StatusOr<Cluster> OpenCluster(const TrainingRequest& request, Words args,
     DIME_ASSIGN_OR_RETURN(cluster.others, LocalCluster::Create());
     cluster.rendezvous = worker::MakeDirectoryRendezvous(cluster.others->directory());
   }
-  DIME_ASSIGN_OR_RETURN(options->token, cluster.rendezvous->MakeToken());
+  options->credentials.security = request.own.transport_security;
+  DIME_ASSIGN_OR_RETURN(options->credentials.token, cluster.rendezvous->MakeToken());
   DIME_ASSIGN_OR_RETURN(const auto addresses, cluster.rendezvous->WhereMasterListens());
   DIME_ASSIGN_OR_RETURN(cluster.coordinator,
-                        worker::CoordinationServer::Open(addresses, options->token,
+                        worker::CoordinationServer::Open(addresses, options->credentials,
                                                          {.counts = plan.members(),
                                                           .job = DescribeJob(plan, request),
                                                           .host = net::HostIdentity(),

@@ -184,6 +184,17 @@ void DeclareRendezvousFlags(CLI::App& app, OwnFlags* flags) {
          "read")
       ->type_name("FILE")
       ->group(group);
+  app.add_option_function<std::string>(
+         "--transport-security",
+         [flags](const std::string& text) {
+           flags->transport_security = *net::ParseTransportSecurity(text);
+         },
+         "What is encrypted, by TLS 1.3 with a key made of that secret: auto, what replicas on "
+         "different hosts say; tls, all but Unix sockets; insecure, nothing. Of two ends that "
+         "differ the stricter one decides. What MPI carries is MPI's [auto]")
+      ->transform(OneOf({"auto", "tls", "insecure"}))
+      ->type_name("MODE")
+      ->group(group);
   app.add_option("--master-address", flags->master_address,
                  "Under mpirun or srun on several hosts: where the master listens, HOST or "
                  "HOST:PORT; given to all of them with a port, it stands for the page that the "

@@ -15,6 +15,7 @@
 #include "models/description.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/net/credentials.h"
 #include "worker/training_job.h"
 
 namespace dime::cli {
@@ -47,6 +48,7 @@ struct OwnFlags {
   // How a process finds the others that was started by something else than dime.
   std::optional<std::string> token_file;
   std::optional<std::string> master_address;
+  net::TransportSecurity transport_security = net::TransportSecurity::kAuto;
   std::int64_t join_secs = 120;
   std::optional<std::int64_t> checkpoint_wait_secs;  // Of an evaluator.
 };

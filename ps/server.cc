@@ -44,6 +44,10 @@ void Server::OnClosed(net::ConnectionId connection) {
 absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
                              std::span<const std::byte> payload) {
   ++statistics_.num_requests;
+  if (const absl::Status status = CheckMaySend(connection, header.type); !status.ok()) {
+    SendRefusal(connection, header.request_id, status);
+    return absl::OkStatus();
+  }
   if (header.type == static_cast<std::uint8_t>(MessageType::kPrepare)) {
     return OnPrepare(connection, header.request_id, payload);
   }
@@ -74,6 +78,19 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
     default:
       return OnCheckpoint(connection, header, payload);
   }
+}
+
+absl::Status Server::CheckMaySend(net::ConnectionId connection, std::uint8_t type) const {
+  const net::PeerName& peer = peers_.at(connection);
+  const PeerRole role{peer.role};
+  if (role == PeerRole::kMaster && peer.index == 0) return absl::OkStatus();
+  if (role != PeerRole::kWorker) {
+    return base::PermissionDenied("a server answers the master and workers, and no peer {} of role {}",
+                                  peer.index, peer.role);
+  }
+  if (!IsMastersAlone(MessageType{type})) return absl::OkStatus();
+  return base::PermissionDenied("message {} is the master's alone, and replica {} is a worker", type,
+                                peer.index);
 }
 
 absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t request_id,

@@ -1,7 +1,8 @@
 // ps/server.h - a parameter server: answers what workers send, from the rows that it holds.
 //
 // One thread does it all, from the socket to the row and back. Frames in, frames out: it knows
-// connections as numbers only, and can be driven without a network.
+// connections as numbers only, and can be driven without a network. What steers a job it takes from
+// the master alone.
 #pragma once
 
 #include <cstdint>
@@ -78,6 +79,8 @@ class Server final : public net::FrameHandler {
     std::uint64_t pull_number = 0;
   };
 
+  // Whether a message of this type is the peer's to send.
+  [[nodiscard]] absl::Status CheckMaySend(net::ConnectionId connection, std::uint8_t type) const;
   absl::Status OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
                          std::span<const std::byte> payload);
   absl::Status OnStart(net::ConnectionId connection, std::uint64_t request_id,

@@ -40,6 +40,32 @@ enum class MessageType : std::uint8_t {
   kShard,           // ShardReply, ids, last updates, sightings, records.
 };
 
+// Who a peer says it is in the handshake, as PeerName::role; its index is which of the replicas
+// that push it is, and the master's is 0.
+enum class PeerRole : std::uint32_t { kMaster, kWorker };
+
+[[nodiscard]] constexpr net::PeerName NameOfReplica(std::uint32_t index) {
+  const PeerRole role = index == 0 ? PeerRole::kMaster : PeerRole::kWorker;
+  return {.role = static_cast<std::uint32_t>(role), .index = index};
+}
+
+// What steers the job or its checkpoints: a worker that sends it is refused.
+[[nodiscard]] constexpr bool IsMastersAlone(MessageType type) {
+  switch (type) {
+    case MessageType::kPrepare:
+    case MessageType::kStart:
+    case MessageType::kHold:
+    case MessageType::kCut:
+    case MessageType::kSave:
+    case MessageType::kSaveState:
+    case MessageType::kGiveUpSave:
+    case MessageType::kLoad:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // A push, a pull, or both.
 struct ExchangeRequest {
   std::uint64_t push_number = 0;  // From 1, by replica; 0: no push. A number is applied once only.

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "models/description.h"
 #include "ps/shards.h"
 #include "runtime/cluster/consistency.h"
+#include "runtime/net/credentials.h"
 #include "worker/collective/collective.h"
 #include "worker/input/replica_batches.h"
 #include "worker/train_loop.h"
@@ -27,7 +27,7 @@ struct ClusterOptions {
   // kAllReduce: what joins the training replicas; null: they connect to each other.
   std::shared_ptr<Collective> collective = nullptr;
   int num_servers = 0;  // None: the rows are in this process, which is the only one.
-  std::string token;    // Of the job.
+  net::Credentials credentials;
   // The master's, where there are servers; outlives the job.
   CoordinationServer* coordinator = nullptr;
 

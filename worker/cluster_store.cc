@@ -24,7 +24,7 @@ absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& c
   if (!cluster.HasPeers()) return cluster.collective;
   SocketCollectiveOptions options{.rank = cluster.replica,
                                   .addresses = {{}},  // Nobody connects to the master.
-                                  .token = cluster.token,
+                                  .credentials = cluster.credentials,
                                   .connect_time = kReplicaConnectTime};
   options.addresses.insert(options.addresses.end(), peers.workers.begin(), peers.workers.end());
   return ConnectReplicas(listeners, options);
@@ -40,8 +40,8 @@ absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
     const models::Model& model, const ClusterOptions& cluster, const PeerAddresses& peers,
     std::span<net::Listener> listeners, std::uint64_t seed) {
   auto result = std::make_unique<ClusterStore>();
-  result->client_options_ = {.token = cluster.token,
-                             .self = {.index = static_cast<std::uint32_t>(cluster.replica)},
+  result->client_options_ = {.credentials = cluster.credentials,
+                             .self = ps::NameOfReplica(static_cast<std::uint32_t>(cluster.replica)),
                              .connect_time = kConnectTime,
                              .precision = static_cast<ops::Precision>(cluster.wire_precision)};
   result->in_common_ = cluster.in_common();

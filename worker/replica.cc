@@ -149,7 +149,7 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
                                 const ClusterOptions& cluster, const ServerOptions& options,
                                 JoinRequest self, Member& member) {
   DIME_ASSIGN_OR_RETURN(const auto frames,
-                        net::FrameServer::Open(options.listen, cluster.token, {}));
+                        net::FrameServer::Open(options.listen, cluster.credentials, {}));
   const models::Model model(description);
   const std::vector<ops::TableSpec> tables = TablesOfServers(model, cluster.dense);
   const ps::Sharding sharding(tables, cluster.num_servers);

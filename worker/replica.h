@@ -29,7 +29,7 @@ struct ServerOptions {
 };
 
 // Listens, joins as `self` with its addresses, and serves until the job has ended. Of `cluster` the
-// number of servers, the consistency and the token count.
+// number of servers, the consistency and the credentials count.
 absl::Status RunParameterServer(const models::ModelDescription& description,
                                 const ClusterOptions& cluster, const ServerOptions& options,
                                 JoinRequest self, Member& member);

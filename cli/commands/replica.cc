@@ -97,12 +97,12 @@ class EndOfJob {
 };
 
 absl::Status Work(const TrainingRequest& request, const ClusterPlan& plan,
-                  const ReplicaPlace& place, const std::string& token, worker::Member& member) {
+                  const ReplicaPlace& place, const base::Secret& token, worker::Member& member) {
   DIME_ASSIGN_OR_RETURN(models::ModelDescription description, FindModel(request.own.model));
   DIME_RETURN_IF_ERROR(ApplyModelFlags(request.trainer, &description));
   DIME_ASSIGN_OR_RETURN(worker::TrainingOptions options, OptionsOf(request, description.training));
   options.cluster = ClusterOptionsOf(plan, place.replica);
-  options.cluster.token = token;
+  options.cluster.credentials = {.token = token, .security = request.own.transport_security};
   options.cluster.collective = place.collective;
   if (options.num_threads == 0) {
     options.num_threads = ThreadsOf(plan, place.replica, place.here);
@@ -126,7 +126,7 @@ absl::Status Work(const TrainingRequest& request, const ClusterPlan& plan,
 int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPlace place,
               bool has_own_log) {
   const std::string name = cluster::FormatReplica(place.replica);
-  std::string token;
+  base::Secret token;
   const auto locate = [&]() -> absl::StatusOr<worker::MasterLocation> {
     DIME_ASSIGN_OR_RETURN(worker::MasterLocation location, place.rendezvous->Locate());
     token = location.token;
@@ -135,7 +135,8 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
   const auto member =
       worker::Member::Connect({.self = place.replica,
                                .locate = locate,
-                               .patience = std::chrono::seconds(request.own.join_secs)});
+                               .patience = std::chrono::seconds(request.own.join_secs),
+                               .security = request.own.transport_security});
   if (!member.ok()) {
     ReportError(kName, base::Annotate(member.status(), name));
     return ExitCodeOfJob(member.status());
@@ -182,9 +183,17 @@ int EndMpi(const std::shared_ptr<worker::Collective>& collective, int exit_code)
   return finished.ok() ? exit_code : ReportError(kName, finished);
 }
 
+void WarnOfInsecurity(const TrainingRequest& request) {
+  if (request.own.transport_security != net::TransportSecurity::kInsecure) return;
+  base::Log(base::Severity::kWarning,
+            "--transport-security insecure: whoever is between the hosts can read and change what "
+            "replicas say to each other");
+}
+
 int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
   const base::Severity least = LeastSeverity(request);
   base::SetMinLogSeverity(launch.is_silent() ? std::max(least, base::Severity::kError) : least);
+  WarnOfInsecurity(request);
   const absl::StatusOr<ClusterPlan> plan = PlanCluster(request, launch.counts());
   if (!plan.ok()) {
     if (!launch.is_silent()) return ReportPlanError(kName, plan.status());

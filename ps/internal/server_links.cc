@@ -44,7 +44,7 @@ absl::Status ServerLinks::TryToConnect(std::size_t server, std::span<const net::
     }
     net::Channel channel(*std::move(socket),
                          fmt::format("ps-{} at {}", server, address.ToString()));
-    DIME_RETURN_IF_ERROR(net::Authenticate(channel, options_.token, options_.self, deadline));
+    DIME_RETURN_IF_ERROR(net::Authenticate(channel, options_.credentials, options_.self, deadline));
     channels_.push_back(std::move(channel));
     return absl::OkStatus();
   }

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "ops/half.h"
@@ -15,13 +14,14 @@
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
 #include "runtime/net/channel.h"
+#include "runtime/net/credentials.h"
 #include "runtime/net/handshake.h"
 
 namespace dime::ps {
 
 struct ClientOptions {
-  std::string token;
-  net::PeerName self;                            // `index`: which of the replicas that push.
+  net::Credentials credentials;
+  net::PeerName self;                            // NameOfReplica().
   std::chrono::milliseconds connect_time{5000};  // For a server that is not there yet, too.
   // A server may have to wait for other replicas, which read their data or evaluate.
   std::chrono::milliseconds answer_time{600'000};

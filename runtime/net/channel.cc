@@ -17,6 +17,26 @@ absl::Status Channel::Annotated(const absl::Status& status) const {
   return base::Annotate(status, peer_);
 }
 
+absl::Status Channel::StartTls(TlsStream::End end, const base::Mac& key, Deadline deadline) {
+  socket_.StartTls(end, key);
+  is_trusted_ = true;
+  while (true) {
+    const absl::StatusOr<bool> is_over = socket_.ShakeTls();
+    if (!is_over.ok()) return Annotated(is_over.status());
+    if (*is_over) return absl::OkStatus();
+    const absl::Status ready = socket_.AwaitTls(deadline);
+    if (!ready.ok()) return Annotated(base::Annotate(ready, "it does not end its TLS handshake"));
+  }
+}
+
+absl::StatusOr<Channel> Channel::Twin() const {
+  absl::StatusOr<Socket> twin = socket_.Duplicate();
+  if (!twin.ok()) return Annotated(twin.status());
+  Channel channel(*std::move(twin), peer_, max_payload_bytes_);
+  channel.is_trusted_ = is_trusted_;
+  return channel;
+}
+
 template <bool kSend>
 absl::Status Channel::MoveAll(std::vector<iovec>& parts, Deadline deadline) {
   std::size_t first = Advance(parts, 0, 0);
@@ -44,7 +64,7 @@ absl::Status Channel::Send(FrameHeader header, std::span<const iovec> payload, D
                                              size, max_payload_bytes_));
   }
   header.payload_bytes = static_cast<std::uint32_t>(size);
-  if (is_within_host_) header.flags |= kFlagHeaderSumOnly;
+  if (is_trusted_) header.flags |= kFlagHeaderSumOnly;
   FrameHeaderBytes bytes = EncodeFrameHeader(header, payload);
   parts_.assign(1, {bytes.data(), bytes.size()});
   parts_.insert(parts_.end(), payload.begin(), payload.end());

@@ -23,11 +23,18 @@ class Channel {
   // `peer`: how messages name the other end, "ps-1 at 10.0.0.7:2222".
   Channel(Socket socket, std::string peer, std::uint32_t max_payload_bytes = kMaxPayloadBytes)
       : socket_(std::move(socket)),
-        is_within_host_(socket_.IsWithinHost()),
+        is_trusted_(socket_.IsWithinHost()),
         peer_(std::move(peer)),
         max_payload_bytes_(max_payload_bytes) {}
 
   [[nodiscard]] const std::string& peer() const { return peer_; }
+  [[nodiscard]] const Socket& socket() const { return socket_; }
+
+  // Goes over to TLS, which both ends do after the same frame.
+  absl::Status StartTls(TlsStream::End end, const base::Mac& key, Deadline deadline);
+
+  // A second end of the same connection, so that one thread sends and another receives.
+  absl::StatusOr<Channel> Twin() const;
 
   // From any thread: who waits in another call is told that the connection is closed.
   void Shutdown() const { socket_.Shutdown(); }
@@ -48,7 +55,7 @@ class Channel {
   absl::Status MoveAll(std::vector<iovec>& parts, Deadline deadline);
 
   Socket socket_;
-  bool is_within_host_;
+  bool is_trusted_;  // Whether the connection itself keeps bytes whole.
   std::string peer_;
   std::uint32_t max_payload_bytes_;
   FrameHeaderBytes header_bytes_;  // Of the frame that is being received.

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/spin.h"
 #include "runtime/net/channel.h"
+#include "runtime/net/internal/buffers.h"
 #include "runtime/net/socket.h"
 
 namespace dime::net {
@@ -27,65 +27,18 @@ constexpr std::chrono::microseconds kLongestSend{2000};
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kLingerTime{1000};
 constexpr std::chrono::seconds kBetweenComplaints{10};
-constexpr std::size_t kFirstBufferBytes = 4096;
-
-// Bytes that came and are not handled yet. Frames start at its start, where memory is aligned.
-class InputBuffer {
- public:
-  [[nodiscard]] std::span<std::byte> filled() { return {bytes_.get(), size_}; }
-  [[nodiscard]] iovec room() { return {bytes_.get() + size_, capacity_ - size_}; }
-  void Filled(std::size_t count) { size_ += count; }
-
-  // Room for at least one byte more; memory grows with what has come, not with what is announced.
-  void Grow(std::size_t wanted) {
-    if (size_ < capacity_) return;
-    const std::size_t capacity =
-        std::clamp(wanted, kFirstBufferBytes, std::max(2 * capacity_, 16 * kFirstBufferBytes));
-    auto bytes = std::unique_ptr<std::byte[]>(new std::byte[capacity]);
-    std::copy_n(bytes_.get(), size_, bytes.get());
-    bytes_ = std::move(bytes);
-    capacity_ = capacity;
-  }
-  void Drop(std::size_t count) {
-    size_ -= count;
-    if (size_ > 0) std::memmove(bytes_.get(), bytes_.get() + count, size_);
-  }
-
- private:
-  std::unique_ptr<std::byte[]> bytes_;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
-};
-
-class OutputQueue {
- public:
-  [[nodiscard]] std::size_t size() const { return bytes_.size() - sent_; }
-  [[nodiscard]] iovec front() { return {bytes_.data() + sent_, size()}; }
-  void Append(std::span<const iovec> parts) {
-    for (const iovec& part : parts) {
-      const auto* const first = static_cast<const std::byte*>(part.iov_base);
-      bytes_.insert(bytes_.end(), first, first + part.iov_len);
-    }
-  }
-  void Drop(std::size_t count) {
-    sent_ += count;
-    if (size() > 0) return;
-    bytes_.clear();
-    sent_ = 0;
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  std::size_t sent_ = 0;
-};
+// A peer that takes no answers is not asked for more requests.
+constexpr std::size_t kMostUntakenBytes = 32 << 20;
 
 struct Connection {
   Socket socket;
-  bool same_host = false;
-  std::optional<HandshakeServer> handshake;  // None: it is over.
+  bool is_trusted = false;                   // The connection itself keeps bytes whole.
+  std::optional<HandshakeServer> handshake;  // None: it is over, that of TLS included.
+  bool is_shaking_tls = false;
+  bool is_paused = false;  // Frames may wait in `input` until the peer has taken its answers.
   Deadline handshake_deadline;
-  InputBuffer input;
-  OutputQueue output;
+  internal::InputBuffer input;
+  internal::OutputQueue output;
   bool broken = false;
 };
 
@@ -93,8 +46,8 @@ struct Connection {
 
 class FrameServer::Impl {
  public:
-  Impl(std::string token, const FrameServerOptions& options)
-      : token_(std::move(token)),
+  Impl(Credentials credentials, const FrameServerOptions& options)
+      : credentials_(std::move(credentials)),
         options_(options),
         wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
@@ -139,7 +92,7 @@ class FrameServer::Impl {
     const auto found = connections_.find(id);
     if (found == connections_.end() || found->second.broken) return;
     Connection& connection = found->second;
-    if (connection.same_host) header.flags |= kFlagHeaderSumOnly;
+    if (connection.is_trusted) header.flags |= kFlagHeaderSumOnly;
     if (SizeOf(payload) > options_.max_payload_bytes) {
       Complain(base::ResourceExhausted("an answer of {} bytes is too long; {} are allowed",
                                        SizeOf(payload), options_.max_payload_bytes));
@@ -223,7 +176,9 @@ class FrameServer::Impl {
       descriptors_.push_back({listener.fd(), accepting, 0});
     }
     for (auto& [id, connection] : connections_) {
-      const int events = POLLIN | (connection.output.size() > 0 ? POLLOUT : 0);
+      const bool wants_room = connection.output.size() > 0 || connection.socket.WaitsForRoom();
+      const bool wants_bytes = connection.output.size() <= kMostUntakenBytes;
+      const int events = (wants_bytes ? POLLIN : 0) | (wants_room ? POLLOUT : 0);
       descriptors_.push_back({connection.socket.fd(), static_cast<short>(events), 0});
     }
   }
@@ -231,7 +186,12 @@ class FrameServer::Impl {
   absl::Status AwaitEvents() {
     ListDescriptors();
     const auto look = [&] { return poll(descriptors_.data(), descriptors_.size(), 0) != 0; };
-    if (base::SpinUntil(look, kPatience)) return absl::OkStatus();
+    // A peer that was just answered may ask again at once. Strangers are not worth a processor.
+    const auto patience = spin_end_ - Clock::now();
+    if (patience > Clock::duration::zero() &&
+        base::SpinUntil(look, std::chrono::ceil<std::chrono::microseconds>(patience))) {
+      return absl::OkStatus();
+    }
     const int ready =
         poll(descriptors_.data(), descriptors_.size(), static_cast<int>(kTick.count()));
     if (ready < 0 && errno != EINTR) return base::ErrnoToStatus(errno, "poll");
@@ -245,8 +205,13 @@ class FrameServer::Impl {
     for (auto connection = connections_.begin();
          connection != connections_.end() && at < descriptors_.size(); ++connection, ++at) {
       const short events = descriptors_[at].revents;
+      if (connection->second.is_shaking_tls) {
+        if (events != 0) ShakeTls(connection->first, connection->second);
+        continue;
+      }
       if ((events & POLLOUT) != 0) Flush(connection->second);
-      if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) Read(connection->first, connection->second);
+      const bool has_input = (events & (POLLIN | POLLHUP | POLLERR)) != 0;
+      if (has_input || connection->second.is_paused) Read(connection->first, connection->second);
     }
     for (std::size_t l = 0; l < listeners_.size(); ++l) {
       if ((descriptors_[1 + l].revents & POLLIN) != 0) Accept(listeners_[l]);
@@ -263,8 +228,9 @@ class FrameServer::Impl {
     if (!socket->is_open()) return;
     Connection& connection = connections_[next_id_++];
     connection.socket = *std::move(socket);
-    connection.same_host = connection.socket.IsWithinHost();
-    connection.handshake.emplace(token_);
+    connection.is_trusted = connection.socket.IsWithinHost();
+    connection.handshake.emplace(credentials_.token,
+                                 AsksForTls(credentials_.security, connection.socket));
     connection.handshake_deadline = Clock::now() + options_.handshake_time;
   }
 
@@ -281,15 +247,22 @@ class FrameServer::Impl {
   void Read(ConnectionId id, Connection& connection) {
     bool handled = false;
     while (!connection.broken) {
+      connection.is_paused = connection.output.size() > kMostUntakenBytes;
+      if (connection.is_paused) return;
       if (const std::optional<FrameHeader> header = WholeFrame(connection)) {
         Handle(id, connection, *header);
         handled = true;
         continue;
       }
-      if (connection.broken || handled) return;
+      // What TLS has taken off the connection poll() does not tell of again.
+      const bool is_done = handled && !connection.socket.HasBufferedInput();
+      if (connection.broken || is_done || connection.is_shaking_tls) return;
       const iovec room = connection.input.room();
       const absl::StatusOr<std::size_t> received = connection.socket.Receive({&room, 1});
-      if (!received.ok()) return Break(connection);
+      if (!received.ok()) {
+        if (!absl::IsUnavailable(received.status())) Complain(received.status());
+        return Break(connection);
+      }
       if (*received == 0) return;
       traffic_.num_bytes_in += *received;
       connection.input.Filled(*received);
@@ -299,9 +272,9 @@ class FrameServer::Impl {
   // The header of the frame at the start of the input, once all of it is there; else room is made
   // for more.
   std::optional<FrameHeader> WholeFrame(Connection& connection) {
-    InputBuffer& input = connection.input;
+    internal::InputBuffer& input = connection.input;
     if (input.filled().size() < kFrameHeaderBytes) {
-      input.Grow(kFirstBufferBytes);
+      input.Grow(internal::kFirstBufferBytes);
       return std::nullopt;
     }
     const std::uint32_t limit =
@@ -340,19 +313,50 @@ class FrameServer::Impl {
     if (header.type < kFirstFreeType) {
       return base::DataLoss("a second handshake on one connection");
     }
-    return handler_->OnFrame(id, header, payload);
+    const absl::Status handled = handler_->OnFrame(id, header, payload);
+    spin_end_ = Clock::now() + kPatience;
+    return handled;
   }
 
   absl::Status Shake(ConnectionId id, Connection& connection, std::uint8_t type,
                      std::span<const std::byte> payload) {
     DIME_ASSIGN_OR_RETURN(HandshakeServer::Answer answer,
                           connection.handshake->OnFrame(type, payload));
-    const std::optional<PeerName> peer = connection.handshake->peer();
-    if (peer) connection.handshake.reset();
     const iovec part = {answer.payload.data(), answer.payload.size()};
     Send(id, {.type = answer.type}, {&part, 1});
-    if (peer) handler_->OnConnected(id, *peer);
+    if (connection.handshake->tls_key()) return StartTls(connection);
+    if (connection.handshake->peer()) Welcome(id, connection);
     return absl::OkStatus();
+  }
+
+  void Welcome(ConnectionId id, Connection& connection) {
+    const PeerName peer = *connection.handshake->peer();
+    connection.handshake.reset();
+    handler_->OnConnected(id, peer);
+  }
+
+  // The frame that is being handled was the last in the clear.
+  static absl::Status StartTls(Connection& connection) {
+    const std::size_t last_frame = kFrameHeaderBytes + sizeof(base::Mac);
+    if (connection.output.size() > 0 || connection.input.filled().size() != last_frame) {
+      return base::DataLoss("bytes in the clear where TLS was to begin");
+    }
+    connection.socket.StartTls(TlsStream::End::kServer, *connection.handshake->tls_key());
+    connection.is_shaking_tls = true;
+    connection.is_trusted = true;
+    return absl::OkStatus();
+  }
+
+  void ShakeTls(ConnectionId id, Connection& connection) {
+    const absl::StatusOr<bool> is_over = connection.socket.ShakeTls();
+    if (!is_over.ok()) {
+      Complain(is_over.status());
+      return Break(connection);
+    }
+    if (!*is_over) return;
+    connection.is_shaking_tls = false;
+    Welcome(id, connection);
+    if (connection.socket.HasBufferedInput()) Read(id, connection);
   }
 
   void Break(Connection& connection) { connection.broken = true; }
@@ -406,7 +410,7 @@ class FrameServer::Impl {
     EndBroken();
   }
 
-  const std::string token_;
+  const Credentials credentials_;
   const FrameServerOptions options_;
   Socket wake_;
   std::vector<Listener> listeners_;
@@ -424,6 +428,7 @@ class FrameServer::Impl {
   std::vector<pollfd> descriptors_;
   std::vector<iovec> send_parts_;
   Deadline next_tick_;
+  Deadline spin_end_;  // Until when the next frame is looked for without going to sleep.
   Deadline next_complaint_;
   std::int64_t num_complaints_ = 0;
 };
@@ -432,9 +437,9 @@ FrameServer::FrameServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 FrameServer::~FrameServer() = default;
 
 absl::StatusOr<std::unique_ptr<FrameServer>> FrameServer::Open(std::span<const Address> addresses,
-                                                               std::string token,
+                                                               Credentials credentials,
                                                                const FrameServerOptions& options) {
-  auto impl = std::make_unique<Impl>(std::move(token), options);
+  auto impl = std::make_unique<Impl>(std::move(credentials), options);
   DIME_RETURN_IF_ERROR(impl->Listen(addresses));
   return std::unique_ptr<FrameServer>(new FrameServer(std::move(impl)));
 }

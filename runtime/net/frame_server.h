@@ -13,7 +13,6 @@
 #include <memory>
 #include <span>
 #include <stop_token>
-#include <string>
 #include <vector>
 
 #include "runtime/base/status.h"
@@ -57,7 +56,7 @@ class FrameServer {
  public:
   // Listens on these addresses and on no other.
   static absl::StatusOr<std::unique_ptr<FrameServer>> Open(std::span<const Address> addresses,
-                                                           std::string token,
+                                                           Credentials credentials,
                                                            const FrameServerOptions& options);
   ~FrameServer();
 

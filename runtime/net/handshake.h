@@ -1,23 +1,25 @@
 // runtime/net/handshake.h - both ends prove that they know the job's token before anything else.
 //
-//   client -> server  hello: who it is, and 16 random bytes
-//   server -> client  challenge: 16 random bytes, and its proof
+//   client -> server  hello: who it is, whether it asks for TLS, and 16 random bytes
+//   server -> client  challenge: 16 random bytes, whether TLS follows, and its proof
 //   client -> server  proof
-//   server -> client  welcome
-// A proof is HMAC-SHA256(token, direction, hello, both random values): nothing of one handshake
-// helps in another, or in the other direction. Until it is over a message has at most 4 KiB.
+//   server -> client  welcome; TLS begins right after it, if it follows
+// A proof is HMAC-SHA256(token, direction, hello, challenge): nothing of one handshake helps in
+// another, or in the other direction. Both ends know what the other asked for, since the proofs
+// cover it; TLS follows when either asks, and its key is made of token, hello and challenge. Until
+// the handshake is over a message has at most 4 KiB.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "runtime/base/secret.h"
 #include "runtime/base/status.h"
 #include "runtime/net/channel.h"
+#include "runtime/net/credentials.h"
 
 namespace dime::net {
 
@@ -39,28 +41,35 @@ struct PeerName {
 };
 
 // The client's part. kPermissionDenied when the server does not know the token, or says that this
-// client does not.
-absl::Status Authenticate(Channel& channel, const std::string& token, const PeerName& self,
+// client does not. Afterwards the channel is as secure as either end asks for.
+absl::Status Authenticate(Channel& channel, const Credentials& credentials, const PeerName& self,
                           Deadline deadline);
 
 // The server's part, a frame at a time.
 class HandshakeServer {
  public:
-  explicit HandshakeServer(const std::string& token) : token_(token) {}
+  // `token` outlives this object. `asks_for_tls`: AsksForTls() of this end.
+  HandshakeServer(const base::Secret& token, bool asks_for_tls)
+      : token_(token), asks_for_tls_(asks_for_tls) {}
 
   struct Answer {
     std::uint8_t type = 0;
     std::vector<std::byte> payload;
   };
-  // What to answer; an error ends the connection. After the answer kWelcome the peer is known.
+  // What to answer; an error ends the connection. After the answer kWelcome the peer is known, and
+  // TLS begins if there is a key for it.
   absl::StatusOr<Answer> OnFrame(std::uint8_t type, std::span<const std::byte> payload);
   [[nodiscard]] const std::optional<PeerName>& peer() const { return peer_; }
+  [[nodiscard]] const std::optional<base::Mac>& tls_key() const { return tls_key_; }
 
  private:
-  const std::string& token_;
+  const base::Secret& token_;
+  const bool asks_for_tls_;
   std::vector<std::byte> hello_;
-  std::vector<std::byte> challenge_;
+  std::vector<std::byte> challenge_;  // Without its proof.
+  bool is_challenged_ = false;
   std::optional<PeerName> peer_;
+  std::optional<base::Mac> tls_key_;
 };
 
 }  // namespace dime::net

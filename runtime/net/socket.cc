@@ -196,6 +196,7 @@ absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline
 absl::StatusOr<Socket> Socket::Duplicate() const {
   Socket twin(fcntl(fd_, F_DUPFD_CLOEXEC, 0));
   if (!twin.is_open()) return base::ErrnoToStatus(errno, "cannot duplicate a socket");
+  twin.tls_ = tls_;
   return twin;
 }
 
@@ -228,12 +229,21 @@ bool Socket::IsWithinHost() const {
                             &reinterpret_cast<const sockaddr_in6&>(there).sin6_addr);
 }
 
+bool Socket::IsUnix() const {
+  sockaddr_storage here{};
+  socklen_t size = sizeof(here);
+  return getsockname(fd_, reinterpret_cast<sockaddr*>(&here), &size) == 0 &&
+         here.ss_family == AF_UNIX;
+}
+
 absl::StatusOr<std::size_t> Socket::Send(std::span<const iovec> parts) {
+  if (tls_ != nullptr) return tls_->Send(fd_, parts);
   const msghdr message = MessageOf(parts);
   return Moved(sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 absl::StatusOr<std::size_t> Socket::Receive(std::span<const iovec> parts) {
+  if (tls_ != nullptr) return tls_->Receive(fd_, parts);
   msghdr message = MessageOf(parts);
   const ssize_t count = recvmsg(fd_, &message, MSG_DONTWAIT);
   if (count == 0) return base::Unavailable("the peer closed the connection");

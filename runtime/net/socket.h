@@ -1,19 +1,22 @@
 // runtime/net/socket.h - stream sockets that never block without a deadline.
 //
 // Threads: one at a time per object. Errors: kUnavailable (refused, reset, closed, host unknown),
-// kDeadlineExceeded, kResourceExhausted (no descriptors). The caller's text names the peer.
+// kDeadlineExceeded, kResourceExhausted (no descriptors), those of TlsStream. The caller's text
+// names the peer.
 #pragma once
 
 #include <sys/uio.h>
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
+#include "runtime/net/tls_stream.h"
 
 namespace dime::net {
 
@@ -25,9 +28,11 @@ class Socket {
  public:
   Socket() = default;
   explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket(Socket&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
   Socket& operator=(Socket&& other) noexcept {
     std::swap(fd_, other.fd_);
+    std::swap(tls_, other.tls_);
     return *this;
   }
   ~Socket();
@@ -37,7 +42,8 @@ class Socket {
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
-  // A second object for the same connection, so that one thread sends and another receives.
+  // A second object for the same connection, so that one thread sends and another receives. Not
+  // before StartTls(), if that is to be called.
   absl::StatusOr<Socket> Duplicate() const;
   // Whoever waits for bytes of this connection is told that it is closed.
   void Shutdown() const;
@@ -46,11 +52,26 @@ class Socket {
 
   // Both ends are on this host: a Unix socket, or TCP whose ends have one address.
   [[nodiscard]] bool IsWithinHost() const;
+  [[nodiscard]] bool IsUnix() const;
 
-  // Moves as many bytes as go at once, without waiting: 0 when none do. kUnavailable when the peer
-  // is gone.
+  // From now on all bytes go through TLS, once ShakeTls() has returned true. After a false the
+  // caller waits for AwaitTls(), or for what WaitsForRoom() says.
+  void StartTls(TlsStream::End end, const base::Mac& key) {
+    tls_ = std::make_shared<TlsStream>(end, key);
+  }
+  absl::StatusOr<bool> ShakeTls() { return tls_->Shake(fd_); }
+  [[nodiscard]] bool WaitsForRoom() const { return tls_ && tls_->is_blocked_by_output(); }
+  absl::Status AwaitTls(Deadline deadline) const {
+    return WaitsForRoom() ? AwaitWritable(deadline) : AwaitReadable(deadline);
+  }
+  [[nodiscard]] bool has_tls() const { return tls_ != nullptr; }
+
+  // Moves as many bytes as go at once, without waiting: 0 when none do. Bytes that were not taken
+  // have to come first in the next call. kUnavailable when the peer is gone.
   absl::StatusOr<std::size_t> Send(std::span<const iovec> parts);
   absl::StatusOr<std::size_t> Receive(std::span<const iovec> parts);
+  // There is more to receive, of which poll() knows nothing.
+  [[nodiscard]] bool HasBufferedInput() const { return tls_ && tls_->HasBufferedInput(); }
 
   // Returns when the socket may be ready; kDeadlineExceeded. Looks for a while before it sleeps,
   // since a wake-up from another processor costs more than most answers take.
@@ -59,6 +80,7 @@ class Socket {
 
  private:
   int fd_ = -1;
+  std::shared_ptr<TlsStream> tls_;  // Null: plain. Shared with duplicates.
 };
 
 class Listener {

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <string>
 
 #include "runtime/base/check.h"
 #include "runtime/net/frame.h"
@@ -21,8 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       (void)dime::net::CheckFrameSum(header, {&rest, 1});
     }
   }
-  static const std::string token = "a token that the fuzzer does not know";
-  dime::net::HandshakeServer server(token);
+  static const dime::base::Secret token = "a token that the fuzzer does not know";
+  dime::net::HandshakeServer server(token, /*asks_for_tls=*/size % 2 == 0);
   for (std::size_t at = 0; at + 2 <= size;) {
     const std::size_t length = std::min<std::size_t>(data[at + 1], size - at - 2);
     const auto answer = server.OnFrame(data[at] % 6, bytes.subspan(at + 2, length));

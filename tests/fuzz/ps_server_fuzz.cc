@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       },
       2, [&](auto, const auto&, auto) { ++num_answers; });
   server.OnConnected(1, {.index = 0});
-  server.OnConnected(2, {.index = 1});
+  server.OnConnected(2, dime::ps::NameOfReplica(1));
   std::vector<std::uint64_t> payload;  // On a border of 8 bytes, as in a server's buffer.
   for (std::size_t at = 1; at + 3 <= size;) {
     const std::uint8_t type = data[at];

@@ -37,7 +37,7 @@ CONFINED = {
     r"google/protobuf|.*\.pb\.h": ["runtime/records", "runtime/checkpoint", "models/export", "ps/proto", "tests"],
     r"leveldb/": ["runtime/checkpoint", "tests"],
     r"curl/": ["cli/data", "runtime/storage"],
-    r"openssl/": ["runtime/base", "runtime/storage"],
+    r"openssl/": ["runtime/base", "runtime/storage", "runtime/net"],
     r"yaml-cpp/": ["runtime/base", "worker"],
     r"nlohmann/": ["runtime/cluster", "models", "cli", "tests"],
     r"spdlog/": ["runtime/base"],

@@ -58,7 +58,8 @@ class Servers : public ServerThreads {
 
   std::unique_ptr<ServerCheckpointer> Checkpointer() {
     return std::make_unique<ServerCheckpointer>(
-        addresses, ClientOptions{.token = "token", .self = {.index = 0}}, /*hold_to_cut=*/true);
+        addresses, ClientOptions{.credentials = {"token"}, .self = {.index = 0}},
+        /*hold_to_cut=*/true);
   }
 };
 

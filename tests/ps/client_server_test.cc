@@ -298,10 +298,11 @@ TEST(ClientTest, AnswersOfManyFramesArriveWhole) {
 
 TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
   Cluster cluster(1, {.consistency = {Mode::kSync}, .num_replicas = 2, .micro_batches = 2});
-  const auto master = cluster.ConnectAndStart(1);
-  auto client = Client::Connect(
-      cluster.specs, cluster.sharding, cluster.addresses,
-      {.token = "token", .self = {.index = 0}, .answer_time = std::chrono::milliseconds(50)});
+  const auto master = cluster.ConnectAndStart(0);
+  auto client = Client::Connect(cluster.specs, cluster.sharding, cluster.addresses,
+                                {.credentials = {"token"},
+                                 .self = NameOfReplica(1),
+                                 .answer_time = std::chrono::milliseconds(50)});
   ASSERT_OK(client);
   const ops::Lookups lookups = RandomLookups(1);
   const Client::Pull pull = {.lookups = &lookups, .step = 2};
@@ -309,6 +310,19 @@ TEST(ClientTest, WaitingForAReplicaThatDoesNotComeHasAnEndAndNamesTheServer) {
   const absl::Status status = (*client)->FinishExchange().status();
   EXPECT_TRUE(absl::IsDeadlineExceeded(status));
   EXPECT_THAT(std::string(base::MessageOf(status)), HasSubstr("ps-0 at unix:"));
+}
+
+TEST(ClientTest, WhatSteersAJobIsTheMastersAlone) {
+  Cluster cluster(1, {.num_replicas = 2});
+  const auto master = cluster.ConnectAndStart(0);
+  const auto worker = cluster.Connect(1);
+  for (const absl::Status& status :
+       {worker->servers().Prepare({.seed = 8}), worker->servers().Start({.seed = 8})}) {
+    EXPECT_THAT(status, dime::testing::StatusIs(
+                            absl::StatusCode::kPermissionDenied,
+                            HasSubstr("the master's alone, and replica 1 is a worker")));
+  }
+  EXPECT_OK(worker->servers().Leave());  // The connection is still good.
 }
 
 TEST(ClientTest, AServerThatIsNotPreparedSaysSo) {

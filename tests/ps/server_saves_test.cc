@@ -51,7 +51,7 @@ class ServerSavesTest : public ::testing::Test {
             }) {
     server_.WriteInSteps();
     for (const net::ConnectionId replica : {0, 1}) {
-      server_.OnConnected(replica, {.index = static_cast<std::uint32_t>(replica)});
+      server_.OnConnected(replica, NameOfReplica(static_cast<std::uint32_t>(replica)));
     }
     server_.OnConnected(kMaster, {.index = 0});
     Send(kMaster, MessageType::kPrepare, Bytes(sizeof(JobStart)));
@@ -128,6 +128,23 @@ class ServerSavesTest : public ::testing::Test {
   std::string payload_;  // The last answer's.
   Server server_;
 };
+
+TEST_F(ServerSavesTest, AWorkerAndAStrangerSteerNoCheckpoint) {
+  constexpr net::ConnectionId kNoReplica = 77;
+  server_.OnConnected(kNoReplica, {.role = 2, .index = 0});
+  for (const MessageType type : {MessageType::kPrepare, MessageType::kStart, MessageType::kHold,
+                                 MessageType::kCut, MessageType::kSave, MessageType::kSaveState,
+                                 MessageType::kGiveUpSave, MessageType::kLoad}) {
+    for (const net::ConnectionId peer : {net::ConnectionId{1}, kNoReplica}) {
+      Send(peer, type);
+      EXPECT_THAT(Answers(), ElementsAre(std::pair(peer, MessageType::kRefused)));
+    }
+  }
+  Send(kNoReplica, MessageType::kRead);
+  EXPECT_THAT(Answers(), ElementsAre(std::pair(kNoReplica, MessageType::kRefused)));
+  Push(1, 1);  // Nothing is held.
+  EXPECT_THAT(Answers(), ElementsAre(std::pair(net::ConnectionId{1}, MessageType::kRows)));
+}
 
 TEST_F(ServerSavesTest, AHoldTellsTheLastPushesAndPutsOffExchanges) {
   Push(0, 1);

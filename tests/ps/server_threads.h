@@ -29,7 +29,7 @@ class ServerThreads {
           kind == net::Address::Kind::kUnix
               ? net::Address{.kind = kind, .host = dir_.File("ps-" + std::to_string(s))}
               : net::Address{.host = "127.0.0.1"};
-      auto frames = net::FrameServer::Open({&address, 1}, "token", {});
+      auto frames = net::FrameServer::Open({&address, 1}, {"token"}, {});
       EXPECT_OK(frames);
       server->frames = *std::move(frames);
       addresses.push_back(server->frames->addresses());
@@ -57,9 +57,9 @@ class ServerThreads {
   }
 
   std::unique_ptr<Client> Connect(std::uint32_t replica) {
-    auto client =
-        Client::Connect(specs, sharding, addresses,
-                        {.token = "token", .self = {.index = replica}, .precision = precision});
+    auto client = Client::Connect(
+        specs, sharding, addresses,
+        {.credentials = {"token"}, .self = NameOfReplica(replica), .precision = precision});
     EXPECT_OK(client);
     return *std::move(client);
   }

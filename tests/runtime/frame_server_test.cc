@@ -32,7 +32,7 @@ Deadline In(std::chrono::seconds time) { return Clock::now() + time; }
 class EchoServer final : public FrameHandler {
  public:
   explicit EchoServer(const Address& address, const FrameServerOptions& options = {}) {
-    auto server = FrameServer::Open({&address, 1}, "token", options);
+    auto server = FrameServer::Open({&address, 1}, {"token"}, options);
     EXPECT_OK(server);
     server_ = *std::move(server);
     thread_ = std::jthread([this](std::stop_token stop) { EXPECT_OK(server_->Run(*this, stop)); });
@@ -44,6 +44,7 @@ class EchoServer final : public FrameHandler {
   }
   absl::Status OnFrame(ConnectionId connection, const FrameHeader& header,
                        std::span<const std::byte> payload) override {
+    ++num_frames;
     if (header.type == kBad) return base::DataLoss("a bad message");
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(payload.data()) % 16, 0u);
     const iovec part = {const_cast<std::byte*>(payload.data()), payload.size()};
@@ -59,6 +60,7 @@ class EchoServer final : public FrameHandler {
   [[nodiscard]] std::thread::id thread_id() const { return thread_.get_id(); }
   void Post(std::function<void()> work) const { server_->Post(std::move(work)); }
 
+  std::atomic<int> num_frames = 0;
   std::atomic<int> num_connected = 0;
   std::atomic<int> num_closed = 0;
   std::atomic<std::uint32_t> last_index = 0;
@@ -76,7 +78,7 @@ Channel Connect(const Address& address) {
 
 Channel ConnectAndAuthenticate(const Address& address) {
   Channel channel = Connect(address);
-  EXPECT_OK(Authenticate(channel, "token", {.role = 1, .index = 7}, In(5s)));
+  EXPECT_OK(Authenticate(channel, {"token"}, {.role = 1, .index = 7}, In(5s)));
   return channel;
 }
 
@@ -145,6 +147,25 @@ TEST_P(FrameServerTest, APeerThatTakesNothingForAWhileGetsEverythingLater) {
   for (std::uint64_t id = 0; id < 20; ++id) ExpectFrame(channel, id, payload);
 }
 
+TEST_P(FrameServerTest, APeerThatTakesNothingIsNotAskedForMore) {
+  EchoServer server(NewAddress());
+  Channel channel = ConnectAndAuthenticate(server.address());
+  std::vector<std::byte> payload = Counting(1'000'000);
+  std::jthread sender([&channel, payload]() mutable {
+    for (std::uint64_t id = 0; id < 200; ++id) ASSERT_OK(Send(channel, kEcho, id, payload));
+  });
+  // Its queue, what lies in the system's buffers on both ways, and what is between.
+  int num_frames = -1;
+  while (num_frames != server.num_frames) {
+    num_frames = server.num_frames;
+    std::this_thread::sleep_for(300ms);
+  }
+  EXPECT_LT(num_frames, 100);
+  auto twin = channel.Twin();
+  ASSERT_OK(twin);
+  for (std::uint64_t id = 0; id < 200; ++id) ExpectFrame(*twin, id, payload);
+}
+
 TEST_P(FrameServerTest, ManyPeersAreServedAtOnce) {
   const EchoServer server(NewAddress());
   std::vector<std::jthread> threads;
@@ -163,7 +184,7 @@ TEST_P(FrameServerTest, ManyPeersAreServedAtOnce) {
 TEST_P(FrameServerTest, AWrongTokenIsRefusedByBothEnds) {
   const EchoServer server(NewAddress());
   Channel channel = Connect(server.address());
-  EXPECT_TRUE(absl::IsPermissionDenied(Authenticate(channel, "other", {}, In(5s))));
+  EXPECT_TRUE(absl::IsPermissionDenied(Authenticate(channel, {"other"}, {}, In(5s))));
   // The server's end: a peer that goes on regardless.
   Channel stranger = Connect(server.address());
   std::vector<std::byte> hello(32);
@@ -245,7 +266,7 @@ TEST(FrameServerSocketTest, ASocketWithoutAFileIsReachedByItsName) {
                            .host = "@dime-test-" + std::to_string(getpid())};
   {
     const EchoServer server(address);
-    EXPECT_OK(Authenticate(*std::make_unique<Channel>(Connect(address)), "token", {}, In(5s)));
+    EXPECT_OK(Authenticate(*std::make_unique<Channel>(Connect(address)), {"token"}, {}, In(5s)));
   }
   EXPECT_FALSE(Socket::Connect(address, In(1s)).ok());
 }

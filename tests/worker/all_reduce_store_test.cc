@@ -110,7 +110,7 @@ std::vector<float> AllValues(ps::RowAccess& rows) {
 class CountedServer final : public net::FrameHandler {
  public:
   CountedServer(const net::Address& address, ps::Server::MakeShards make_shards, int num_replicas)
-      : frames_(*net::FrameServer::Open({&address, 1}, "token", {})),
+      : frames_(*net::FrameServer::Open({&address, 1}, {"token"}, {})),
         server_(std::move(make_shards), num_replicas,
                 [this](auto connection, const auto& header, auto parts) {
                   num_bytes += net::SizeOf(parts);
@@ -159,7 +159,7 @@ class Servers {
   std::unique_ptr<ServerStore> Connect(int replica) {
     return *ServerStore::Connect(
         specs_, addresses_,
-        {.token = "token", .self = {.index = static_cast<std::uint32_t>(replica)}});
+        {.credentials = {"token"}, .self = ps::NameOfReplica(static_cast<std::uint32_t>(replica))});
   }
 
   [[nodiscard]] std::size_t num_bytes() const {

@@ -45,11 +45,12 @@ struct Addresses {
 
   absl::StatusOr<std::unique_ptr<Collective>> Connect(
       int rank, std::chrono::milliseconds connect_time = kPatience,
-      std::chrono::milliseconds patience = kPatience, const std::string& token = "token") {
+      std::chrono::milliseconds patience = kPatience,
+      const net::Credentials& credentials = {"token"}) {
     return ConnectReplicas({&listeners[static_cast<std::size_t>(rank)], 1},
                            {.rank = rank,
                             .addresses = addresses,
-                            .token = token,
+                            .credentials = credentials,
                             .connect_time = connect_time,
                             .patience = patience});
   }
@@ -315,7 +316,7 @@ TEST(SocketCollectiveTest, NamesARankThatIsGone) {
 TEST(SocketCollectiveTest, LetsNobodyInWithoutTheToken) {
   Addresses addresses(2, Filling::kUnixSockets);
   std::jthread worker([&] { EXPECT_OK(addresses.Connect(1)); });
-  EXPECT_THAT(addresses.Connect(0, kPatience, kPatience, "another token"),
+  EXPECT_THAT(addresses.Connect(0, kPatience, kPatience, {"another token"}),
               StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("token")));
   EXPECT_OK(addresses.Connect(0));
 }

@@ -34,7 +34,7 @@ TEST_F(JobFilesTest, ATokenIsItsOwnersAloneAndGoesWithItsMaster) {
     struct stat info {};
     ASSERT_EQ(stat(path_.c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0600u);
-    EXPECT_EQ((*file)->token().size(), 64u);
+    EXPECT_EQ((*file)->token().bytes().size(), 64u);
     EXPECT_EQ(*ReadTokenFile(path_), (*file)->token());
   }
   EXPECT_THAT(ReadTokenFile(path_), StatusIs(absl::StatusCode::kNotFound, HasSubstr(path_)));
@@ -52,7 +52,7 @@ TEST_F(JobFilesTest, WhatAKilledMasterHasLeftIsReplaced) {
   WriteToken(std::string(64, 'a'));
   const auto file = TokenFile::Create(path_);
   ASSERT_OK(file);
-  EXPECT_NE((*file)->token(), std::string(64, 'a'));
+  EXPECT_NE((*file)->token().bytes(), std::string(64, 'a'));
 }
 
 TEST_F(JobFilesTest, ATokenThatOthersMayReadIsRefused) {
@@ -71,7 +71,7 @@ TEST_F(JobFilesTest, ATokenIsOfASensibleLength) {
   WriteToken(std::string(2000, 'a'));
   EXPECT_TRUE(absl::IsInvalidArgument(ReadTokenFile(path_).status()));
   WriteToken(std::string(32, 'a') + "\n");
-  EXPECT_EQ(*ReadTokenFile(path_), std::string(32, 'a'));
+  EXPECT_EQ(ReadTokenFile(path_)->bytes(), std::string(32, 'a'));
 }
 
 TEST_F(JobFilesTest, ADirectoryIsNoToken) {

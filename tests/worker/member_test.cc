@@ -29,13 +29,13 @@ class MemberTest : public ::testing::Test {
  protected:
   std::unique_ptr<CoordinationServer> OpenMaster() {
     auto master = CoordinationServer::Open(
-        {&address_, 1}, kToken,
+        {&address_, 1}, {kToken},
         {.counts = {.workers = 1, .parameter_servers = 1}, .job = "job", .host = "host"});
     EXPECT_OK(master);
     return *std::move(master);
   }
   absl::StatusOr<std::unique_ptr<Member>> Connect(const ReplicaId& self,
-                                                  const std::string& token = kToken,
+                                                  const base::Secret& token = kToken,
                                                   std::chrono::milliseconds patience = 60s) {
     return Member::Connect({.self = self,
                             .locate = [&, token]() -> absl::StatusOr<MasterLocation> {

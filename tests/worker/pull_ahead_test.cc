@@ -27,8 +27,8 @@ class PullAheadTest : public ::testing::Test {
  protected:
   PullAheadTest() {
     master_ = servers_.ConnectAndStart(0);
-    store_ =
-        *ServerStore::Connect(model_.tables(), servers_.addresses, {.token = "token", .self = {}});
+    store_ = *ServerStore::Connect(model_.tables(), servers_.addresses,
+                                   {.credentials = {"token"}, .self = {}});
     batches_ = std::make_unique<Prefetcher>(
         model_,
         MakeBatchSource(examples_,

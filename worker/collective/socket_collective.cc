@@ -85,8 +85,9 @@ class SocketCollective final : public Collective {
         continue;
       }
       net::Channel peer = ChannelTo(*std::move(socket), address);
-      DIME_RETURN_IF_ERROR(net::Authenticate(
-          peer, options_.token, {.index = static_cast<std::uint32_t>(options_.rank)}, deadline));
+      DIME_RETURN_IF_ERROR(net::Authenticate(peer, options_.credentials,
+                                             {.index = static_cast<std::uint32_t>(options_.rank)},
+                                             deadline));
       peers_[at] = std::move(peer);
       return absl::OkStatus();
     }
@@ -111,8 +112,9 @@ class SocketCollective final : public Collective {
         if (!socket.is_open()) continue;
         const absl::Status welcomed = Welcome(ChannelTo(std::move(socket), listener.address()),
                                               std::min(deadline, Clock::now() + kHandshakeTime));
-        if (welcomed.ok()) continue;
-        base::Log(base::Severity::kWarning, "a stranger connected: {}", base::MessageOf(welcomed));
+        if (welcomed.ok() || ++num_strangers_ > 1) continue;
+        base::Log(base::Severity::kWarning, "a stranger connected, and more may, untold: {}",
+                  base::MessageOf(welcomed));
       }
     }
     return absl::OkStatus();
@@ -127,7 +129,8 @@ class SocketCollective final : public Collective {
   }
 
   absl::Status Welcome(net::Channel peer, Deadline deadline) {
-    net::HandshakeServer handshake(options_.token);
+    net::HandshakeServer handshake(options_.credentials.token,
+                                   net::AsksForTls(options_.credentials.security, peer.socket()));
     while (!handshake.peer()) {
       DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, peer.ReceiveHeader(deadline));
       if (header.payload_bytes > net::kMaxHandshakePayloadBytes) {
@@ -138,6 +141,9 @@ class SocketCollective final : public Collective {
       DIME_ASSIGN_OR_RETURN(const auto answer, handshake.OnFrame(header.type, payload));
       const iovec part = PartOf(answer.payload.data(), answer.payload.size());
       DIME_RETURN_IF_ERROR(peer.Send({.type = answer.type}, {&part, 1}, deadline));
+    }
+    if (const auto& key = handshake.tls_key()) {
+      DIME_RETURN_IF_ERROR(peer.StartTls(net::TlsStream::End::kServer, *key, deadline));
     }
     const std::uint32_t index = handshake.peer()->index;
     if (index >= static_cast<std::uint32_t>(rank()) || peers_[index]) {
@@ -181,6 +187,7 @@ class SocketCollective final : public Collective {
   const SocketCollectiveOptions options_;
   std::vector<std::optional<net::Channel>> peers_;  // By rank; there is no own one.
   std::uint64_t number_ = 0;                        // Of the exchange.
+  std::uint64_t num_strangers_ = 0;
   absl::Status failed_;
 };
 

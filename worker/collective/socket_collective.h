@@ -5,11 +5,11 @@
 #include <chrono>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
+#include "runtime/net/credentials.h"
 #include "runtime/net/socket.h"
 #include "worker/collective/collective.h"
 
@@ -20,7 +20,7 @@ struct SocketCollectiveOptions {
   // By rank: where each listens, in order of preference. Those of the own rank and of lower ones,
   // which connect here, do not matter; the master need not listen.
   std::vector<std::vector<net::Address>> addresses;
-  std::string token;  // Of the job.
+  net::Credentials credentials;
   std::chrono::milliseconds connect_time{60'000};
   std::chrono::milliseconds patience{600'000};  // For a rank that does not come to an exchange.
 };

@@ -120,10 +120,11 @@ CoordinationServer::~CoordinationServer() {
 }
 
 absl::StatusOr<std::unique_ptr<CoordinationServer>> CoordinationServer::Open(
-    std::span<const net::Address> addresses, const std::string& token, CoordinatorOptions options) {
+    std::span<const net::Address> addresses, const net::Credentials& credentials,
+    CoordinatorOptions options) {
   DIME_ASSIGN_OR_RETURN(
       std::unique_ptr<net::FrameServer> frames,
-      net::FrameServer::Open(addresses, token, {.max_payload_bytes = kMaxCoordinationBytes}));
+      net::FrameServer::Open(addresses, credentials, {.max_payload_bytes = kMaxCoordinationBytes}));
   return std::unique_ptr<CoordinationServer>(
       new CoordinationServer(std::make_unique<Impl>(std::move(frames), std::move(options))));
 }

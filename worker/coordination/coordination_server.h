@@ -10,11 +10,11 @@
 #include <memory>
 #include <span>
 #include <stop_token>
-#include <string>
 #include <vector>
 
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
+#include "runtime/net/credentials.h"
 #include "worker/coordination/coordinator.h"
 #include "worker/coordination/wire.h"
 
@@ -24,7 +24,7 @@ class CoordinationServer {
  public:
   // Listens on these addresses and on no other, for replicas that know the token.
   static absl::StatusOr<std::unique_ptr<CoordinationServer>> Open(
-      std::span<const net::Address> addresses, const std::string& token,
+      std::span<const net::Address> addresses, const net::Credentials& credentials,
       CoordinatorOptions options);
   // Who is still there is told that the master has ended.
   ~CoordinationServer();

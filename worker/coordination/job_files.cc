@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <span>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -25,12 +26,19 @@ constexpr std::size_t kMostTokenBytes = 1024;
 constexpr std::uint64_t kMaxPageBytes = 64 << 10;
 constexpr std::string_view kTitle = "dime master 1";
 
-std::string RandomText() {
-  std::array<std::byte, kTokenBytes> bytes;
-  base::FillRandom(bytes);
-  std::string text;
-  for (const std::byte b : bytes) text += fmt::format("{:02x}", std::to_integer<int>(b));
-  return text;
+// Text on the stack that leaves nothing behind.
+template <std::size_t kSize>
+struct WipedText {
+  ~WipedText() { base::Wipe(std::as_writable_bytes(std::span(text))); }
+  std::array<char, kSize> text;
+};
+
+base::Secret RandomToken() {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  WipedText<2 * kTokenBytes> digits;
+  base::FillRandom(std::as_writable_bytes(std::span(digits.text)));
+  for (char& digit : digits.text) digit = kDigits[static_cast<unsigned char>(digit) % 16];
+  return base::Secret({digits.text.data(), digits.text.size()});
 }
 
 absl::Status Failed(std::string_view what, const std::string& path) {
@@ -86,8 +94,8 @@ absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Create(const std::string& 
   File file(CreatePrivate(path));
   if (!file.is_open()) return Failed("create", path);
   if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) return Failed("lock", path);
-  std::string token = RandomText();
-  DIME_RETURN_IF_ERROR(Write(file.get(), token + "\n", path));
+  base::Secret token = RandomToken();
+  DIME_RETURN_IF_ERROR(Write(file.get(), token.bytes(), path));
   return std::unique_ptr<TokenFile>(new TokenFile(path, std::move(token), file.Release()));
 }
 
@@ -96,7 +104,7 @@ TokenFile::~TokenFile() {
   close(fd_);
 }
 
-absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
+absl::StatusOr<base::Secret> ReadTokenFile(const std::string& path) {
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) return Failed("open the token file", path);
   struct stat info {};
@@ -106,14 +114,15 @@ absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
     return base::PermissionDenied(
         "{} holds the job's token, and others than its owner may use it: chmod 600 {}", path, path);
   }
-  std::string text(kMostTokenBytes + 1, '\0');
-  const ssize_t count = read(file.get(), text.data(), text.size());
+  WipedText<kMostTokenBytes + 1> page;
+  const ssize_t count = read(file.get(), page.text.data(), page.text.size());
   if (count < 0) return Failed("read", path);
-  text.resize(static_cast<std::size_t>(count));
-  const std::string token(base::Trimmed(text));
+  const std::string_view token = base::Trimmed({page.text.data(), static_cast<std::size_t>(count)});
   // The master is about to write it.
   if (token.empty()) return base::NotFound("{} is empty", path);
-  if (token.size() >= kLeastTokenBytes && token.size() <= kMostTokenBytes) return token;
+  if (token.size() >= kLeastTokenBytes && token.size() <= kMostTokenBytes) {
+    return base::Secret(token);
+  }
   return base::InvalidArgument("{} has {} bytes, and a token has {} to {}", path, token.size(),
                                kLeastTokenBytes, kMostTokenBytes);
 }

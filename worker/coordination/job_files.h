@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/secret.h"
 #include "runtime/base/status.h"
 #include "runtime/net/address.h"
 
@@ -21,19 +22,19 @@ class TokenFile {
   static absl::StatusOr<std::unique_ptr<TokenFile>> Create(const std::string& path);
   ~TokenFile();
 
-  [[nodiscard]] const std::string& token() const { return token_; }
+  [[nodiscard]] const base::Secret& token() const { return token_; }
 
  private:
-  TokenFile(std::string path, std::string token, int fd)
+  TokenFile(std::string path, base::Secret token, int fd)
       : path_(std::move(path)), token_(std::move(token)), fd_(fd) {}
 
   const std::string path_;
-  const std::string token_;
+  const base::Secret token_;
   const int fd_;
 };
 
 // kNotFound: it is not there (yet). kPermissionDenied: others than its owner may read it.
-absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
+absl::StatusOr<base::Secret> ReadTokenFile(const std::string& path);
 
 // Where a master listens.
 struct MasterPage {

@@ -31,26 +31,28 @@ struct Connection {
   std::string local_host;
 };
 
-absl::StatusOr<Connection> TryToConnect(const net::Address& address, const std::string& token,
+absl::StatusOr<Connection> TryToConnect(const net::Address& address,
+                                        const net::Credentials& credentials,
                                         const cluster::ReplicaId& self) {
   DIME_ASSIGN_OR_RETURN(net::Socket socket,
                         net::Socket::Connect(address, Clock::now() + kConnectTime));
-  DIME_ASSIGN_OR_RETURN(net::Socket twin, socket.Duplicate());
   std::string local_host = socket.LocalHost();
-  const std::string peer = fmt::format("the master at {}", address.ToString());
-  Connection connection{.receiving = {std::move(socket), peer, kMaxCoordinationBytes},
-                        .sending = {std::move(twin), peer, kMaxCoordinationBytes},
-                        .local_host = std::move(local_host)};
-  DIME_RETURN_IF_ERROR(net::Authenticate(connection.receiving, token, PeerNameOf(self),
-                                         Clock::now() + kHandshakeTime));
-  return connection;
+  net::Channel receiving(std::move(socket), fmt::format("the master at {}", address.ToString()),
+                         kMaxCoordinationBytes);
+  DIME_RETURN_IF_ERROR(
+      net::Authenticate(receiving, credentials, PeerNameOf(self), Clock::now() + kHandshakeTime));
+  DIME_ASSIGN_OR_RETURN(net::Channel sending, receiving.Twin());
+  return Connection{.receiving = std::move(receiving),
+                    .sending = std::move(sending),
+                    .local_host = std::move(local_host)};
 }
 
 absl::StatusOr<Connection> TryToConnect(const MasterLocation& location,
-                                        const cluster::ReplicaId& self) {
+                                        const MemberOptions& options) {
+  const net::Credentials credentials{.token = location.token, .security = options.security};
   absl::Status last = base::Unavailable("the master has no address");
   for (const net::Address& address : location.addresses) {
-    absl::StatusOr<Connection> connection = TryToConnect(address, location.token, self);
+    absl::StatusOr<Connection> connection = TryToConnect(address, credentials, options.self);
     if (connection.ok()) return connection;
     last = connection.status();
   }
@@ -70,7 +72,7 @@ absl::StatusOr<Connection> ConnectToMaster(const MemberOptions& options) {
   for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
     const absl::StatusOr<MasterLocation> location = options.locate();
     absl::StatusOr<Connection> connection = location.ok()
-                                                ? TryToConnect(*location, options.self)
+                                                ? TryToConnect(*location, options)
                                                 : absl::StatusOr<Connection>(location.status());
     if (connection.ok()) return connection;
     const absl::Status& error = connection.status();

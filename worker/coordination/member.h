@@ -18,6 +18,7 @@
 #include "runtime/base/status.h"
 #include "runtime/cluster/replica.h"
 #include "runtime/net/address.h"
+#include "runtime/net/credentials.h"
 #include "worker/coordination/wire.h"
 
 namespace dime::worker {
@@ -25,7 +26,7 @@ namespace dime::worker {
 // Where the master may be reached, and what it has to be told first.
 struct MasterLocation {
   std::vector<net::Address> addresses = {};  // In order of preference.
-  std::string token = {};
+  base::Secret token = {};
   // What is known may be of a run before this one: who is refused with this token looks again.
   bool may_be_old = false;
 };
@@ -41,6 +42,7 @@ struct MemberOptions {
   // Called again and again; kNotFound and kUnavailable: not yet.
   std::function<absl::StatusOr<MasterLocation>()> locate;
   std::chrono::milliseconds patience{120'000};
+  net::TransportSecurity security = net::TransportSecurity::kAuto;
 };
 
 class Member {

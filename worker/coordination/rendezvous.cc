@@ -32,13 +32,13 @@ class Token {
  public:
   explicit Token(TokenOptions options) : options_(std::move(options)) {}
 
-  absl::StatusOr<std::string> Make() {
+  absl::StatusOr<base::Secret> Make() {
     if (is_users()) return ReadTokenFile(options_.file);
     DIME_RETURN_IF_ERROR(storage::LocalFileSystem().CreateDirectories(directory()));
     DIME_ASSIGN_OR_RETURN(file_, TokenFile::Create(storage::JoinPath(directory(), kToken)));
     return file_->token();
   }
-  [[nodiscard]] absl::StatusOr<std::string> Read() const {
+  [[nodiscard]] absl::StatusOr<base::Secret> Read() const {
     return ReadTokenFile(is_users() ? options_.file : storage::JoinPath(directory(), kToken));
   }
   [[nodiscard]] bool is_users() const { return !options_.file.empty(); }
@@ -55,7 +55,7 @@ class DirectoryRendezvous final : public Rendezvous {
  public:
   explicit DirectoryRendezvous(std::string directory) : directory_(std::move(directory)) {}
 
-  absl::StatusOr<std::string> MakeToken() override {
+  absl::StatusOr<base::Secret> MakeToken() override {
     DIME_ASSIGN_OR_RETURN(file_, TokenFile::Create(storage::JoinPath(directory_, kToken)));
     return file_->token();
   }
@@ -66,7 +66,7 @@ class DirectoryRendezvous final : public Rendezvous {
     return absl::OkStatus();
   }
   absl::StatusOr<MasterLocation> Locate() override {
-    DIME_ASSIGN_OR_RETURN(std::string token, ReadTokenFile(storage::JoinPath(directory_, kToken)));
+    DIME_ASSIGN_OR_RETURN(base::Secret token, ReadTokenFile(storage::JoinPath(directory_, kToken)));
     return MasterLocation{.addresses = {SocketIn(directory_, "master")}, .token = std::move(token)};
   }
   absl::StatusOr<std::vector<net::Address>> WhereToListen(
@@ -84,7 +84,7 @@ class SpecRendezvous final : public Rendezvous {
   SpecRendezvous(cluster::ClusterSpec spec, TokenOptions token)
       : spec_(std::move(spec)), token_(std::move(token)) {}
 
-  absl::StatusOr<std::string> MakeToken() override { return token_.Make(); }
+  absl::StatusOr<base::Secret> MakeToken() override { return token_.Make(); }
   absl::StatusOr<std::vector<net::Address>> WhereMasterListens() override {
     DIME_ASSIGN_OR_RETURN(net::Address address, cluster::ParseReplicaAddress(spec_.master));
     return std::vector{std::move(address)};
@@ -118,7 +118,7 @@ class RankRendezvous final : public Rendezvous {
     if (is_published_) (void)storage::LocalFileSystem().DeleteFile(page_path());
   }
 
-  absl::StatusOr<std::string> MakeToken() override { return token_.Make(); }
+  absl::StatusOr<base::Secret> MakeToken() override { return token_.Make(); }
 
   absl::StatusOr<std::vector<net::Address>> WhereMasterListens() override {
     std::vector<net::Address> addresses = {NewSocket()};

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/secret.h"
 #include "runtime/base/status.h"
 #include "runtime/cluster/cluster_spec.h"
 #include "runtime/cluster/replica.h"
@@ -23,7 +24,7 @@ class Rendezvous {
 
   // The master's: what the others have to know, where it is to listen, and to tell them so, once it
   // does.
-  virtual absl::StatusOr<std::string> MakeToken() = 0;
+  virtual absl::StatusOr<base::Secret> MakeToken() = 0;
   virtual absl::StatusOr<std::vector<net::Address>> WhereMasterListens() = 0;
   virtual absl::Status Publish(const std::vector<net::Address>& addresses) = 0;
 
