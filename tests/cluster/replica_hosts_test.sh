@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Tests jobs whose replicas are on several hosts, under mpirun and TF_CONFIG: the bytes of one process, the ports that are
-# listened on, and a host that is cut off.
+# listened on, what can be overheard, and a host that is cut off.
 #
 # Usage: replica_hosts_test.sh DIME PRINT_VARIABLES
 set -euo pipefail
-hosts=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/netns_hosts
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+hosts=$here/netns_hosts
 DIME=$(readlink -f "$1")
 PRINT_VARIABLES=$(readlink -f "$2")
 fail() { echo "FAIL: $*"; exit 1; }
@@ -62,6 +63,25 @@ same_bytes spec 40
 sed 's/--consistency sync/--dense allreduce/g; s/spec/summed/g' spec.sh >summed.sh
 "$hosts" 3 sh summed.sh >log 2>&1 || fail "allreduce under TF_CONFIG: $(cat log)"
 same_bytes summed 40
+
+# What they say to each other nobody overhears beyond the handshake, unless that is asked for.
+for mode in auto insecure; do
+  cat >heard.sh <<EOT
+python3 -B $here/overhear.py eth0 >$scratch/heard & ear=\$!
+until grep -q ready $scratch/heard; do sleep 0.05; done
+$(sed "s/--consistency sync/--transport-security $mode &/g; s/spec/$mode/g; /^wait/d" spec.sh)
+kill \$ear; wait
+EOT
+  "$hosts" 3 sh heard.sh >log 2>&1 || fail "--transport-security $mode: $(cat log)"
+  same_bytes "$mode" 40
+  grep -qE '^[1-9][0-9]* frames of handshakes' heard || fail "nothing was overheard, not even handshakes: $(cat heard log)"
+  case $mode in
+    auto) grep -q ', 0 others' heard || fail "between hosts frames are in the clear: $(cat heard)" ;;
+    insecure)
+      grep -qE ', [1-9][0-9]* others' heard || fail "this test hears nothing: $(cat heard)"
+      grep -q "whoever is between the hosts can read" log || fail "insecure is not warned of: $(cat log)" ;;
+  esac
+done
 
 # A host whose cable is pulled ends the job within seconds, with the name of what was there.
 cat >cut.sh <<EOT
