@@ -1,4 +1,4 @@
-// A worker and a parameter server, each on a thread of its own, over a Unix socket and over TCP:
+// A worker and a parameter server, each on a thread of its own, over a Unix socket, TCP and TLS:
 // the dense variables of the census net pushed and pulled in one message, an exchange of next to
 // nothing, and rows of 8 floats by the 100,000.
 //
@@ -50,6 +50,15 @@ std::vector<ops::TableSpec> SparseRows() {
            .optimizer = kAdagrad}};
 }
 
+// What state.range(0) may be.
+constexpr std::int64_t kUnix = 0;
+constexpr std::int64_t kTcp = 1;
+constexpr std::int64_t kTls = 2;
+
+net::Address::Kind AddressKindOf(std::int64_t kind) {
+  return kind == kUnix ? net::Address::Kind::kUnix : net::Address::Kind::kTcp;
+}
+
 // A directory for a socket, which goes with the object.
 class SocketDirectory {
  public:
@@ -67,8 +76,10 @@ class SocketDirectory {
 
 class Pair {
  public:
-  Pair(std::vector<ops::TableSpec> specs, net::Address::Kind kind)
-      : server_(std::move(specs), directory_.AddressOf(kind)) {
+  // `kind`: a kUnix, kTcp or kTls.
+  Pair(std::vector<ops::TableSpec> specs, std::int64_t kind)
+      : server_(std::move(specs), directory_.AddressOf(AddressKindOf(kind)),
+                kind == kTls ? net::TransportSecurity::kTls : net::TransportSecurity::kAuto) {
     const std::vector<ops::TableSpec>& tables = server_.specs;
     lookups_.tables.resize(tables.size());
     gradients_.tables.resize(tables.size());
@@ -99,30 +110,26 @@ class Pair {
   ops::Gradients gradients_;
 };
 
-net::Address::Kind KindOf(const benchmark::State& state) {
-  return state.range(0) == 0 ? net::Address::Kind::kUnix : net::Address::Kind::kTcp;
-}
-
 void BM_PushAndPullOfTheCensusNet(benchmark::State& state) {
-  Pair pair(CensusNet(), KindOf(state));
+  Pair pair(CensusNet(), state.range(0));
   pair.Exchange(false, true);
   for (auto _ : state) pair.Exchange(true, true);
 }
 
 void BM_RoundTrip(benchmark::State& state) {
-  Pair pair({Dense("bias", 2)}, KindOf(state));
+  Pair pair({Dense("bias", 2)}, state.range(0));
   pair.Exchange(false, true);
   for (auto _ : state) pair.Exchange(true, true);
 }
 
 void BM_SparsePull(benchmark::State& state) {
-  Pair pair(SparseRows(), KindOf(state));
+  Pair pair(SparseRows(), state.range(0));
   for (auto _ : state) pair.Exchange(false, true);
   state.SetItemsProcessed(state.iterations() * kKeys);
 }
 
 void BM_SparsePush(benchmark::State& state) {
-  Pair pair(SparseRows(), KindOf(state));
+  Pair pair(SparseRows(), state.range(0));
   pair.Exchange(false, true);
   for (auto _ : state) pair.Exchange(true, false);
   state.SetItemsProcessed(state.iterations() * kKeys);
@@ -130,7 +137,7 @@ void BM_SparsePush(benchmark::State& state) {
 
 void BM_10MiB(benchmark::State& state) {
   constexpr std::int64_t kFloats = (10 << 20) / 4;
-  Pair pair({Dense("kernel", kFloats)}, KindOf(state));
+  Pair pair({Dense("kernel", kFloats)}, state.range(0));
   pair.Exchange(false, true);
   for (auto _ : state) pair.Exchange(false, true);
   state.SetBytesProcessed(state.iterations() * kFloats * 4);
@@ -140,8 +147,8 @@ void BM_10MiB(benchmark::State& state) {
 void BM_Stream(benchmark::State& state) {
   constexpr std::size_t kBytes = 10 << 20;
   net::Address address{.host = "127.0.0.1"};
-  if (KindOf(state) == net::Address::Kind::kUnix) {
-    address = {.kind = KindOf(state),
+  if (state.range(0) == kUnix) {
+    address = {.kind = net::Address::Kind::kUnix,
                .host = "/tmp/dime-bench-stream-" + std::to_string(getpid()),
                .port = 0};
   }
@@ -182,14 +189,14 @@ void BM_Stream(benchmark::State& state) {
   to = net::Socket();
 }
 
-#define DIME_BOTH_SOCKETS(bm, unit) \
-  BENCHMARK(bm)->ArgName("tcp")->Arg(0)->Arg(1)->Unit(benchmark::unit)->UseRealTime()
-DIME_BOTH_SOCKETS(BM_PushAndPullOfTheCensusNet, kMicrosecond);
-DIME_BOTH_SOCKETS(BM_RoundTrip, kMicrosecond);
-DIME_BOTH_SOCKETS(BM_SparsePull, kMillisecond);
-DIME_BOTH_SOCKETS(BM_SparsePush, kMillisecond);
-DIME_BOTH_SOCKETS(BM_10MiB, kMillisecond);
-DIME_BOTH_SOCKETS(BM_Stream, kMillisecond);
+#define DIME_SOCKETS(bm, unit, last) \
+  BENCHMARK(bm)->ArgName("socket")->DenseRange(kUnix, last)->Unit(benchmark::unit)->UseRealTime()
+DIME_SOCKETS(BM_PushAndPullOfTheCensusNet, kMicrosecond, kTls);
+DIME_SOCKETS(BM_RoundTrip, kMicrosecond, kTls);
+DIME_SOCKETS(BM_SparsePull, kMillisecond, kTls);
+DIME_SOCKETS(BM_SparsePush, kMillisecond, kTls);
+DIME_SOCKETS(BM_10MiB, kMillisecond, kTls);
+DIME_SOCKETS(BM_Stream, kMillisecond, kTcp);
 
 }  // namespace
 }  // namespace dime

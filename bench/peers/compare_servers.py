@@ -41,7 +41,7 @@ def dime_calls(args):
     unit = {"ns": 1e-3, "us": 1.0, "ms": 1e3}
     times = {b["run_name"]: b["real_time"] * unit[b["time_unit"]] for b in done["benchmarks"]
              if b["aggregate_name"] == "median"}
-    return {(call, kind): times[f"{name}/tcp:{kind}/real_time"] for call, name in CALLS.items() for kind in (0, 1)}
+    return {(call, kind): times[f"{name}/socket:{kind}/real_time"] for call, name in CALLS.items() for kind in (0, 1)}
 
 
 def ps_lite_calls(args):
