@@ -10,6 +10,7 @@ constexpr ExitCodeMeaning kMeanings[] = {
     {kExitUnavailable, "storage or a peer could not be reached in time; trying again may help"},
     {kExitBug, "a bug in dime: please report it, with the message"},
     {kExitIo, "reading or writing failed: disk full, not a directory, out of memory"},
+    {kExitStale, "a replica that was thought lost, and another start of it has taken its place"},
     {kExitPermission, "not allowed: permissions or credentials"},
     {kExitConfig,
      "a model description or a job's page is wrong, the job directory holds another model, or "

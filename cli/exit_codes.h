@@ -17,6 +17,7 @@ enum ExitCode : int {
   kExitUnavailable = 69,   // Storage or peers could not be reached.
   kExitBug = 70,           // A bug of dime's.
   kExitIo = 74,            // Reading or writing failed; disk or memory is full.
+  kExitStale = 75,         // Another start of this replica has taken its place.
   kExitPermission = 77,    // Not allowed.
   kExitConfig = 78,        // A model description is wrong: in itself, for what is there, to train.
   kExitHungUp = 129,       // SIGHUP.

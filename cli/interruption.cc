@@ -63,6 +63,11 @@ Interruption::~Interruption() {
   ::close(g_read_end);
 }
 
+void Interruption::Deliver(int signal) {
+  if (g_write_end < 0) ::_exit(128 + signal);
+  HandleSignal(signal);
+}
+
 int Interruption::exit_code() const {
   const int signal = g_signal;
   return signal == 0 ? 0 : 128 + signal;

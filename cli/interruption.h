@@ -20,6 +20,9 @@ class Interruption {
   Interruption& operator=(const Interruption&) = delete;
   ~Interruption();  // Signals do again what they did before.
 
+  // As if this process had got the signal; ends it where no object is there to ask for a stop.
+  static void Deliver(int signal);
+
   [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
   // 128 + the signal that came; 0 when none did.
   [[nodiscard]] int exit_code() const;

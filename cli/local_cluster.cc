@@ -1,7 +1,6 @@
 #include "cli/local_cluster.h"
 
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,9 @@
 
 #include "cli/cluster_plan.h"
 #include "cli/exit_codes.h"
+#include "cli/own_process.h"
+#include "cli/restart_policy.h"
+#include "runtime/base/log.h"
 #include "runtime/cluster/replica.h"
 #include "runtime/net/address.h"
 
@@ -48,52 +50,42 @@ class LocalCluster::Impl {
   }
 
   absl::Status StartReplica(const ReplicaId& replica, Words args) {
-    const std::string name = cluster::FormatReplica(replica);
-    std::vector<std::string> words = {"dime", "replica"};
-    words.insert(words.end(), args.begin(), args.end());
-    std::vector<std::string> environment = {fmt::format("{}={}", kReplicaVariable, name),
-                                            fmt::format("{}={}", kDirectoryVariable, directory_)};
-    for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    std::vector<char*> envp;
-    for (std::string& entry : environment) envp.push_back(entry.data());
-    envp.push_back(nullptr);
-
-    const pid_t parent = getpid();
-    const pid_t pid = fork();
-    if (pid < 0) return base::ErrnoToStatus(errno, fmt::format("cannot start {}", name));
-    if (pid == 0) {
-      // Signals to the whole job are the master's to see, which needs the others to stop in good
-      // order; and nobody outlives it.
-      for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != parent) _exit(kExitUnavailable);
-      execve("/proc/self/exe", argv.data(), envp.data());
-      dprintf(STDERR_FILENO, "cannot start %s: %s\n", name.c_str(), std::strerror(errno));
-      _exit(kExitIo);
-    }
-    processes_.push_back({.name = name,
-                          .pid = pid,
-                          .is_server = replica.role == cluster::Role::kParameterServer,
-                          .is_evaluator = replica.role == cluster::Role::kEvaluator});
+    args_.assign(args.begin(), args.end());
+    Process& process = processes_.emplace_back();
+    process.replica = replica;
+    process.name = cluster::FormatReplica(replica);
+    DIME_ASSIGN_OR_RETURN(process.pid, Spawn(process.name, process.incarnation));
     return absl::OkStatus();
   }
 
-  void Watch(std::function<void(const Failure&)> on_failure) {
-    on_failure_ = std::move(on_failure);
+  // The process's number.
+  absl::StatusOr<pid_t> Spawn(const std::string& name, int incarnation) const {
+    OwnProcess process{.name = name,
+                       .words = {"replica"},
+                       .environment = {fmt::format("{}={}", kReplicaVariable, name),
+                                       fmt::format("{}={}", kDirectoryVariable, directory_),
+                                       fmt::format("{}={}", kIncarnationVariable, incarnation)}};
+    process.words.insert(process.words.end(), args_.begin(), args_.end());
+    return StartOwnProcess(process);
+  }
+
+  void Watch(Watching watching) {
+    watching_ = std::move(watching);
     watch_ = std::jthread([this](const std::stop_token& stop) {
       while (!stop.stop_requested() && Look()) std::this_thread::sleep_for(kBetweenLooks);
     });
   }
 
   std::optional<Failure> Join(const std::stop_token& stop) {
+    {
+      const std::lock_guard lock(mutex_);
+      StopRestarts();
+    }
     const auto deadline = std::chrono::steady_clock::now() + kEndTime;
     const auto is_over = [&](const Process& process) {
       if (process.pid == 0) return true;
-      return process.is_evaluator ? stop.stop_requested()
-                                  : std::chrono::steady_clock::now() >= deadline;
+      return process.is(cluster::Role::kEvaluator) ? stop.stop_requested()
+                                                   : std::chrono::steady_clock::now() >= deadline;
     };
     while (!std::ranges::all_of(Processes(), is_over)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -118,36 +110,89 @@ class LocalCluster::Impl {
 
  private:
   struct Process {
-    std::string name;
-    pid_t pid = 0;  // 0: it has ended.
-    bool is_server = false;
-    bool is_evaluator = false;
+    ReplicaId replica;
+    std::string name = {};
+    int incarnation = 0;
+    pid_t pid = 0;           // 0: it has ended.
     bool was_ended = false;  // By this process.
+    std::string hung = {};   // Not empty: why it was killed.
+    RestartPolicy policy = {};
+    std::optional<RestartPolicy::Clock::time_point> next_start = {};
+
+    [[nodiscard]] bool is(cluster::Role role) const { return replica.role == role; }
   };
 
-  // Whether any process is left.
+  // Whether any process is left, or comes back.
   bool Look() {
     const std::lock_guard lock(mutex_);
+    if (watching_.job_ended.stop_requested()) StopRestarts();
+    KillHung();
     bool any = false;
     for (Process& process : processes_) {
       int status = 0;
-      if (process.pid == 0) continue;
-      if (waitpid(process.pid, &status, WNOHANG) != process.pid) {
-        any = true;
-        continue;
-      }
+      if (process.next_start) Restart(process);
+      any = any || process.pid != 0 || process.next_start;
+      if (process.pid == 0 || waitpid(process.pid, &status, WNOHANG) != process.pid) continue;
       process.pid = 0;
-      if ((WIFEXITED(status) && WEXITSTATUS(status) == 0) || process.was_ended) continue;
-      if (process.is_evaluator) evaluator_failure_ = Explain(process.name, status);
-      const Cause cause = CauseOf(status);
-      if (failure_ && cause >= cause_) continue;
-      cause_ = cause;
-      failure_ = Explain(process.name, status);
+      OnEnd(process, status);
+      any = any || process.next_start;
     }
     // Those that only lost a peer may be seen to end before that peer is.
     if (failure_ && !first_failure_) first_failure_ = std::chrono::steady_clock::now();
     if (failure_ && (cause_ != Cause::kPeerIsGone || IsLongAgo(*first_failure_))) EndServers();
     return any;
+  }
+
+  void OnEnd(Process& process, int status) {
+    const Failure failure = Explain(process, status);
+    if (failure.exit_code == kExitOk || process.was_ended) return;
+    if (ComesBack(process, failure)) return;
+    if (process.is(cluster::Role::kEvaluator)) evaluator_failure_ = failure;
+    const Cause cause = CauseOf(status);
+    if (failure_ && cause >= cause_) return;
+    cause_ = cause;
+    failure_ = failure;
+  }
+
+  // Sets its next start, if there is to be one.
+  bool ComesBack(Process& process, const Failure& failure) {
+    if (!watching_.workers_return || !process.is(cluster::Role::kWorker)) return false;
+    const auto now = RestartPolicy::Clock::now();
+    const auto pause = process.policy.OnEnd(failure.exit_code, now);
+    if (!pause) return false;
+    base::Log(base::Severity::kWarning, "{}: it is started again in {:.1f} s", failure.message,
+              std::chrono::duration<double>(*pause).count());
+    process.next_start = now + *pause;
+    return true;
+  }
+
+  void Restart(Process& process) {
+    if (RestartPolicy::Clock::now() < *process.next_start) return;
+    process.next_start.reset();
+    process.hung.clear();
+    const absl::StatusOr<pid_t> pid = Spawn(process.name, ++process.incarnation);
+    if (pid.ok()) {
+      process.pid = *pid;
+    } else if (!failure_) {
+      failure_ = Failure{std::string(base::MessageOf(pid.status())), kExitIo};
+      cause_ = Cause::kOwnFailure;
+    }
+  }
+
+  void StopRestarts() {
+    watching_.workers_return = false;
+    for (Process& process : processes_) process.next_start.reset();
+  }
+
+  void KillHung() {
+    if (!watching_.take_hung) return;
+    for (const worker::HungReplica& hung : watching_.take_hung()) {
+      for (Process& process : processes_) {
+        if (process.replica != hung.replica || process.pid == 0) continue;
+        process.hung = hung.why;
+        kill(process.pid, SIGKILL);
+      }
+    }
   }
 
   static bool IsLongAgo(std::chrono::steady_clock::time_point time) {
@@ -162,21 +207,23 @@ class LocalCluster::Impl {
     return WEXITSTATUS(status) == kExitUnavailable ? Cause::kPeerIsGone : Cause::kOwnFailure;
   }
 
-  static Failure Explain(const std::string& name, int status) {
+  static Failure Explain(const Process& process, int status) {
+    if (!process.hung.empty()) return {process.hung + "; it was killed", kExitUnavailable};
     if (WIFSIGNALED(status)) {
-      return {fmt::format("{} was ended by signal {} ({})", name, WTERMSIG(status),
+      return {fmt::format("{} was ended by signal {} ({})", process.name, WTERMSIG(status),
                           strsignal(WTERMSIG(status))),
               kExitUnavailable};
     }
-    return {fmt::format("{} ended with exit code {}", name, WEXITSTATUS(status)),
+    return {fmt::format("{} ended with exit code {}", process.name, WEXITSTATUS(status)),
             WEXITSTATUS(status)};
   }
 
   // So that nobody waits for them, nor for who has failed.
   void EndServers() {
-    if (on_failure_) std::exchange(on_failure_, nullptr)(*failure_);
+    StopRestarts();
+    if (watching_.on_failure) std::exchange(watching_.on_failure, nullptr)(*failure_);
     for (Process& process : processes_) {
-      if (!process.is_server || process.pid == 0) continue;
+      if (!process.is(cluster::Role::kParameterServer) || process.pid == 0) continue;
       process.was_ended = true;
       kill(process.pid, SIGKILL);
     }
@@ -194,7 +241,8 @@ class LocalCluster::Impl {
   std::optional<Failure> evaluator_failure_;
   Cause cause_ = Cause::kPeerIsGone;  // Of failure_.
   std::optional<std::chrono::steady_clock::time_point> first_failure_;
-  std::function<void(const Failure&)> on_failure_;  // Is called once.
+  Watching watching_;
+  std::vector<std::string> args_;  // What all are started with.
   std::jthread watch_;
 };
 
@@ -218,13 +266,12 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create() {
   return std::unique_ptr<LocalCluster>(new LocalCluster(std::move(impl)));
 }
 
-absl::Status LocalCluster::Start(const cluster::RoleCounts& counts, Words args,
-                                 std::function<void(const Failure&)> on_failure) {
+absl::Status LocalCluster::Start(const cluster::RoleCounts& counts, Words args, Watching watching) {
   for (const ReplicaId& replica : AllReplicas(counts)) {
     if (replica.role == cluster::Role::kMaster) continue;
     DIME_RETURN_IF_ERROR(impl_->StartReplica(replica, args));
   }
-  impl_->Watch(std::move(on_failure));
+  impl_->Watch(std::move(watching));
   return absl::OkStatus();
 }
 

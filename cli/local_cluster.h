@@ -10,10 +10,12 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "cli/commands/commands.h"
 #include "runtime/base/status.h"
 #include "runtime/cluster/replica.h"
+#include "worker/coordination/coordinator.h"
 
 namespace dime::cli {
 
@@ -21,6 +23,7 @@ namespace dime::cli {
 // directory.
 inline constexpr char kReplicaVariable[] = "DIME_REPLICA";
 inline constexpr char kDirectoryVariable[] = "DIME_RENDEZVOUS";
+inline constexpr char kIncarnationVariable[] = "DIME_INCARNATION";  // Which start of it, from 0.
 
 class LocalCluster {
  public:
@@ -34,11 +37,18 @@ class LocalCluster {
     std::string message;  // "worker-1 ended with exit code 65".
     int exit_code = 0;
   };
+  struct Watching {
+    // One of them has failed, and is not started again. Called once, from another thread.
+    std::function<void(const Failure&)> on_failure;
+    // Those that are to be killed.
+    std::function<std::vector<worker::HungReplica>()> take_hung;
+    std::stop_token job_ended;
+    // Workers that end before their work is done are started again; see RestartPolicy.
+    bool workers_return = false;
+  };
   // Starts this program once for each replica but the master, as `dime replica ARGS`. When one of
-  // them fails the servers are ended, so that nobody waits for it, and `on_failure` is called from
-  // another thread.
-  absl::Status Start(const cluster::RoleCounts& counts, Words args,
-                     std::function<void(const Failure&)> on_failure);
+  // them has failed the servers are ended, so that nobody waits for it.
+  absl::Status Start(const cluster::RoleCounts& counts, Words args, Watching watching);
 
   // Waits for all to end by themselves, for some seconds at most; for the evaluator, which may have
   // much to do still, until it has ended or `stop` says so. How it has failed, if it has.

@@ -18,6 +18,9 @@ namespace dime::cli {
 namespace {
 
 constexpr cluster::ReplicaId kMaster;
+// From the loss of a worker until it has joined again: the longest pause before a start, and all
+// that a busy machine takes for one.
+constexpr std::chrono::seconds kReturnTime{60};
 
 // The master's end of a cluster. Destroyed from the last member to the first.
 struct Cluster {
@@ -38,19 +41,29 @@ absl::StatusOr<Cluster> OpenCluster(const TrainingRequest& request, Words args,
   options->credentials.security = request.own.transport_security;
   DIME_ASSIGN_OR_RETURN(options->credentials.token, cluster.rendezvous->MakeToken());
   DIME_ASSIGN_OR_RETURN(const auto addresses, cluster.rendezvous->WhereMasterListens());
-  DIME_ASSIGN_OR_RETURN(cluster.coordinator,
-                        worker::CoordinationServer::Open(addresses, options->credentials,
-                                                         {.counts = plan.members(),
-                                                          .job = DescribeJob(plan, request),
-                                                          .host = net::HostIdentity(),
-                                                          .join_time = place.join_time}));
+  options->replicas_return = cluster.others != nullptr;
+  worker::CoordinatorOptions coordination{.counts = plan.members(),
+                                          .job = DescribeJob(plan, request),
+                                          .host = net::HostIdentity(),
+                                          .join_time = place.join_time};
+  if (options->CanReturn()) coordination.return_time = kReturnTime;
+  DIME_ASSIGN_OR_RETURN(
+      cluster.coordinator,
+      worker::CoordinationServer::Open(addresses, options->credentials, std::move(coordination)));
   options->coordinator = cluster.coordinator.get();
+  options->stop = cluster.coordinator->ended();
   DIME_RETURN_IF_ERROR(cluster.rendezvous->Publish(cluster.coordinator->addresses()));
   if (cluster.others == nullptr) return cluster;
-  const auto on_failure = [coordinator = cluster.coordinator.get()](const auto& failure) {
-    coordinator->Fail(base::Unavailable("{}", failure.message));
-  };
-  DIME_RETURN_IF_ERROR(cluster.others->Start(plan.counts(), args, on_failure));
+  worker::CoordinationServer& coordinator = *cluster.coordinator;
+  DIME_RETURN_IF_ERROR(
+      cluster.others->Start(plan.counts(), args,
+                            {.on_failure =
+                                 [&coordinator](const auto& failure) {
+                                   coordinator.Fail(base::Unavailable("{}", failure.message));
+                                 },
+                             .take_hung = [&coordinator] { return coordinator.TakeHung(); },
+                             .job_ended = coordinator.ended(),
+                             .workers_return = options->CanReturn()}));
   return cluster;
 }
 

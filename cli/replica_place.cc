@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/local_cluster.h"
+#include "runtime/base/text.h"
 #include "runtime/cluster/tf_config.h"
 #include "runtime/net/address.h"
 
@@ -74,7 +75,16 @@ absl::StatusOr<Launch> LaunchFromEnvironment(const cluster::Environment& environ
   const char* const directory = environment(kDirectoryVariable);
   if (replica != nullptr && directory != nullptr) {
     DIME_ASSIGN_OR_RETURN(const ReplicaId id, cluster::ParseReplica(replica));
-    return Launch{.by = Launch::By::kDime, .replica = id, .directory = directory};
+    Launch launch{.by = Launch::By::kDime, .replica = id, .directory = directory};
+    if (const char* const incarnation = environment(kIncarnationVariable)) {
+      std::int32_t number = 0;
+      if (!base::ParseInt32(incarnation, &number) || number < 0) {
+        return base::InvalidArgument("{}: '{}' is no number of a start", kIncarnationVariable,
+                                     incarnation);
+      }
+      launch.incarnation = static_cast<std::uint32_t>(number);
+    }
+    return launch;
   }
   if (const char* const page = environment("TF_CONFIG")) return ReadTfConfig(page);
   DIME_ASSIGN_OR_RETURN(const auto rank, cluster::RankFromEnvironment(environment));
@@ -90,7 +100,9 @@ absl::StatusOr<ReplicaPlace> PlaceOf(const Launch& launch, const ClusterPlan& pl
     case Launch::By::kDime:
       return ReplicaPlace{.replica = launch.replica,
                           .here = AllReplicas(plan.counts()),
-                          .rendezvous = worker::MakeDirectoryRendezvous(launch.directory)};
+                          .rendezvous = worker::MakeDirectoryRendezvous(launch.directory),
+                          .incarnation = launch.incarnation,
+                          .replicas_return = true};
     case Launch::By::kTfConfig:
       return ReplicaPlace{.replica = launch.replica,
                           .here = SameHost(launch.spec, launch.replica),

@@ -2,6 +2,7 @@
 // its environment says.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct Launch {
   By by = By::kNobody;
   cluster::ReplicaId replica = {};  // kDime, kTfConfig.
   std::string directory = {};       // kDime.
+  std::uint32_t incarnation = 0;    // kDime: which start of the replica this is.
   cluster::ClusterSpec spec = {};   // kTfConfig; empty: this process is the whole job.
   bool has_evaluator = false;       // kTfConfig: beside the cluster.
   cluster::LaunchedRank rank = {};  // kRanks.
@@ -42,6 +44,8 @@ struct ReplicaPlace {
   cluster::ReplicaId replica;
   std::vector<cluster::ReplicaId> here;  // Which replicas share this host; it is one of them.
   std::unique_ptr<worker::Rendezvous> rendezvous;
+  std::uint32_t incarnation = 0;
+  bool replicas_return = false;  // Who has started them starts them again.
   std::shared_ptr<worker::Collective> collective =
       nullptr;  // Where replicas are ranks of MPI and use it.
 };

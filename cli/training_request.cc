@@ -218,6 +218,15 @@ void DeclareEvaluatorFlag(CLI::App& app, OwnFlags* flags) {
       ->group("Options of the cluster");
 }
 
+void DeclareRestartFlag(CLI::App& app, OwnFlags* flags) {
+  app.add_option("--max-restarts", flags->max_restarts,
+                 "How often `dime local train` starts a job of several processes again, from its "
+                 "last checkpoint, when the master or a parameter server has died or hangs [3]")
+      ->transform(WholeNumber(0, 1000))
+      ->type_name("N")
+      ->group("Options of the cluster");
+}
+
 constexpr std::string_view kTrainHelp =
     "Trains a model on this host, in one process on all cores or as a cluster of\n"
     "processes: reads the files, trains, writes TensorFlow's checkpoints and\n"
@@ -356,6 +365,7 @@ absl::StatusOr<std::optional<TrainingRequest>> ReadTrainingRequest(const char* n
   DeclareClusterOfJob(own, &request.own);
   DeclareExchangeFlags(own, &request.own);
   DeclareEvaluatorFlag(own, &request.own);
+  DeclareRestartFlag(own, &request.own);
   if (command == TrainingCommand::kReplica) DeclareRendezvousFlags(own, &request.own);
   DeclareGcloudFlags(own, &request.own.gcloud);
   const auto split = static_cast<std::size_t>(std::ranges::find(args, "--") - args.begin());

@@ -50,6 +50,7 @@ struct OwnFlags {
   std::optional<std::string> master_address;
   net::TransportSecurity transport_security = net::TransportSecurity::kAuto;
   std::int64_t join_secs = 120;
+  std::int64_t max_restarts = 3;                     // Of a whole job, by `dime local train`.
   std::optional<std::int64_t> checkpoint_wait_secs;  // Of an evaluator.
 };
 

@@ -27,6 +27,9 @@ Server::Server(MakeShards make_shards, int num_replicas, Send send)
 
 void Server::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
   peers_[connection] = peer;
+  if (peer.index < replicas_.size() && peer.incarnation > replicas_[peer.index].incarnation) {
+    OnReplicaReplaced(peer.index, peer.incarnation);
+  }
 }
 
 void Server::OnClosed(net::ConnectionId connection) {
@@ -34,9 +37,8 @@ void Server::OnClosed(net::ConnectionId connection) {
   peers_.erase(connection);
   std::erase_if(waiting_, [&](const Waiting& w) { return w.connection == connection; });
   hold_.Forget(connection);
-  if (connection == saver_) {
-    GiveUpSave();
-  } else {
+  if (connection == saver_) return GiveUpSave();
+  if (replica < replicas_.size() && replicas_[replica].connection == connection) {
     OnReplicaGone(replica);
   }
 }
@@ -46,6 +48,12 @@ absl::Status Server::OnFrame(net::ConnectionId connection, const net::FrameHeade
   ++statistics_.num_requests;
   if (const absl::Status status = CheckMaySend(connection, header.type); !status.ok()) {
     SendRefusal(connection, header.request_id, status);
+    return absl::OkStatus();
+  }
+  if (IsStale(connection)) [[unlikely]] {
+    SendRefusal(
+        connection, header.request_id,
+        base::Aborted("another start of replica {} has taken its place", peers_[connection].index));
     return absl::OkStatus();
   }
   if (header.type == static_cast<std::uint8_t>(MessageType::kPrepare)) {
@@ -85,12 +93,13 @@ absl::Status Server::CheckMaySend(net::ConnectionId connection, std::uint8_t typ
   const PeerRole role{peer.role};
   if (role == PeerRole::kMaster && peer.index == 0) return absl::OkStatus();
   if (role != PeerRole::kWorker) {
-    return base::PermissionDenied("a server answers the master and workers, and no peer {} of role {}",
-                                  peer.index, peer.role);
+    return base::PermissionDenied(
+        "a server answers the master and workers, and no peer {} of role {}", peer.index,
+        peer.role);
   }
   if (!IsMastersAlone(MessageType{type})) return absl::OkStatus();
-  return base::PermissionDenied("message {} is the master's alone, and replica {} is a worker", type,
-                                peer.index);
+  return base::PermissionDenied("message {} is the master's alone, and replica {} is a worker",
+                                type, peer.index);
 }
 
 absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
@@ -111,9 +120,11 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
   gradients_.resize(shards_->tables().size());
   hot_rows_.assign(shards_->tables().size(), {});
   converted_.resize(shards_->tables().size());
-  for (Replica& replica : replicas_) {
-    replica = {.last_push = 0, .pulls = std::vector<Pull>(kKeptPulls)};
-    for (Pull& pull : replica.pulls) pull.rows.resize(shards_->tables().size());
+  previous_values_.resize(shards_->tables().size());
+  for (std::size_t r = 0; r < replicas_.size(); ++r) {
+    replicas_[r].last_push = 0;
+    ForgetPulls(replicas_[r]);
+    if (replicas_[r].is_gone) shards_->Leave(static_cast<int>(r));
   }
   SendEmpty(connection, request_id, MessageType::kDone);
   return absl::OkStatus();
@@ -154,6 +165,7 @@ absl::Status Server::OnExchange(net::ConnectionId connection, std::uint64_t requ
     return base::DataLoss("replica {} speaks for replica {} of {}", peers_[connection].index,
                           request.replica, replicas_.size());
   }
+  OnReplicaTrains(request.replica, connection);
   if (request.precision > ops::Precision::kFloat16) {
     return base::DataLoss("values of the unknown precision {}",
                           static_cast<std::uint16_t>(request.precision));
@@ -217,9 +229,17 @@ absl::Status Server::Push(const ExchangeRequest& request, PayloadReader& reader)
     DIME_RETURN_IF_ERROR(reader.Take<std::uint16_t>(1).status());
   }
   if (request.push_number <= replica.last_push) return absl::OkStatus();  // Sent a second time.
+  const auto step = static_cast<std::int64_t>(request.push_step);
+  const int micro_batch = static_cast<int>(request.push_micro_batch);
+  // What its start before this one had pushed.
+  const bool is_there = replica.incarnation > 0 && shards_->HasPush(step, micro_batch);
+  if (is_there) {
+    replica.last_push = request.push_number;
+    return absl::OkStatus();
+  }
   DIME_RETURN_IF_ERROR(shards_->Push({.replica = static_cast<int>(request.replica),
-                                      .step = static_cast<std::int64_t>(request.push_step),
-                                      .micro_batch = static_cast<int>(request.push_micro_batch),
+                                      .step = step,
+                                      .micro_batch = micro_batch,
                                       .pulled_version = pull->version,
                                       .tables = gradients_}));
   replica.last_push = request.push_number;
@@ -272,6 +292,7 @@ absl::StatusOr<Server::Pull*> Server::ReadPull(const ExchangeRequest& request,
   }
   DIME_RETURN_IF_ERROR(reader.ExpectEnd());
   pull.number = request.pull_number;
+  pull.step = static_cast<std::int64_t>(request.pull_step);
   pull.precision = request.precision;
   return &pull;
 }
@@ -299,9 +320,12 @@ void Server::SendRows(net::ConnectionId connection, std::uint64_t request_id, Pu
                          .request_id = request_id},
                         parts);
                 });
+  const bool is_behind = pull != nullptr && shards_->HasPreviousFor(pull->step);
   for (std::size_t t = 0; pull != nullptr && t < shards_->tables().size(); ++t) {
     const Table& table = *shards_->tables()[t];
-    if (table.spec().dense) {
+    if (is_behind) [[unlikely]] {
+      AddPreviousRows(t, *pull);
+    } else if (table.spec().dense) {
       if (table.num_rows() > 0) answer_.AddAll(table);
     } else {
       answer_.AddRows(shards_->rows(t), pull->rows[t]);

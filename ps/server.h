@@ -62,11 +62,15 @@ class Server final : public net::FrameHandler {
   // Which rows a pull asked for, by table.
   struct Pull {
     std::uint64_t number = 0;
+    std::int64_t step = 0;     // For which they are.
     std::int64_t version = 0;  // Of the rows that were sent.
     ops::Precision precision = ops::Precision::kFloat32;
     std::vector<std::vector<std::int64_t>> rows;
   };
   struct Replica {
+    std::uint32_t incarnation = 0;     // Older starts of it have no say any more.
+    net::ConnectionId connection = 0;  // Over which it trains.
+    bool is_gone = false;
     std::uint64_t last_push = 0;
     std::vector<Pull> pulls;
   };
@@ -81,6 +85,13 @@ class Server final : public net::FrameHandler {
 
   // Whether a message of this type is the peer's to send.
   [[nodiscard]] absl::Status CheckMaySend(net::ConnectionId connection, std::uint8_t type) const;
+  // A replica's newer start takes its place; one that trains is in its place; it is gone.
+  void OnReplicaReplaced(std::uint32_t replica, std::uint32_t incarnation);
+  void OnReplicaTrains(std::uint32_t replica, net::ConnectionId connection);
+  void OnReplicaGone(std::uint32_t replica);
+  void ForgetPulls(Replica& replica) const;
+  [[nodiscard]] bool IsStale(net::ConnectionId connection) const;
+
   absl::Status OnPrepare(net::ConnectionId connection, std::uint64_t request_id,
                          std::span<const std::byte> payload);
   absl::Status OnStart(net::ConnectionId connection, std::uint64_t request_id,
@@ -119,7 +130,6 @@ class Server final : public net::FrameHandler {
                       std::span<const std::byte> payload);
   void CutWhenDue();
   void EndHold();
-  void OnReplicaGone(std::uint32_t replica);
   void RefuseCut(const absl::Status& status);
   void GiveUpSave();
   void DropIfGivenUp();
@@ -128,6 +138,7 @@ class Server final : public net::FrameHandler {
   void SendVersion(net::ConnectionId connection, std::uint64_t request_id);
 
   void SendRows(net::ConnectionId connection, std::uint64_t request_id, Pull* pull);
+  void AddPreviousRows(std::size_t table, const Pull& pull);
   void SendRefusal(net::ConnectionId connection, std::uint64_t request_id,
                    const absl::Status& status);
   void SendEmpty(net::ConnectionId connection, std::uint64_t request_id, MessageType type);
@@ -158,6 +169,7 @@ class Server final : public net::FrameHandler {
   std::vector<TableGradients> gradients_;
   std::vector<std::vector<float>> converted_;  // By table: gradients that came in 16 bits.
   internal::RowsAnswer answer_;
+  std::vector<std::vector<float>> previous_values_;  // By table: of an answer.
   std::vector<float> read_values_;
   std::vector<iovec> parts_;
 };

@@ -48,6 +48,17 @@ absl::StatusOr<std::int64_t> CommonVersion(const std::vector<std::vector<std::by
   return static_cast<std::int64_t>(common.value_or(0));
 }
 
+// A replica that is gone may have pushed to some servers and not to others: the one that holds the
+// most steps has all that any holds.
+absl::StatusOr<std::int64_t> HighestVersion(const std::vector<std::vector<std::byte>>& answers) {
+  std::uint64_t highest = 0;
+  for (const std::vector<std::byte>& answer : answers) {
+    DIME_ASSIGN_OR_RETURN(const VersionReply reply, Decode<VersionReply>(answer));
+    highest = std::max(highest, reply.version);
+  }
+  return static_cast<std::int64_t>(highest);
+}
+
 }  // namespace
 
 ServerCheckpointer::ServerCheckpointer(std::vector<std::vector<net::Address>> servers,
@@ -154,7 +165,7 @@ absl::StatusOr<std::int64_t> ServerCheckpointer::TryToCut() {
   const iovec part = PartOf(last_pushes);
   DIME_ASSIGN_OR_RETURN(const Answers answers,
                         Ask(MessageType::kCut, {&part, 1}, MessageType::kVersion, kCutTime));
-  return CommonVersion(answers);
+  return hold_to_cut_ ? HighestVersion(answers) : CommonVersion(answers);
 }
 
 absl::StatusOr<std::vector<std::uint64_t>> ServerCheckpointer::Hold() {

@@ -57,7 +57,9 @@ void Server::OnHold(net::ConnectionId connection, std::uint64_t request_id) {
   saver_ = connection;
   const VersionReply reply = {.version = static_cast<std::uint64_t>(shards_->version())};
   std::vector<std::uint64_t> last_pushes;
-  for (const Replica& replica : replicas_) last_pushes.push_back(replica.last_push);
+  for (const Replica& replica : replicas_) {
+    last_pushes.push_back(replica.is_gone ? 0 : replica.last_push);
+  }
   parts_.assign({PartOf(&reply, sizeof(reply)),
                  PartOf(last_pushes.data(), last_pushes.size() * sizeof(std::uint64_t))});
   send_(connection,
@@ -88,6 +90,9 @@ absl::Status Server::OnCut(net::ConnectionId connection, std::uint64_t request_i
     PayloadReader reader(payload);
     DIME_ASSIGN_OR_RETURN(const auto last_pushes, reader.Take<std::uint64_t>(replicas_.size()));
     hold_.LetThrough(last_pushes);
+    for (std::uint32_t r = 0; r < replicas_.size(); ++r) {
+      if (replicas_[r].is_gone) hold_.LetNothingThroughOf(r);
+    }
     TakeUp(hold_.TakeReady());
   }
   CutWhenDue();
@@ -140,15 +145,6 @@ void Server::OnTick() {
     RefuseCut(base::DeadlineExceeded("push {} of replica {} has not come within {} s", wanted[r], r,
                                      kLongestHold.count()));
   }
-  EndHold();
-}
-
-// A push that the cut waits for will not come any more.
-void Server::OnReplicaGone(std::uint32_t replica) {
-  const auto wanted = hold_.last_pushes();
-  if (replica >= wanted.size() || replicas_[replica].last_push >= wanted[replica]) return;
-  RefuseCut(base::Unavailable("replica {} is gone, and its push {} has not come", replica,
-                              wanted[replica]));
   EndHold();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "ops/dense.h"
@@ -40,6 +41,7 @@ absl::StatusOr<std::unique_ptr<Shards>> Shards::Create(std::span<const ops::Tabl
         UnboundedTable::Create(specs[t], sharding.VirtualShardsOf(server, t), seed));
   }
   shards->sums_.resize(specs.size());
+  if (options.keep_previous) shards->previous_.resize(specs.size());
   return shards;
 }
 
@@ -101,6 +103,7 @@ absl::Status Shards::PushInOrder(const PushedGradients& push) {
 }
 
 void Shards::Update(std::span<const TableGradients> tables) {
+  if (!previous_.empty()) RememberRows(tables);
   ++version_;
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     Table& table = *tables_[t];
@@ -115,6 +118,34 @@ void Shards::Update(std::span<const TableGradients> tables) {
       table.Update(version_, tables[t].rows, tables[t].values);
     }
   }
+}
+
+void Shards::RememberRows(std::span<const TableGradients> tables) {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    if (!tables_[t]->spec().dense) {
+      previous_[t].Remember(rows(t), tables[t].rows);
+      continue;
+    }
+    std::vector<std::int64_t> all(static_cast<std::size_t>(tables_[t]->num_rows()));
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    previous_[t].Remember(*tables_[t], all);
+  }
+}
+
+bool Shards::HasPush(std::int64_t step, int micro_batch) const {
+  if (options_.consistency.kind != Kind::kSync || step > version_ + 1) return false;
+  if (step <= version_ || micro_batch < num_summed_) return true;
+  return micro_batch < options_.micro_batches &&
+         early_[static_cast<std::size_t>(micro_batch)].is_there;
+}
+
+bool Shards::HasPreviousFor(std::int64_t step) const {
+  return !previous_.empty() && step > 0 && step == version_;
+}
+
+void Shards::GatherPrevious(std::size_t table, std::span<const std::int64_t> ids,
+                            std::span<float> out) {
+  previous_[table].Gather(rows(table), ids, out);
 }
 
 void Shards::AddUp(std::span<const TableGradients> tables) {
@@ -203,6 +234,12 @@ UnboundedStatistics Shards::unbounded_statistics() const {
 }
 
 void Shards::Leave(int replica) { clocks_[static_cast<std::size_t>(replica)] = kLeft; }
+
+void Shards::Return(int replica) {
+  clocks_[static_cast<std::size_t>(replica)] = kLeft;
+  const std::int64_t slowest = *std::ranges::min_element(clocks_);
+  clocks_[static_cast<std::size_t>(replica)] = slowest < kLeft ? slowest : 0;
+}
 
 void Shards::CountStaleness(std::int64_t pulled_version) {
   // In sync the rows of all micro-batches are those before the step, which counts when it is whole.

@@ -17,6 +17,7 @@
 
 #include "ops/sparse.h"
 #include "ops/table.h"
+#include "ps/internal/previous_rows.h"
 #include "ps/sharding.h"
 #include "ps/table.h"
 #include "ps/unbounded_table.h"
@@ -30,6 +31,9 @@ struct ConsistencyOptions {
   int num_replicas = 1;   // Those that push.
   int micro_batches = 1;  // kSync: pushes that make up a step.
   bool average = true;    // kSync: gradients are averaged over the micro-batches, or summed.
+  // kSync: the rows of the step before are kept, too, for a replica that has to take a step again
+  // which is whole here, and not on another server.
+  bool keep_previous = false;
 };
 
 // One table's gradients for some of its rows here, distinct ones; of an unbounded table these are
@@ -68,6 +72,14 @@ class Shards {
   [[nodiscard]] bool MayPull(int replica, std::int64_t step) const;
   // A replica that has no batches at the moment holds nobody up, and is held up by nobody.
   void Leave(int replica);
+  // One that had left goes on, beside the slowest of the others.
+  void Return(int replica);
+
+  // kSync: whether this micro-batch's gradients are in the rows, or will be when its step is whole.
+  [[nodiscard]] bool HasPush(std::int64_t step, int micro_batch) const;
+  // Whether the rows for `step` are those before the last update, and kept; their weights.
+  [[nodiscard]] bool HasPreviousFor(std::int64_t step) const;
+  void GatherPrevious(std::size_t table, std::span<const std::int64_t> ids, std::span<float> out);
 
   // Fixed tables; in place of an unbounded one, one without rows.
   [[nodiscard]] const std::vector<std::unique_ptr<Table>>& tables() const { return tables_; }
@@ -108,6 +120,7 @@ class Shards {
 
   absl::Status PushInOrder(const PushedGradients& push);
   void Update(std::span<const TableGradients> tables);
+  void RememberRows(std::span<const TableGradients> tables);
   void AddUp(std::span<const TableGradients> tables);
   void AddRows(std::size_t table, const TableGradients& gradients);
   void UpdateWithSums();
@@ -124,6 +137,7 @@ class Shards {
   int num_summed_ = 0;  // Micro-batches of the step.
   std::vector<Sum> sums_;
   std::vector<Early> early_;
+  std::vector<internal::PreviousRows> previous_;  // By table; none: they are not kept.
 };
 
 }  // namespace dime::ps

@@ -44,9 +44,10 @@ enum class MessageType : std::uint8_t {
 // that push it is, and the master's is 0.
 enum class PeerRole : std::uint32_t { kMaster, kWorker };
 
-[[nodiscard]] constexpr net::PeerName NameOfReplica(std::uint32_t index) {
+[[nodiscard]] constexpr net::PeerName NameOfReplica(std::uint32_t index,
+                                                    std::uint32_t incarnation = 0) {
   const PeerRole role = index == 0 ? PeerRole::kMaster : PeerRole::kWorker;
-  return {.role = static_cast<std::uint32_t>(role), .index = index};
+  return {.role = static_cast<std::uint32_t>(role), .index = index, .incarnation = incarnation};
 }
 
 // What steers the job or its checkpoints: a worker that sends it is refused.

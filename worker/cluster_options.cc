@@ -7,7 +7,8 @@ ps::ConsistencyOptions ConsistencyOf(const ClusterOptions& options,
   return {.consistency = options.consistency,
           .num_replicas = options.num_replicas,
           .micro_batches = options.in_common() ? options.micro_batches : 1,
-          .average = estimator.loss_reduction != models::LossReduction::kSum};
+          .average = estimator.loss_reduction != models::LossReduction::kSum,
+          .keep_previous = options.CanReturn() && options.in_common() && options.num_servers > 1};
 }
 
 }  // namespace dime::worker

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 
 #include "models/description.h"
 #include "ps/shards.h"
@@ -26,11 +27,19 @@ struct ClusterOptions {
   cluster::WirePrecision wire_precision = cluster::WirePrecision::kFloat32;
   // kAllReduce: what joins the training replicas; null: they connect to each other.
   std::shared_ptr<Collective> collective = nullptr;
-  int num_servers = 0;  // None: the rows are in this process, which is the only one.
+  std::uint32_t incarnation = 0;  // Which start of the replica this process is.
+  // Replicas that are lost are started again, and take up the step that they were in.
+  bool replicas_return = false;
+  std::stop_token stop = {};  // The job has ended: waits for servers end, too.
+  int num_servers = 0;        // None: the rows are in this process, which is the only one.
   net::Credentials credentials;
   // The master's, where there are servers; outlives the job.
   CoordinationServer* coordinator = nullptr;
 
+  // Replicas that keep rows of their own are no more than these rows.
+  [[nodiscard]] bool CanReturn() const {
+    return replicas_return && dense == cluster::DenseRows::kServers;
+  }
   // Whether workers have to listen for each other.
   [[nodiscard]] bool HasPeers() const {
     return dense == cluster::DenseRows::kAllReduce && num_replicas > 1 && collective == nullptr;

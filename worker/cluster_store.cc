@@ -25,7 +25,8 @@ absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& c
   SocketCollectiveOptions options{.rank = cluster.replica,
                                   .addresses = {{}},  // Nobody connects to the master.
                                   .credentials = cluster.credentials,
-                                  .connect_time = kReplicaConnectTime};
+                                  .connect_time = kReplicaConnectTime,
+                                  .stop = cluster.stop};
   options.addresses.insert(options.addresses.end(), peers.workers.begin(), peers.workers.end());
   return ConnectReplicas(listeners, options);
 }
@@ -40,10 +41,12 @@ absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
     const models::Model& model, const ClusterOptions& cluster, const PeerAddresses& peers,
     std::span<net::Listener> listeners, std::uint64_t seed) {
   auto result = std::make_unique<ClusterStore>();
-  result->client_options_ = {.credentials = cluster.credentials,
-                             .self = ps::NameOfReplica(static_cast<std::uint32_t>(cluster.replica)),
-                             .connect_time = kConnectTime,
-                             .precision = static_cast<ops::Precision>(cluster.wire_precision)};
+  result->client_options_ = {
+      .credentials = cluster.credentials,
+      .self = ps::NameOfReplica(static_cast<std::uint32_t>(cluster.replica), cluster.incarnation),
+      .connect_time = kConnectTime,
+      .precision = static_cast<ops::Precision>(cluster.wire_precision),
+      .stop = cluster.stop};
   result->in_common_ = cluster.in_common();
   DIME_ASSIGN_OR_RETURN(result->on_servers_,
                         ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers,

@@ -1,5 +1,6 @@
 #include "worker/replica.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -51,18 +52,28 @@ absl::StatusOr<std::vector<net::Listener>> ListenAt(std::span<const net::Address
 // Reports what a server has done.
 class ReportingServer final : public net::FrameHandler {
  public:
-  ReportingServer(ps::Server& server, const net::FrameServer& frames, AskMaster ask)
-      : server_(server), frames_(frames), reporter_(std::move(ask)) {}
+  ReportingServer(ps::Server& server, const net::FrameServer& frames, AskMaster ask,
+                  Activity& activity)
+      : server_(server), frames_(frames), reporter_(std::move(ask)), activity_(activity) {
+    activity_.EnterBeating(kServing);
+  }
 
   void OnConnected(net::ConnectionId connection, const net::PeerName& peer) override {
     server_.OnConnected(connection, peer);
   }
   absl::Status OnFrame(net::ConnectionId connection, const net::FrameHeader& header,
                        std::span<const std::byte> payload) override {
-    return server_.OnFrame(connection, header, payload);
+    if (!MayTakeLong(static_cast<ps::MessageType>(header.type))) [[likely]] {
+      return server_.OnFrame(connection, header, payload);
+    }
+    activity_.Enter("making, loading or copying rows");
+    const absl::Status handled = server_.OnFrame(connection, header, payload);
+    activity_.EnterBeating(kServing);
+    return handled;
   }
   void OnClosed(net::ConnectionId connection) override { server_.OnClosed(connection); }
   void OnTick() override {
+    activity_.Beat();
     server_.OnTick();
     if (!server_.has_started() || !reporter_.IsDue()) return;
     ps::ServerStatistics statistics = server_.Statistics();
@@ -75,18 +86,39 @@ class ReportingServer final : public net::FrameHandler {
   }
 
  private:
+  static constexpr char kServing[] = "serving rows";
+
+  static bool MayTakeLong(ps::MessageType type) {
+    return type == ps::MessageType::kPrepare || type == ps::MessageType::kLoad ||
+           type == ps::MessageType::kCut;
+  }
+
   ps::Server& server_;
   const net::FrameServer& frames_;
   const net::Clock::time_point start_ = net::Clock::now();
   ServerReporter reporter_;
+  Activity& activity_;
 };
 
 AskMaster AskOver(Member& member) {
   return [&member](std::string_view request) { return member.Ask(kReportService, request); };
 }
 
-absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_token& stop) {
+// The steps that this replica begins after. One that was started again has left a step undone,
+// which the others wait for.
+absl::StatusOr<std::int64_t> FirstStep(const ClusterOptions& cluster, const JobStart& start,
+                                       ps::ServerControl& servers) {
+  if (cluster.incarnation == 0 || !cluster.in_common()) {
+    return static_cast<std::int64_t>(start.first_step);
+  }
+  DIME_ASSIGN_OR_RETURN(const auto statistics, servers.ReadStatistics());
+  return std::ranges::min_element(statistics, {}, &ps::ServerStatistics::version)->version;
+}
+
+absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_token& stop,
+                       Activity& activity) {
   for (std::int64_t left = num_steps; left != 0 && !stop.stop_requested(); --left) {
+    activity.Beat();
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
     if (!taken) break;
   }
@@ -105,6 +137,8 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
     for (const net::Listener& l : listeners) self.addresses.push_back(l.address());
   }
   DIME_RETURN_IF_ERROR(member.Join(self));
+  Activity& activity = member.activity();
+  activity.Enter("waiting for the others");
   const models::Model model(description);
   base::ThreadPool pool(options.num_threads);
   DIME_ASSIGN_OR_RETURN(const PeerAddresses peers, member.AwaitPeers());
@@ -112,10 +146,12 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
                         ClusterStore::Connect(model, cluster, peers, listeners, /*seed=*/0));
   const absl::StatusOr<JobStart> start = member.AwaitStart(kStartTime);
   if (!start.ok()) return base::Annotate(start.status(), "waiting for the master to begin");
+  activity.Enter("reading its data");
   DIME_ASSIGN_OR_RETURN(const Dataset data,
                         ReadData(model, options, start->input_memory, pool, stop));
 
-  const auto first_step = static_cast<std::int64_t>(start->first_step);
+  DIME_ASSIGN_OR_RETURN(const std::int64_t first_step,
+                        FirstStep(cluster, *start, store->servers()));
   const auto last_step = static_cast<std::int64_t>(start->last_step);
   auto source = MakeBatchSource(data.examples, {.batch_size = options.train_batch_size,
                                                 .num_epochs = options.num_epochs,
@@ -138,7 +174,8 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
   DIME_RETURN_IF_ERROR(store->Start(first_step));
   TrainLoop loop(model, store->store(), batches, pool, first_step, cluster.Plan());
   meter.Start();
-  DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop));
+  activity.Enter("training");
+  DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop, activity));
   meter.Stop();
   if (stop.stop_requested()) return base::Cancelled("the job has ended");
   DIME_RETURN_IF_ERROR(store->servers().Leave());
@@ -164,7 +201,7 @@ absl::Status RunParameterServer(const models::ModelDescription& description,
       });
   self.addresses = frames->addresses();
   DIME_RETURN_IF_ERROR(member.Join(self));
-  ReportingServer reporting(server, *frames, AskOver(member));
+  ReportingServer reporting(server, *frames, AskOver(member), member.activity());
   DIME_RETURN_IF_ERROR(frames->Run(reporting, member.ended()));
   return member.AwaitPeers().status();  // Which is an error for who may not join.
 }

@@ -1,10 +1,13 @@
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/arguments.h"
 #include "cli/cluster_plan.h"
 #include "cli/commands/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/master.h"
+#include "cli/supervisor.h"
 #include "cli/training_request.h"
 #include "runtime/base/log.h"
 
@@ -21,9 +24,15 @@ int RunLocalTrain(Words args) {
   if (!request.ok()) return ReportUsageError(kName, base::MessageOf(request.status()));
   if (!request->has_value()) return kExitOk;
   base::SetMinLogSeverity(LeastSeverity(**request));
-  NoteIgnoredOptions((*request)->own.ignored_options);
   const absl::StatusOr<ClusterPlan> plan = PlanCluster(**request);
   if (!plan.ok()) return ReportPlanError(kName, plan.status());
+  std::optional<SupervisedMaster> supervised = SupervisedMaster::FromEnvironment();
+  if (!plan->is_one_process() && !supervised) {
+    std::vector<std::string> words = {"local", "train"};
+    words.insert(words.end(), args.begin(), args.end());
+    return RunSupervised(kName, words, static_cast<int>((*request)->own.max_restarts));
+  }
+  NoteIgnoredOptions((*request)->own.ignored_options);
   return RunMaster(kName, **request, args, *plan, {.here = AllReplicas(plan->counts())});
 }
 

@@ -62,6 +62,10 @@ class EndOfJob {
   // Says what nobody else says, and returns the exit code.
   [[nodiscard]] int Report(const worker::JobEnd& end) const {
     if (end.how.ok()) return kExitOk;
+    if (end.is_stale) {
+      ReportError(kName, base::Annotate(end.how, self_));
+      return kExitStale;
+    }
     if (end.master_is_gone || has_own_log_) {
       ReportError(kName, base::Annotate(end.how, self_ + ": the job has ended"));
     }
@@ -103,6 +107,9 @@ absl::Status Work(const TrainingRequest& request, const ClusterPlan& plan,
   DIME_ASSIGN_OR_RETURN(worker::TrainingOptions options, OptionsOf(request, description.training));
   options.cluster = ClusterOptionsOf(plan, place.replica);
   options.cluster.credentials = {.token = token, .security = request.own.transport_security};
+  options.cluster.incarnation = place.incarnation;
+  options.cluster.replicas_return = place.replicas_return;
+  options.cluster.stop = member.ended();
   options.cluster.collective = place.collective;
   if (options.num_threads == 0) {
     options.num_threads = ThreadsOf(plan, place.replica, place.here);
@@ -134,6 +141,7 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
   };
   const auto member =
       worker::Member::Connect({.self = place.replica,
+                               .incarnation = place.incarnation,
                                .locate = locate,
                                .patience = std::chrono::seconds(request.own.join_secs),
                                .security = request.own.transport_security});
@@ -153,7 +161,7 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
     return end ? end_of_job.Report(*end) : kExitOk;
   }
   // That a peer is gone, or the job over, all others find out, too; the master knows more.
-  if (absl::IsUnavailable(status) || absl::IsCancelled(status)) {
+  if (absl::IsUnavailable(status) || absl::IsCancelled(status) || absl::IsAborted(status)) {
     constexpr std::chrono::seconds kForTheCause{2};
     if (const auto end = (*member)->AwaitEnd(kForTheCause)) return end_of_job.Report(*end);
   }

@@ -33,6 +33,10 @@ class ExchangeHold {
   void LetThrough(std::span<const std::uint64_t> last_pushes) {
     last_pushes_.assign(last_pushes.begin(), last_pushes.end());
   }
+  // Of this replica nothing more is let through.
+  void LetNothingThroughOf(std::uint32_t replica) {
+    if (replica < last_pushes_.size()) last_pushes_[replica] = 0;
+  }
   [[nodiscard]] bool is_on() const { return is_on_; }
   [[nodiscard]] std::span<const std::uint64_t> last_pushes() const { return last_pushes_; }
 

@@ -49,6 +49,14 @@ void RowsAnswer::AddRows(const RowTable& table, std::span<const std::int64_t> ro
   }
 }
 
+void RowsAnswer::AddValues(std::int64_t dim, std::span<const float> values) {
+  if (precision_ == ops::Precision::kFloat32) return AddInPlace(values.data(), values.size());
+  AddHalves(dim, std::ssize(values) / dim, [&](std::int64_t first, std::span<float> rows) {
+    const auto at = static_cast<std::size_t>(first * dim);
+    std::ranges::copy(values.subspan(at, rows.size()), rows.begin());
+  });
+}
+
 template <typename Fill>
 void RowsAnswer::AddHalves(std::int64_t dim, std::int64_t count, const Fill& fill) {
   constexpr auto kFrameFloats = static_cast<std::int64_t>(kFrameBytes / sizeof(float));

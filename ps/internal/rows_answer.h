@@ -28,6 +28,8 @@ class RowsAnswer {
   void AddAll(const Table& table);
   // The weights of these rows.
   void AddRows(const RowTable& table, std::span<const std::int64_t> rows);
+  // These values, whole rows of `dim`, which stay where they are until Finish().
+  void AddValues(std::int64_t dim, std::span<const float> values);
   void Finish() { Send(/*is_last=*/true); }
 
  private:

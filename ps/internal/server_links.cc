@@ -14,6 +14,9 @@ absl::Status ServerLinks::Connect(std::span<const std::vector<net::Address>> ser
   for (std::size_t s = 0; s < servers.size(); ++s) {
     DIME_RETURN_IF_ERROR(ConnectTo(s, servers[s], deadline));
   }
+  on_stop_.emplace(options_.stop, [this] {
+    for (const net::Channel& channel : channels_) channel.Shutdown();
+  });
   return absl::OkStatus();
 }
 
@@ -25,6 +28,9 @@ absl::Status ServerLinks::ConnectTo(std::size_t server, std::span<const net::Add
   for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
     const absl::Status connected = TryToConnect(server, addresses, deadline);
     if (!absl::IsUnavailable(connected)) return connected;
+    if (options_.stop.stop_requested()) {
+      return base::Annotate(connected, fmt::format("stopped while waiting for ps-{}", server));
+    }
     if (Clock::now() + pause >= deadline) {
       return base::Annotate(
           connected, fmt::format("no ps-{} within {} ms", server, options_.connect_time.count()));

@@ -6,7 +6,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "ops/half.h"
@@ -26,6 +29,7 @@ struct ClientOptions {
   // A server may have to wait for other replicas, which read their data or evaluate.
   std::chrono::milliseconds answer_time{600'000};
   ops::Precision precision = ops::Precision::kFloat32;  // Of gradients and rows on the wire.
+  std::stop_token stop = {};  // Ends all waits: nobody answers any more, or need not.
 };
 
 }  // namespace dime::ps
@@ -42,6 +46,8 @@ iovec PartOf(const std::vector<T>& values) {
 class ServerLinks {
  public:
   explicit ServerLinks(const ClientOptions& options) : options_(options) {}
+  ServerLinks(const ServerLinks&) = delete;
+  ServerLinks& operator=(const ServerLinks&) = delete;
 
   // To all servers: servers[s] is where server s listens, in order of preference.
   absl::Status Connect(std::span<const std::vector<net::Address>> servers);
@@ -85,6 +91,8 @@ class ServerLinks {
 
   const ClientOptions options_;
   std::vector<net::Channel> channels_;
+  // Closes them; there once all are.
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
   std::uint64_t request_id_ = 0;
   bool is_whole_ = true;
 

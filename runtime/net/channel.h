@@ -42,6 +42,12 @@ class Channel {
   // Sends a frame whose payload is the parts, one after another, from where they lie.
   absl::Status Send(FrameHeader header, std::span<const iovec> payload, Deadline deadline);
 
+  // Returns when a frame may have begun to come; kDeadlineExceeded, and nothing is lost.
+  absl::Status AwaitReadable(Deadline deadline) const {
+    if (socket_.HasBufferedInput()) return absl::OkStatus();
+    return Annotated(socket_.AwaitReadable(deadline));
+  }
+
   // The next frame's header. Its payload has to be received before the one after it.
   absl::StatusOr<FrameHeader> ReceiveHeader(Deadline deadline);
   // Its payload, into parts whose sizes add up to header.payload_bytes.

@@ -15,6 +15,7 @@
 #include "tests/support/checkpoint_variables.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process.h"
+#include "tests/support/replica_processes.h"
 #include "tests/support/temp_dir.h"
 
 namespace dime::cli {
@@ -23,26 +24,11 @@ namespace {
 using ::dime::testing::Ended;
 using ::dime::testing::Eventually;
 using ::dime::testing::Process;
-using ::dime::testing::ReadText;
+using ::dime::testing::ReplicasOf;
 using ::dime::testing::TempDir;
 using ::dime::testing::WriteCensusRows;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// The processes that were started as a replica of the job in `job_dir`.
-std::vector<pid_t> ReplicasOf(const std::string& job_dir, const std::string& replica) {
-  std::vector<pid_t> pids;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string words = ReadText(entry.path() / "cmdline");
-    const std::string environment = ReadText(entry.path() / "environ");
-    if (words.find(job_dir) == std::string::npos) continue;
-    if (environment.find("DIME_REPLICA=" + replica) == std::string::npos) continue;
-    pids.push_back(std::stoi(name));
-  }
-  return pids;
-}
 
 class ClusterProgramTest : public ::testing::Test {
  protected:
@@ -128,7 +114,7 @@ TEST_F(ClusterProgramTest, AnEvaluatorIsAProcessOfItsOwnThatTheMasterAwaits) {
 
 TEST_F(ClusterProgramTest, AnEvaluatorThatIsKilledFailsTheJobAndIsNamed) {
   const std::string page = WriteEvaluatorPage(dir_.File("config.yaml"), kWorkerAndServer);
-  Process master(dir_, Train("job", {"--config", page}, 10'000'000));
+  Process master(dir_, Train("job", {"--config", page, "--max-restarts=0"}, 10'000'000));
   ASSERT_TRUE(
       Eventually([&] { return std::filesystem::exists(JobDir("job") + "/eval_census-eval"); }));
   for (const pid_t pid : ReplicasOf(JobDir("job"), "evaluator-0")) kill(pid, SIGKILL);
@@ -243,21 +229,18 @@ TEST_F(ClusterProgramTest, LessDataThanAStepTakesIsAnError) {
   EXPECT_TRUE(ReplicasOf(JobDir("job"), "").empty());
 }
 
-class KilledReplicaTest : public ClusterProgramTest,
-                          public ::testing::WithParamInterface<const char*> {};
-
-INSTANTIATE_TEST_SUITE_P(Roles, KilledReplicaTest, ::testing::Values("worker-1", "ps-0"));
-
-TEST_P(KilledReplicaTest, TheJobEndsWithItsNameAndNothingIsLeft) {
-  Process process(dir_, Train("job", kStandard, 1'000'000));
+TEST_F(ClusterProgramTest, AJobWhoseServerIsKilledEndsWithItsNameAndNothingIsLeft) {
+  std::vector<std::string> own = kStandard;
+  own.emplace_back("--max-restarts=0");
+  Process process(dir_, Train("job", own, 1'000'000));
   const std::string job_dir = JobDir("job");
   ASSERT_TRUE(Eventually([&] { return ReplicasOf(job_dir, "").size() == 7; }));
   ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(job_dir + "/model.ckpt-0.index"); }));
-  for (const pid_t pid : ReplicasOf(job_dir, GetParam())) kill(pid, SIGKILL);
+  for (const pid_t pid : ReplicasOf(job_dir, "ps-0")) kill(pid, SIGKILL);
   ASSERT_TRUE(Eventually([&] { return process.HasEnded(); }));
   const Ended ended = process.Wait();
   EXPECT_EQ(ended.exit_code, 69) << ended.err;
-  EXPECT_THAT(ended.err, HasSubstr(std::string(GetParam()) + " was ended by signal 9"));
+  EXPECT_THAT(ended.err, HasSubstr("ps-0 was ended by signal 9"));
   EXPECT_TRUE(ReplicasOf(job_dir, "").empty());
 }
 

@@ -65,6 +65,9 @@ class ServerSavesTest : public ::testing::Test {
   }
   // Pushes (0: does not) and pulls. The pull before has this push's number.
   void Push(std::uint16_t replica, std::uint64_t push_number) {
+    Push(replica, push_number, replica);
+  }
+  void Push(net::ConnectionId connection, std::uint64_t push_number, std::uint16_t replica) {
     const ExchangeRequest request = {.push_number = push_number,
                                      .pushed_pull = push_number,
                                      .pull_number = push_number + 1,
@@ -73,7 +76,7 @@ class ServerSavesTest : public ::testing::Test {
     Append(request, &payload);
     if (push_number > 0) Append(-1.0f, &payload);
     Append(std::uint32_t{0}, &payload);
-    Send(replica, MessageType::kExchange, payload);
+    Send(connection, MessageType::kExchange, payload);
   }
   void Cut(std::uint64_t last_of_0, std::uint64_t last_of_1) {
     Bytes payload;
@@ -228,7 +231,41 @@ TEST_F(ServerSavesTest, AReplicaThatIsGoneIsNotWaitedFor) {
   answers_.clear();
   server_.OnClosed(0);
   EXPECT_THAT(Answers(),
-              ElementsAre(Pair(kMaster, MessageType::kRefused), Pair(1, MessageType::kRows)));
+              ElementsAre(Pair(kMaster, MessageType::kVersion), Pair(1, MessageType::kRows)));
+}
+
+TEST_F(ServerSavesTest, ANewStartOfAReplicaPushesFromOneAndOldOnesAreRefused) {
+  Push(1, 1);
+  Push(1, 2);
+  constexpr net::ConnectionId kAgain = 20;
+  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  answers_.clear();
+  Push(1, 3);
+  EXPECT_THAT(Answers(), ElementsAre(Pair(1, MessageType::kRefused)));
+  Push(kAgain, 0, /*replica=*/1);
+  Push(kAgain, 1, /*replica=*/1);
+  EXPECT_THAT(Answers(),
+              ElementsAre(Pair(kAgain, MessageType::kRows), Pair(kAgain, MessageType::kRows)));
+  EXPECT_EQ(server_.Statistics().version, 3);
+  server_.OnClosed(1);  // Changes nothing.
+  Send(kMaster, MessageType::kHold);
+  EXPECT_EQ(Number(2), 1u);
+}
+
+TEST_F(ServerSavesTest, WhatANewStartPushesDuringAHoldIsInNoCut) {
+  Push(1, 1);
+  Send(kMaster, MessageType::kHold);
+  Cut(1, 2);  // Another server has push 1 of replica 0 and push 2 of replica 1.
+  constexpr net::ConnectionId kAgain = 20;
+  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  Push(kAgain, 0, /*replica=*/1);
+  Push(kAgain, 1, /*replica=*/1);
+  answers_.clear();
+  Push(0, 1);
+  EXPECT_THAT(Answers(),
+              ElementsAre(Pair(0, MessageType::kRows), Pair(kMaster, MessageType::kVersion),
+                          Pair(kAgain, MessageType::kRows), Pair(kAgain, MessageType::kRows)));
+  EXPECT_EQ(SavedWeight(2), 2.0f);
 }
 
 TEST_F(ServerSavesTest, WhatIsOutOfPlaceIsRefused) {

@@ -125,6 +125,54 @@ TEST(ShardsTest, SyncIsTheSameInWhateverOrderMicroBatchesCome) {
   for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front());
 }
 
+TEST(ShardsTest, WhatIsInAStepOrWillBeIsKnown) {
+  const auto shards = NewShards(
+      Specs(kAdagrad), {.consistency = {Kind::kSync}, .num_replicas = 3, .micro_batches = 3});
+  ASSERT_OK(Push(*shards, kMicroBatches[2], 2, 1, 2));
+  ASSERT_OK(Push(*shards, kMicroBatches[0], 0, 1, 0));
+  EXPECT_TRUE(shards->HasPush(1, 0));
+  EXPECT_FALSE(shards->HasPush(1, 1));
+  EXPECT_TRUE(shards->HasPush(1, 2));
+  ASSERT_OK(Push(*shards, kMicroBatches[1], 1, 1, 1));
+  for (const int m : {0, 1, 2}) EXPECT_TRUE(shards->HasPush(1, m));
+  for (const int m : {0, 1, 2}) EXPECT_FALSE(shards->HasPush(2, m));
+}
+
+TEST(ShardsTest, RowsOfTheStepBeforeAreKeptWhereTheyAreWanted) {
+  const auto shards = NewShards(
+      Specs(kAdagrad),
+      {.consistency = {Kind::kSync}, .num_replicas = 3, .micro_batches = 3, .keep_previous = true});
+  const std::vector<std::int64_t> all = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  for (const std::int64_t step : {1, 2}) {
+    const std::vector<float> before = AllWeights(*shards);
+    EXPECT_FALSE(shards->HasPreviousFor(step));
+    for (const int m : {2, 0, 1}) {
+      ASSERT_OK(Push(*shards, kMicroBatches[static_cast<std::size_t>(m)], m, step, m));
+    }
+    EXPECT_NE(AllWeights(*shards), before);
+    EXPECT_TRUE(shards->HasPreviousFor(step));
+    std::vector<float> previous(20 + 3);
+    shards->GatherPrevious(0, all, std::span(previous).first(20));
+    shards->GatherPrevious(1, std::vector<std::int64_t>{0}, std::span(previous).last(3));
+    EXPECT_EQ(previous, before) << step;
+  }
+}
+
+TEST(ShardsTest, WhoReturnsStartsBesideTheSlowest) {
+  const auto shards =
+      NewShards(Specs(kSgd), {.consistency = {Kind::kBounded, /*max_lead=*/2}, .num_replicas = 3});
+  const Gradients gradients = {{0}, {1, 1}, {1, 1, 1}};
+  shards->Leave(2);
+  for (int i = 0; i < 5; ++i) {
+    for (const int replica : {0, 1}) ASSERT_OK(Push(*shards, gradients, replica, 0, 0));
+  }
+  shards->Return(2);
+  EXPECT_TRUE(shards->MayPull(0, 1));
+  EXPECT_TRUE(shards->MayPull(2, 1));
+  for (int i = 0; i < 3; ++i) ASSERT_OK(Push(*shards, gradients, 0, 0, 0));
+  EXPECT_FALSE(shards->MayPull(0, 1));
+}
+
 TEST(ShardsTest, SyncMakesOneUpdateOfTheMean) {
   for (const bool average : {true, false}) {
     const auto shards = NewShards(

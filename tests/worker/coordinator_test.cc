@@ -17,7 +17,10 @@ namespace {
 using cluster::ReplicaId;
 using cluster::Role;
 using ::testing::AllOf;
+using ::testing::Ge;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Le;
 using namespace std::chrono_literals;
 
 constexpr ReplicaId kWorker0 = {Role::kWorker, 0};
@@ -37,9 +40,12 @@ struct Received {
 // Replicas that speak over connections which are numbers.
 class CoordinatorTest : public ::testing::Test {
  protected:
-  net::ConnectionId Connect(const ReplicaId& replica) {
+  explicit CoordinatorTest(std::chrono::milliseconds return_time = 0ms)
+      : return_time_(return_time) {}
+
+  net::ConnectionId Connect(const ReplicaId& replica, std::uint32_t incarnation = 0) {
     const net::ConnectionId connection = ++last_connection_;
-    coordinator_.OnConnected(connection, PeerNameOf(replica));
+    coordinator_.OnConnected(connection, PeerNameOf(replica, incarnation));
     return connection;
   }
   absl::Status Send(net::ConnectionId connection, CoordinationMessage type,
@@ -49,8 +55,9 @@ class CoordinatorTest : public ::testing::Test {
         std::as_bytes(std::span(bytes)));
   }
   net::ConnectionId Join(const ReplicaId& replica, std::vector<net::Address> addresses = {},
-                         const std::string& job = "job", const std::string& host = kHost) {
-    const net::ConnectionId connection = Connect(replica);
+                         const std::string& job = "job", const std::string& host = kHost,
+                         std::uint32_t incarnation = 0) {
+    const net::ConnectionId connection = Connect(replica, incarnation);
     EXPECT_OK(Send(connection, CoordinationMessage::kJoin,
                    Encode(JoinRequest{.job = job,
                                       .host_name = "host-a",
@@ -88,16 +95,34 @@ class CoordinatorTest : public ::testing::Test {
     now_ += time;
     coordinator_.OnTick();
   }
+  // In ticks, as it passes for a process that is awake; those of `alive` answer each ping.
+  void PassAwake(std::chrono::milliseconds time, const std::vector<net::ConnectionId>& alive,
+                 const Pulse& pulse = {}) {
+    for (; time > 0ms; time -= 100ms) {
+      Pass(100ms);
+      for (const net::ConnectionId connection : alive) {
+        if (std::exchange(num_pings_[connection], 0) == 0) continue;
+        EXPECT_OK(Send(connection, CoordinationMessage::kPong, Encode(pulse)));
+      }
+    }
+  }
 
   net::Clock::time_point now_;
-  std::map<net::ConnectionId, std::vector<Received>> received_;
+  std::map<net::ConnectionId, std::vector<Received>> received_;  // All but pings.
+  std::map<net::ConnectionId, int> num_pings_;
+  const std::chrono::milliseconds return_time_;
   Coordinator coordinator_{
       {.counts = {.workers = 2, .parameter_servers = 1},
        .job = "job",
        .host = kHost,
        .join_time = 20s,
+       .return_time = return_time_,
        .now = [this] { return now_; }},
       [this](net::ConnectionId connection, const net::FrameHeader& header, auto parts) {
+        if (header.type == static_cast<std::uint8_t>(CoordinationMessage::kPing)) {
+          ++num_pings_[connection];
+          return;
+        }
         received_[connection].push_back(
             {static_cast<CoordinationMessage>(header.type),
              header.request_id,
@@ -344,6 +369,153 @@ TEST_F(CoordinatorTest, WhatNobodyServesAnyMoreIsRefusedAndTheReplicaStays) {
   EXPECT_TRUE(absl::IsUnavailable(LastStatus(server0_, CoordinationMessage::kRefused)));
   EXPECT_FALSE(coordinator_.has_ended());
   EXPECT_TRUE(absl::IsDataLoss(Send(server0_, static_cast<CoordinationMessage>(80), "?")));
+}
+
+TEST_F(CoordinatorTest, AllAreAskedForASignOfLifeEverySecondAndWhoAnswersLives) {
+  JoinAll();
+  PassAwake(10s, {});
+  for (const net::ConnectionId connection : {worker0_, worker1_, server0_}) {
+    EXPECT_THAT(num_pings_[connection], AllOf(Ge(4), Le(12))) << connection;
+  }
+}
+
+TEST_F(CoordinatorTest, WhoAnswersPingsIsNeverLost) {
+  JoinAll();
+  PassAwake(10min, {worker0_, worker1_, server0_});
+  EXPECT_OK(coordinator_.failure());
+  EXPECT_THAT(coordinator_.TakeHung(), IsEmpty());
+}
+
+TEST_F(CoordinatorTest, WhoIsSilentForFiveSecondsIsNamedWithWhatItWasAt) {
+  JoinAll();
+  PassAwake(3s, {worker0_, worker1_, server0_}, {.activity = "serving rows"});
+  PassAwake(4s, {worker0_, worker1_});
+  EXPECT_OK(coordinator_.failure());
+  PassAwake(2s, {worker0_, worker1_});
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_.failure()));
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
+              AllOf(HasSubstr("ps-0 (process 12 on host-a) hangs: it has been silent for 5.0 s"),
+                    HasSubstr("when last heard it was serving rows")));
+  const std::vector<HungReplica> hung = coordinator_.TakeHung();
+  ASSERT_EQ(hung.size(), 1u);
+  EXPECT_EQ(hung[0].replica, kServer0);
+  EXPECT_THAT(coordinator_.TakeHung(), IsEmpty());
+}
+
+TEST_F(CoordinatorTest, SilenceWhileTheMasterItselfSleptIsNobodysFault) {
+  JoinAll();
+  for (int i = 0; i < 5; ++i) Pass(1min);  // A tick a minute: it was stopped in between.
+  EXPECT_OK(coordinator_.failure());
+  PassAwake(10s, {worker0_, worker1_, server0_});
+  EXPECT_OK(coordinator_.failure());
+}
+
+TEST_F(CoordinatorTest, AMainThreadThatStandsStillWhereItShouldMoveIsLostAfterAMinute) {
+  JoinAll();
+  const std::vector<net::ConnectionId> all = {worker0_, worker1_, server0_};
+  PassAwake(10min, all, {.beats = 5, .activity = "loading"});  // Which may take long.
+  PassAwake(55s, all, {.beats = 6, .must_beat = true, .activity = "serving rows"});
+  EXPECT_OK(coordinator_.failure());
+  PassAwake(1s, all, {.beats = 7, .must_beat = true, .activity = "serving rows"});
+  PassAwake(55s, all, {.beats = 7, .must_beat = true, .activity = "serving rows"});
+  EXPECT_OK(coordinator_.failure());
+  PassAwake(10s, all, {.beats = 7, .must_beat = true, .activity = "serving rows"});
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
+              HasSubstr("its main thread has stood still for"));
+}
+
+// Workers are started again by somebody when they are lost.
+class ReturningWorkersTest : public CoordinatorTest {
+ protected:
+  ReturningWorkersTest() : CoordinatorTest(/*return_time=*/60s) {
+    coordinator_.AddService(kType, &service_);
+  }
+  net::ConnectionId JoinAgain(const ReplicaId& replica, std::uint32_t incarnation) {
+    return Join(replica, {}, "job", kHost, incarnation);
+  }
+
+  static constexpr auto kType = static_cast<std::uint8_t>(CoordinationMessage::kFirstService);
+  EchoService service_;
+};
+
+TEST_F(ReturningWorkersTest, AWorkerThatIsLostMayComeBackAndIsToldAllAtOnce) {
+  JoinAll();
+  coordinator_.Start({.seed = 7});
+  coordinator_.OnClosed(worker1_);
+  EXPECT_EQ(service_.gone, std::vector{kWorker1});  // Its batches go to others.
+  Pass(50s);
+  EXPECT_OK(coordinator_.failure());
+  const net::ConnectionId again = JoinAgain(kWorker1, 1);
+  EXPECT_EQ(DecodePeerAddresses(Only(again).bytes)->servers.size(), 1u);
+  EXPECT_OK(Send(again, CoordinationMessage::kAwaitStart));
+  EXPECT_EQ(DecodeJobStart(received_[again].back().bytes)->seed, 7u);
+  Pass(1h);
+  EXPECT_OK(coordinator_.failure());
+  EXPECT_EQ(received_[worker0_].size(), 1u);  // Nobody else hears of it.
+}
+
+TEST_F(ReturningWorkersTest, AWorkerThatDoesNotComeBackEndsTheJob) {
+  JoinAll();
+  coordinator_.OnClosed(worker1_);
+  Pass(61s);
+  EXPECT_THAT(std::string(base::MessageOf(coordinator_.failure())),
+              AllOf(HasSubstr("worker-1 (process 12 on host-a) is gone"),
+                    HasSubstr("it has not come back within 60 s")));
+}
+
+TEST_F(ReturningWorkersTest, AServerThatIsLostEndsTheJobAllTheSame) {
+  JoinAll();
+  coordinator_.OnClosed(server0_);
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_.failure()));
+}
+
+TEST_F(ReturningWorkersTest, AWorkerThatIsLostBeforeAllAreInPlaceIsAwaitedWithTheOthers) {
+  worker0_ = Join(kWorker0);
+  coordinator_.OnClosed(worker0_);
+  server0_ = Join(kServer0, {kPort});
+  worker1_ = Join(kWorker1);
+  EXPECT_FALSE(coordinator_.IsComplete());
+  EXPECT_TRUE(received_[worker1_].empty());
+  const net::ConnectionId again = JoinAgain(kWorker0, 1);
+  EXPECT_TRUE(coordinator_.IsComplete());
+  for (const net::ConnectionId connection : {again, worker1_, server0_}) Only(connection);
+}
+
+TEST_F(ReturningWorkersTest, AHungWorkerThatResumesIsToldThatItIsStale) {
+  JoinAll();
+  PassAwake(6s, {worker0_, server0_});
+  EXPECT_OK(coordinator_.failure());
+  ASSERT_EQ(coordinator_.TakeHung().size(), 1u);
+  EXPECT_OK(Send(worker1_, static_cast<CoordinationMessage>(kType), "late"));
+  EXPECT_TRUE(absl::IsAborted(LastStatus(worker1_, CoordinationMessage::kStale)));
+  const net::ConnectionId again = JoinAgain(kWorker1, 1);
+  EXPECT_OK(Send(worker1_, static_cast<CoordinationMessage>(kType), "late"));
+  EXPECT_THAT(std::string(base::MessageOf(LastStatus(worker1_, CoordinationMessage::kStale))),
+              HasSubstr("another one has taken over"));
+  coordinator_.OnClosed(worker1_);
+  EXPECT_OK(Send(again, static_cast<CoordinationMessage>(kType), "hello"));
+  EXPECT_EQ(received_[again].back().bytes, "worker-1: hello");
+  EXPECT_EQ(service_.gone, std::vector{kWorker1});
+}
+
+TEST_F(ReturningWorkersTest, ANewStartTakesThePlaceOfOneThatIsStillThere) {
+  JoinAll();
+  const net::ConnectionId again = JoinAgain(kWorker1, 1);
+  EXPECT_TRUE(absl::IsAborted(LastStatus(worker1_, CoordinationMessage::kStale)));
+  EXPECT_EQ(service_.gone, std::vector{kWorker1});
+  EXPECT_EQ(Only(again).type, CoordinationMessage::kAnswer);
+  // An older one comes too late.
+  EXPECT_TRUE(absl::IsAborted(LastStatus(JoinAgain(kWorker1, 0), CoordinationMessage::kStale)));
+}
+
+TEST_F(ReturningWorkersTest, AWorkerThatFailedForReasonsThatStayIsNotAwaited) {
+  JoinAll();
+  EXPECT_OK(Send(worker0_, CoordinationMessage::kLeave, Encode(base::Unavailable("no ps-0"))));
+  Pass(10s);
+  EXPECT_OK(coordinator_.failure());
+  JoinAgain(kWorker0, 1);
+  EXPECT_OK(Send(worker1_, CoordinationMessage::kLeave, Encode(base::DataLoss("bad rows"))));
+  EXPECT_EQ(coordinator_.failure(), base::DataLoss("worker-1: bad rows"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 
+#include "runtime/net/frame_server.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "worker/coordination/coordination_server.h"
@@ -28,16 +29,20 @@ constexpr char kToken[] = "a token of enough bytes";
 class MemberTest : public ::testing::Test {
  protected:
   std::unique_ptr<CoordinationServer> OpenMaster() {
-    auto master = CoordinationServer::Open(
-        {&address_, 1}, {kToken},
-        {.counts = {.workers = 1, .parameter_servers = 1}, .job = "job", .host = "host"});
+    auto master = CoordinationServer::Open({&address_, 1}, {kToken},
+                                           {.counts = {.workers = 1, .parameter_servers = 1},
+                                            .job = "job",
+                                            .host = "host",
+                                            .return_time = 60s});
     EXPECT_OK(master);
     return *std::move(master);
   }
   absl::StatusOr<std::unique_ptr<Member>> Connect(const ReplicaId& self,
                                                   const base::Secret& token = kToken,
-                                                  std::chrono::milliseconds patience = 60s) {
+                                                  std::chrono::milliseconds patience = 60s,
+                                                  std::uint32_t incarnation = 0) {
     return Member::Connect({.self = self,
+                            .incarnation = incarnation,
                             .locate = [&, token]() -> absl::StatusOr<MasterLocation> {
                               ++num_looks_;
                               return MasterLocation{.addresses = {address_}, .token = token};
@@ -106,6 +111,51 @@ TEST_F(MemberTest, AFailureIsTheMastersToKnow) {
   EXPECT_OK((*worker)->Leave(base::DataLoss("bad rows")));
   EXPECT_EQ(master_->AwaitFailure(), base::DataLoss("worker-0: bad rows"));
   EXPECT_EQ(master_->AwaitPeers({}).status(), base::DataLoss("worker-0: bad rows"));
+}
+
+TEST_F(MemberTest, AReplicaWhosePlaceAnotherStartHasTakenIsToldSo) {
+  master_ = OpenMaster();
+  const auto zombie = Connect(kWorker);
+  ASSERT_OK(Join(**zombie));
+  const auto again = Connect(kWorker, kToken, 60s, /*incarnation=*/1);
+  ASSERT_OK(Join(**again));
+  const std::optional<JobEnd> end = (*zombie)->AwaitEnd(60s);
+  ASSERT_TRUE(end.has_value());
+  EXPECT_TRUE(end->is_stale);
+  EXPECT_THAT(end->how, StatusIs(absl::StatusCode::kAborted, HasSubstr("another one")));
+  EXPECT_FALSE((*again)->ended().stop_requested());
+}
+
+TEST_F(MemberTest, LongSilenceOnBothSidesIsBridgedByPings) {
+  master_ = OpenMaster();
+  const auto worker = Connect(kWorker);
+  ASSERT_OK(Join(**worker));
+  (*worker)->activity().EnterBeating("training");
+  EXPECT_FALSE((*worker)->AwaitEnd(kLongestSilence + 2s).has_value());
+  EXPECT_THAT(master_->TakeHung(), ::testing::IsEmpty());
+}
+
+TEST_F(MemberTest, AMasterThatIsSilentIsGone) {
+  // It lets its members in, and says no word.
+  auto frames = net::FrameServer::Open({&address_, 1}, {kToken}, {});
+  ASSERT_OK(frames);
+  class Mute final : public net::FrameHandler {
+    void OnConnected(net::ConnectionId, const net::PeerName&) override {}
+    absl::Status OnFrame(net::ConnectionId, const net::FrameHeader&,
+                         std::span<const std::byte>) override {
+      return absl::OkStatus();
+    }
+    void OnClosed(net::ConnectionId) override {}
+    void OnTick() override {}
+  } mute;
+  const std::jthread serve(
+      [&](const std::stop_token& stop) { EXPECT_OK((*frames)->Run(mute, stop)); });
+  const auto worker = Connect(kWorker);
+  ASSERT_OK(worker);
+  const std::optional<JobEnd> end = (*worker)->AwaitEnd(60s);
+  ASSERT_TRUE(end.has_value());
+  EXPECT_TRUE(end->master_is_gone);
+  EXPECT_THAT(end->how, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("silent for 5.0 s")));
 }
 
 TEST_F(MemberTest, AWrongTokenIsRefusedAtOnceAndAMissingMasterInTime) {

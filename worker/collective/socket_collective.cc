@@ -3,7 +3,9 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -41,6 +43,11 @@ class SocketCollective final : public Collective {
       const Deadline soon = std::min(deadline, Clock::now() + kConnectTime);
       DIME_RETURN_IF_ERROR(base::Annotate(Connect(r, soon), RankName(r)));
     }
+    on_stop_.emplace(options_.stop, [this] {
+      for (const std::optional<net::Channel>& peer : peers_) {
+        if (peer) peer->Shutdown();
+      }
+    });
     return absl::OkStatus();
   }
 
@@ -189,6 +196,7 @@ class SocketCollective final : public Collective {
   std::uint64_t number_ = 0;                        // Of the exchange.
   std::uint64_t num_strangers_ = 0;
   absl::Status failed_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;  // Closes all connections.
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "runtime/base/status.h"
@@ -23,6 +24,7 @@ struct SocketCollectiveOptions {
   net::Credentials credentials;
   std::chrono::milliseconds connect_time{60'000};
   std::chrono::milliseconds patience{600'000};  // For a rank that does not come to an exchange.
+  std::stop_token stop = {};                    // Ends exchanges: the job has ended.
 };
 
 // Connects each rank to all higher ones, which may come later, and waits for the lower ones at

@@ -90,6 +90,12 @@ class CoordinationServer::Impl final : public net::FrameHandler {
     frames_->Post([this, failure] { Change([&] { coordinator_.Fail(failure); }); });
   }
 
+  std::vector<HungReplica> TakeHung() {
+    const std::lock_guard lock(mutex_);
+    return coordinator_.TakeHung();
+  }
+  [[nodiscard]] std::stop_token ended() const { return ended_.get_token(); }
+
   absl::Status AwaitFailure() {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kFailureTime, [&] { return coordinator_.has_ended(); });
@@ -99,11 +105,14 @@ class CoordinationServer::Impl final : public net::FrameHandler {
  private:
   template <typename F>
   void Change(const F& change) {
+    bool has_ended = false;
     {
       const std::lock_guard lock(mutex_);
       change();
+      has_ended = coordinator_.has_ended();
     }
     changed_.notify_all();
+    if (has_ended) ended_.request_stop();
   }
 
   const std::unique_ptr<net::FrameServer> frames_;
@@ -111,6 +120,7 @@ class CoordinationServer::Impl final : public net::FrameHandler {
   std::mutex mutex_;  // Guards coordinator_.
   std::condition_variable_any changed_;
   Coordinator coordinator_;
+  std::stop_source ended_;
   std::jthread thread_;
 };
 
@@ -140,6 +150,8 @@ absl::StatusOr<PeerAddresses> CoordinationServer::AwaitPeers(const std::stop_tok
 void CoordinationServer::Start(const JobStart& start) { impl_->Start(start); }
 void CoordinationServer::End(const absl::Status& status) { impl_->End(status); }
 void CoordinationServer::Fail(const absl::Status& failure) { impl_->Fail(failure); }
+std::vector<HungReplica> CoordinationServer::TakeHung() { return impl_->TakeHung(); }
+std::stop_token CoordinationServer::ended() const { return impl_->ended(); }
 absl::Status CoordinationServer::AwaitFailure() { return impl_->AwaitFailure(); }
 
 }  // namespace dime::worker

@@ -47,6 +47,11 @@ class CoordinationServer {
   // The job cannot go on: others are told to end, and AwaitFailure() says why.
   void Fail(const absl::Status& failure);
 
+  std::vector<HungReplica> TakeHung();
+
+  // Stopped when the job has ended: waits for others have an end then.
+  [[nodiscard]] std::stop_token ended() const;
+
   // Once the master has failed: why the job cannot go on, if that is known or becomes so within a
   // second. OK: it is not the others' doing.
   absl::Status AwaitFailure();

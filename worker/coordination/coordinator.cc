@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/base/log.h"
 #include "runtime/base/text.h"
 
 namespace dime::worker {
@@ -25,12 +26,30 @@ std::string Enumerate(const std::vector<std::string>& names) {
   return text;
 }
 
+// Whether the same replica may succeed where it has failed, if it is started again.
+bool MayHelpToStartAgain(const absl::Status& failure) {
+  switch (failure.code()) {
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return false;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 Coordinator::Coordinator(CoordinatorOptions options, Send send)
     : options_(std::move(options)),
       send_(std::move(send)),
-      join_deadline_(options_.now() + options_.join_time) {}
+      join_deadline_(options_.now() + options_.join_time),
+      awake_(options_.now()) {}
 
 void Coordinator::AddService(std::uint8_t type, CoordinationService* service) {
   services_[type] = service;
@@ -46,9 +65,19 @@ absl::Status Coordinator::OnFrame(net::ConnectionId connection, const net::Frame
                                   std::span<const std::byte> payload) {
   DIME_ASSIGN_OR_RETURN(const ReplicaId replica, ReplicaOf(peers_[connection]));
   const auto type = static_cast<CoordinationMessage>(header.type);
+  if (IsStale(connection)) {
+    SendStale(connection, replica);
+    return absl::OkStatus();
+  }
   if (type == CoordinationMessage::kJoin) {
     return OnJoin(replica, connection, header.request_id, payload);
   }
+  if (type == CoordinationMessage::kPong) {
+    DIME_ASSIGN_OR_RETURN(Pulse pulse, DecodePulse(payload));
+    if (MemberAt(connection) != nullptr) members_[replica].life.Hear(std::move(pulse));
+    return absl::OkStatus();
+  }
+  if (MemberAt(connection) != nullptr) members_[replica].life.Hear();
   if (type == CoordinationMessage::kLeave) {
     Answer(connection, header.request_id, "");
     if (refused_.contains(connection)) return absl::OkStatus();
@@ -92,7 +121,8 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
     SendBytes(connection, CoordinationMessage::kEnd, /*request_id=*/0, Encode(*end_));
     return absl::OkStatus();
   }
-  if (const absl::Status fits = CheckJoin(replica, request); !fits.ok()) {
+  const std::uint32_t incarnation = peers_[connection].incarnation;
+  if (const absl::Status fits = CheckJoin(replica, incarnation, request); !fits.ok()) {
     NoteRefusal(replica, request, fits);
     refused_.insert(connection);
     Refuse(connection, request_id, fits);
@@ -100,16 +130,38 @@ absl::Status Coordinator::OnJoin(const ReplicaId& replica, net::ConnectionId con
     return absl::OkStatus();
   }
   missed_refusals_.erase(replica);
-  members_[replica] = {
-      .connection = connection, .join_request = request_id, .join = std::move(request)};
-  if (!IsComplete()) return absl::OkStatus();
-  for (const auto& [id, member] : members_) {
-    Answer(member.connection, member.join_request, Encode(PeersFor(member.join.host)));
-  }
+  Replace(replica, incarnation);
+  members_[replica] = {.connection = connection,
+                       .incarnation = incarnation,
+                       .join_request = request_id,
+                       .join = std::move(request)};
+  SendBytes(connection, CoordinationMessage::kPing, /*request_id=*/0, "");
+  AnswerJoins();
   return absl::OkStatus();
 }
 
-absl::Status Coordinator::CheckJoin(const ReplicaId& replica, const JoinRequest& request) const {
+// An earlier start of the same replica, if there was one, has no part in the job any more.
+void Coordinator::Replace(const ReplicaId& replica, std::uint32_t incarnation) {
+  const auto before = members_.find(replica);
+  if (before == members_.end()) return;
+  const Member& old = before->second;
+  base::Log(base::Severity::kWarning, "{} is back: start number {} of it",
+            cluster::FormatReplica(replica), incarnation + 1);
+  if (!old.is_lost() && !old.has_left) TellServiceOfGone(replica);
+  if (old.is_connected) SendStale(old.connection, replica);
+}
+
+void Coordinator::AnswerJoins() {
+  if (!IsComplete()) return;
+  was_complete_ = true;
+  for (auto& [id, member] : members_) {
+    if (std::exchange(member.is_answered, true)) continue;
+    Answer(member.connection, member.join_request, Encode(PeersFor(member.join.host)));
+  }
+}
+
+absl::Status Coordinator::CheckJoin(const ReplicaId& replica, std::uint32_t incarnation,
+                                    const JoinRequest& request) const {
   const std::string name = cluster::FormatReplica(replica);
   if (replica.role == Role::kMaster || replica.index >= options_.counts.Of(replica.role)) {
     return base::FailedPrecondition("{} is none of the replicas that the master waits for: {}",
@@ -125,6 +177,7 @@ absl::Status Coordinator::CheckJoin(const ReplicaId& replica, const JoinRequest&
   }
   const auto before = members_.find(replica);
   if (before == members_.end()) return absl::OkStatus();
+  if (MayReturn(replica) && incarnation > before->second.incarnation) return absl::OkStatus();
   return base::FailedPrecondition("{} is there already", Describe(replica));
 }
 
@@ -139,12 +192,16 @@ void Coordinator::NoteRefusal(const ReplicaId& replica, const JoinRequest& reque
 }
 
 bool Coordinator::IsMissing(const ReplicaId& replica) const {
-  return replica.role != Role::kMaster && replica.index < options_.counts.Of(replica.role) &&
-         !members_.contains(replica);
+  if (replica.role == Role::kMaster || replica.index >= options_.counts.Of(replica.role)) {
+    return false;
+  }
+  const auto member = members_.find(replica);
+  return member == members_.end() || member->second.is_lost();
 }
 
 bool Coordinator::IsComplete() const {
-  return static_cast<std::int64_t>(members_.size()) == options_.counts.Total() - 1;
+  return static_cast<std::int64_t>(members_.size()) == options_.counts.Total() - 1 &&
+         std::ranges::none_of(members_, [](const auto& entry) { return entry.second.is_lost(); });
 }
 
 PeerAddresses Coordinator::PeersFor(std::string_view host) const {
@@ -186,13 +243,16 @@ void Coordinator::Fail(const absl::Status& failure) {
 }
 
 void Coordinator::OnLeave(const ReplicaId& replica, const absl::Status& how) {
+  const absl::Status failure = base::Annotate(how, cluster::FormatReplica(replica));
   // One that could not even join leaves, too, with the reason.
   if (const auto member = members_.find(replica); member != members_.end()) {
+    if (!how.ok() && !end_ && MayReturn(replica) && MayHelpToStartAgain(how)) {
+      return OnLost(replica, std::string(base::MessageOf(failure)));
+    }
     member->second.has_left = true;
     TellServiceOfGone(replica);
   }
   if (how.ok() || end_) return;
-  const absl::Status failure = base::Annotate(how, cluster::FormatReplica(replica));
   if (!absl::IsUnavailable(how)) return Fail(failure);
   if (!consequence_.ok()) return;
   consequence_ = failure;
@@ -208,14 +268,83 @@ void Coordinator::OnClosed(net::ConnectionId connection) {
   const ReplicaId replica = *found;
   Member& member = members_[replica];
   member.is_connected = false;
-  if (member.has_left) return;
+  if (member.has_left || member.is_lost()) return;
+  OnLost(replica,
+         fmt::format("{} is gone: its connection to the master has ended", Describe(replica)));
+}
+
+void Coordinator::PingAll(net::Clock::time_point now) {
+  if (now < next_ping_) return;
+  next_ping_ = now + kPingInterval;
+  for (const auto& [connection, peer] : peers_) {
+    if (IsStale(connection)) continue;
+    SendBytes(connection, CoordinationMessage::kPing, /*request_id=*/0, "");
+  }
+}
+
+void Coordinator::CheckLives(net::Clock::duration awake) {
+  for (auto& [replica, member] : members_) {
+    if (!member.is_connected || member.has_left || member.is_lost()) continue;
+    member.life.Pass(awake);
+    const std::optional<std::string> because = member.life.LostBecause();
+    if (!because) continue;
+    const std::string why = fmt::format("{} hangs: {}", Describe(replica), *because);
+    hung_.push_back({replica, why});
+    OnLost(replica, why);
+    if (end_) return;
+  }
+}
+
+bool Coordinator::MayReturn(const ReplicaId& replica) const {
+  return options_.return_time.count() > 0 && replica.role == Role::kWorker;
+}
+
+void Coordinator::OnLost(const ReplicaId& replica, const std::string& why) {
+  Member& member = members_[replica];
+  member.lost_because = why;
+  member.lost_time = options_.now();
   TellServiceOfGone(replica);
-  Fail(base::Unavailable("{} is gone: its connection to the master has ended", Describe(replica)));
+  if (end_) return;
+  if (!MayReturn(replica)) return Fail(base::Unavailable("{}", why));
+  base::Log(base::Severity::kWarning, "{}; the job goes on, and awaits it", why);
+}
+
+absl::Status Coordinator::CheckReturns(net::Clock::time_point now) const {
+  for (const auto& [replica, member] : members_) {
+    if (!member.is_lost() || now < member.lost_time + options_.return_time) continue;
+    return base::Unavailable(
+        "{}; it has not come back within {} s", member.lost_because,
+        std::chrono::duration_cast<std::chrono::seconds>(options_.return_time).count());
+  }
+  return absl::OkStatus();
+}
+
+bool Coordinator::IsStale(net::ConnectionId connection) const {
+  const auto peer = peers_.find(connection);
+  if (peer == peers_.end()) return false;
+  const absl::StatusOr<ReplicaId> replica = ReplicaOf(peer->second);
+  const auto member = replica.ok() ? members_.find(*replica) : members_.end();
+  if (member == members_.end()) return false;
+  if (member->second.connection == connection) return member->second.is_lost();
+  return peer->second.incarnation < member->second.incarnation;
+}
+
+void Coordinator::SendStale(net::ConnectionId connection, const ReplicaId& replica) {
+  SendBytes(connection, CoordinationMessage::kStale, /*request_id=*/0,
+            Encode(base::Aborted("this start of {} has no part in the job any more: {}",
+                                 cluster::FormatReplica(replica),
+                                 members_[replica].is_lost() ? members_[replica].lost_because
+                                                             : "another one has taken over")));
 }
 
 void Coordinator::OnTick() {
-  if (end_) return;
   const net::Clock::time_point now = options_.now();
+  const net::Clock::duration awake = awake_.Tick(now);
+  PingAll(now);
+  if (end_) return;
+  CheckLives(awake);
+  if (end_) return;
+  if (const absl::Status returns = CheckReturns(now); !returns.ok()) return Fail(returns);
   if (!consequence_.ok() && now >= consequence_time_ + kForTheCause) return Fail(consequence_);
   for (const auto& [replica, refusal] : missed_refusals_) {
     const auto& [text, time] = refusal;
@@ -223,7 +352,7 @@ void Coordinator::OnTick() {
     return Fail(base::FailedPrecondition("refused, and not back after {} s: {}",
                                          kForTheRefused.count(), text));
   }
-  if (IsComplete() || now < join_deadline_) return;
+  if (was_complete_ || now < join_deadline_) return;
   std::string text =
       fmt::format("after {} s {} of {} replicas are missing: {}",
                   std::chrono::duration_cast<std::chrono::seconds>(options_.join_time).count(),
@@ -255,8 +384,9 @@ std::vector<std::string> Coordinator::Missing() const {
 }
 
 std::size_t Coordinator::NumConnected() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(members_, [](const auto& entry) { return entry.second.is_connected; }));
+  return static_cast<std::size_t>(std::ranges::count_if(members_, [](const auto& entry) {
+    return entry.second.is_connected && !entry.second.is_lost();
+  }));
 }
 
 const ReplicaId* Coordinator::MemberAt(net::ConnectionId connection) const {

@@ -23,7 +23,7 @@ constexpr std::chrono::seconds kSendTime{10};
 constexpr std::chrono::seconds kLeaveTime{5};
 // Beyond the time in which the master itself says who is missing.
 constexpr std::chrono::seconds kSlack{15};
-constexpr std::chrono::hours kForever{24 * 365 * 10};
+constexpr std::chrono::milliseconds kTick{250};
 
 struct Connection {
   net::Channel receiving;
@@ -33,14 +33,14 @@ struct Connection {
 
 absl::StatusOr<Connection> TryToConnect(const net::Address& address,
                                         const net::Credentials& credentials,
-                                        const cluster::ReplicaId& self) {
+                                        const net::PeerName& self) {
   DIME_ASSIGN_OR_RETURN(net::Socket socket,
                         net::Socket::Connect(address, Clock::now() + kConnectTime));
   std::string local_host = socket.LocalHost();
   net::Channel receiving(std::move(socket), fmt::format("the master at {}", address.ToString()),
                          kMaxCoordinationBytes);
   DIME_RETURN_IF_ERROR(
-      net::Authenticate(receiving, credentials, PeerNameOf(self), Clock::now() + kHandshakeTime));
+      net::Authenticate(receiving, credentials, self, Clock::now() + kHandshakeTime));
   DIME_ASSIGN_OR_RETURN(net::Channel sending, receiving.Twin());
   return Connection{.receiving = std::move(receiving),
                     .sending = std::move(sending),
@@ -50,9 +50,10 @@ absl::StatusOr<Connection> TryToConnect(const net::Address& address,
 absl::StatusOr<Connection> TryToConnect(const MasterLocation& location,
                                         const MemberOptions& options) {
   const net::Credentials credentials{.token = location.token, .security = options.security};
+  const net::PeerName self = PeerNameOf(options.self, options.incarnation);
   absl::Status last = base::Unavailable("the master has no address");
   for (const net::Address& address : location.addresses) {
-    absl::StatusOr<Connection> connection = TryToConnect(address, credentials, options.self);
+    absl::StatusOr<Connection> connection = TryToConnect(address, credentials, self);
     if (connection.ok()) return connection;
     last = connection.status();
   }
@@ -141,6 +142,7 @@ class Member::Impl {
   }
   absl::StatusOr<std::string> AwaitJoined() { return Await(join_, patience_ + kSlack); }
 
+  [[nodiscard]] Activity& activity() { return activity_; }
   [[nodiscard]] std::stop_token ended() const { return ended_.get_token(); }
   [[nodiscard]] std::optional<JobEnd> AwaitEnd(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
@@ -158,9 +160,25 @@ class Member::Impl {
             /*master_is_gone=*/true});
   }
 
+  // Until the master says something; kDeadlineExceeded when it is silent for too long.
+  absl::Status AwaitWord() {
+    while (true) {
+      const absl::Status readable = connection_.receiving.AwaitReadable(Clock::now() + kTick);
+      master_life_.Pass(awake_.Tick(Clock::now()));
+      if (!absl::IsDeadlineExceeded(readable)) {
+        master_life_.Hear();
+        return readable;
+      }
+      if (const std::optional<std::string> because = master_life_.LostBecause()) {
+        return base::DeadlineExceeded("{}", *because);
+      }
+    }
+  }
+
   absl::Status ReceiveOne() {
+    DIME_RETURN_IF_ERROR(AwaitWord());
     DIME_ASSIGN_OR_RETURN(const net::FrameHeader header,
-                          connection_.receiving.ReceiveHeader(Clock::now() + kForever));
+                          connection_.receiving.ReceiveHeader(Clock::now() + kSendTime));
     DIME_ASSIGN_OR_RETURN(const std::vector<std::byte> payload,
                           connection_.receiving.ReceivePayload(Clock::now() + kSendTime));
     const std::string bytes(reinterpret_cast<const char*>(payload.data()), payload.size());
@@ -177,6 +195,12 @@ class Member::Impl {
       case CoordinationMessage::kEnd:
         SetEnd({.how = DecodeStatus(bytes)});
         return absl::OkStatus();
+      case CoordinationMessage::kStale:
+        SetEnd({.how = DecodeStatus(bytes), .is_stale = true});
+        return absl::OkStatus();
+      case CoordinationMessage::kPing:
+        return Send(static_cast<std::uint8_t>(CoordinationMessage::kPong), Encode(activity_.Take()))
+            .status();
       default:
         return base::DataLoss("a message of the unknown type {}", header.type);
     }
@@ -210,6 +234,10 @@ class Member::Impl {
   std::condition_variable changed_;
   std::map<std::uint64_t, absl::StatusOr<std::string>> answers_;
   std::optional<JobEnd> end_;
+
+  Activity activity_;
+  PeerLife master_life_;  // The listener's, as is the clock.
+  AwakeClock awake_{Clock::now()};
 
   std::stop_source ended_;
   std::jthread listener_;
@@ -250,6 +278,7 @@ absl::Status Member::Leave(const absl::Status& how) {
       .status();
 }
 
+Activity& Member::activity() { return impl_->activity(); }
 std::stop_token Member::ended() const { return impl_->ended(); }
 std::optional<JobEnd> Member::AwaitEnd(std::chrono::milliseconds patience) const {
   return impl_->AwaitEnd(patience);

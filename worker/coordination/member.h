@@ -19,6 +19,7 @@
 #include "runtime/cluster/replica.h"
 #include "runtime/net/address.h"
 #include "runtime/net/credentials.h"
+#include "worker/coordination/liveness.h"
 #include "worker/coordination/wire.h"
 
 namespace dime::worker {
@@ -35,10 +36,12 @@ struct MasterLocation {
 struct JobEnd {
   absl::Status how;
   bool master_is_gone = false;  // Without a word, so that nobody else says it.
+  bool is_stale = false;        // It goes on: without this process, whose place another one has.
 };
 
 struct MemberOptions {
   cluster::ReplicaId self;
+  std::uint32_t incarnation = 0;  // Which start of the replica this process is.
   // Called again and again; kNotFound and kUnavailable: not yet.
   std::function<absl::StatusOr<MasterLocation>()> locate;
   std::chrono::milliseconds patience{120'000};
@@ -68,7 +71,10 @@ class Member {
   // This replica's part is over, and how it went. An error becomes the job's.
   absl::Status Leave(const absl::Status& how);
 
-  // Stopped when the job has ended, or the master is gone.
+  // Where the main thread says what it is at, for the master to know that it moves.
+  [[nodiscard]] Activity& activity();
+
+  // Stopped when the job has ended, or the master is gone or silent.
   [[nodiscard]] std::stop_token ended() const;
   // How, once that is so; waits for it for `patience` at most.
   [[nodiscard]] std::optional<JobEnd> AwaitEnd(std::chrono::milliseconds patience) const;

@@ -1,12 +1,14 @@
 #include "worker/coordination/wire.h"
 
 #include "ps/wire.h"
+#include "runtime/base/text.h"
 #include "worker/coordination/message.h"
 
 namespace dime::worker {
 namespace {
 
 constexpr std::uint64_t kMaxAddresses = 16;  // Of one replica.
+constexpr std::size_t kMaxActivityBytes = 200;
 
 void WriteAddresses(const std::vector<net::Address>& addresses, MessageWriter& writer) {
   writer.Number(addresses.size());
@@ -87,6 +89,24 @@ absl::StatusOr<JobStart> DecodeJobStart(std::string_view bytes) {
   return start;
 }
 
+std::string Encode(const Pulse& pulse) {
+  MessageWriter writer;
+  writer.Number(pulse.beats).Number(pulse.must_beat ? 1 : 0).Text(pulse.activity);
+  return writer.bytes();
+}
+
+absl::StatusOr<Pulse> DecodePulse(std::span<const std::byte> bytes) {
+  MessageReader reader(bytes);
+  Pulse pulse;
+  DIME_ASSIGN_OR_RETURN(pulse.beats, reader.Number());
+  DIME_ASSIGN_OR_RETURN(const std::uint64_t must_beat, reader.Count(1));
+  pulse.must_beat = must_beat != 0;
+  DIME_ASSIGN_OR_RETURN(pulse.activity, reader.Text());
+  DIME_RETURN_IF_ERROR(reader.ExpectEnd());
+  pulse.activity = base::Printable(pulse.activity, kMaxActivityBytes);
+  return pulse;
+}
+
 std::string Encode(const absl::Status& status) {
   return status.ok() ? std::string() : ps::EncodeStatus(status);
 }
@@ -95,9 +115,10 @@ absl::Status DecodeStatus(std::string_view bytes) {
   return bytes.empty() ? absl::OkStatus() : ps::DecodeStatus(bytes);
 }
 
-net::PeerName PeerNameOf(const cluster::ReplicaId& replica) {
+net::PeerName PeerNameOf(const cluster::ReplicaId& replica, std::uint32_t incarnation) {
   return {.role = static_cast<std::uint32_t>(replica.role),
-          .index = static_cast<std::uint32_t>(replica.index)};
+          .index = static_cast<std::uint32_t>(replica.index),
+          .incarnation = incarnation};
 }
 
 absl::StatusOr<cluster::ReplicaId> ReplicaOf(const net::PeerName& peer) {

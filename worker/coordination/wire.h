@@ -13,6 +13,7 @@
 #include "runtime/cluster/replica.h"
 #include "runtime/net/address.h"
 #include "runtime/net/handshake.h"
+#include "worker/coordination/liveness.h"
 
 namespace dime::worker {
 
@@ -23,6 +24,9 @@ enum class CoordinationMessage : std::uint8_t {
   kAnswer,      // What the request's type says.
   kRefused,     // A status, which is an error.
   kEnd,         // From the master, unasked: a status. Whoever gets it ends.
+  kPing,        // From the master, every second: nothing. Answered by kPong.
+  kPong,        // A Pulse.
+  kStale,       // From the master, unasked: why another start of this replica has its place.
   // From here on what a service of the master's understands; see CoordinationService.
   kFirstService = 96,
 };
@@ -63,6 +67,7 @@ struct JobStart {
 [[nodiscard]] std::string Encode(const JoinRequest& request);
 [[nodiscard]] std::string Encode(const PeerAddresses& peers);
 [[nodiscard]] std::string Encode(const JobStart& start);
+[[nodiscard]] std::string Encode(const Pulse& pulse);
 // No bytes for OK.
 [[nodiscard]] std::string Encode(const absl::Status& status);
 
@@ -70,10 +75,12 @@ struct JobStart {
 absl::StatusOr<JoinRequest> DecodeJoinRequest(std::span<const std::byte> bytes);
 absl::StatusOr<PeerAddresses> DecodePeerAddresses(std::string_view bytes);
 absl::StatusOr<JobStart> DecodeJobStart(std::string_view bytes);
+absl::StatusOr<Pulse> DecodePulse(std::span<const std::byte> bytes);
 absl::Status DecodeStatus(std::string_view bytes);
 
 // A replica as a handshake has it, and back; kDataLoss for what is none.
-[[nodiscard]] net::PeerName PeerNameOf(const cluster::ReplicaId& replica);
+[[nodiscard]] net::PeerName PeerNameOf(const cluster::ReplicaId& replica,
+                                       std::uint32_t incarnation = 0);
 absl::StatusOr<cluster::ReplicaId> ReplicaOf(const net::PeerName& peer);
 
 }  // namespace dime::worker

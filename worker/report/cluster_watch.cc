@@ -34,8 +34,9 @@ void ClusterWatch::OnReplica(int replica, const ReplicaReportMessage& message,
   if (now >= state.time + kLeastBetween) {
     const double seconds = std::chrono::duration<double>(now - state.time).count();
     const bool is_first = state.time == Clock::time_point{};
-    report.examples_per_second =
-        is_first ? 0 : static_cast<double>(num_examples - state.num_examples) / seconds;
+    // One that was started again counts from 0.
+    const std::int64_t news = std::max<std::int64_t>(num_examples - state.num_examples, 0);
+    report.examples_per_second = is_first ? 0 : static_cast<double>(news) / seconds;
     state.time = now;
     state.num_examples = num_examples;
   }

@@ -1,0 +1,217 @@
+#include "cli/supervisor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/exit_codes.h"
+#include "cli/interruption.h"
+#include "cli/own_process.h"
+#include "cli/restart_policy.h"
+#include "runtime/base/log.h"
+#include "runtime/base/status.h"
+#include "worker/coordination/liveness.h"
+
+namespace dime::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kVariable[] = "DIME_SUPERVISOR";  // "ORDERS BEATS", descriptors.
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
+constexpr std::chrono::milliseconds kTick{100};
+// A program that starts on a busy machine says nothing for a while.
+constexpr std::chrono::seconds kLongestStart{60};
+
+struct Descriptor {
+  explicit Descriptor(int descriptor) : number(descriptor) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(number); }
+  const int number;
+};
+
+struct Pipe {
+  explicit Pipe(const std::array<int, 2>& ends) : read_end(ends[0]), write_end(ends[1]) {}
+  Descriptor read_end;
+  Descriptor write_end;
+};
+
+absl::StatusOr<std::unique_ptr<Pipe>> MakePipe() {
+  std::array<int, 2> ends;
+  if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return base::ErrnoToStatus(errno, "pipe");
+  return std::make_unique<Pipe>(ends);
+}
+
+bool IsReadable(const pollfd& descriptor) { return (descriptor.revents & (POLLIN | POLLHUP)) != 0; }
+
+// One start of the master, from its first word to its end.
+class MasterStart {
+ public:
+  explicit MasterStart(int signals) : signals_(signals) {}
+
+  // Its exit code; 128 + signal when one has ended it.
+  absl::StatusOr<int> Run(Words words) {
+    DIME_ASSIGN_OR_RETURN(orders_, MakePipe());
+    DIME_ASSIGN_OR_RETURN(beats_, MakePipe());
+    const int orders = orders_->read_end.number;
+    const int beats = beats_->write_end.number;
+    DIME_ASSIGN_OR_RETURN(
+        pid_, StartOwnProcess({.name = "the master",
+                               .words = {words.begin(), words.end()},
+                               .environment = {fmt::format("{}={} {}", kVariable, orders, beats)},
+                               .descriptors = {orders, beats}}));
+    std::optional<int> exit_code;
+    while (!exit_code) exit_code = Look();
+    return *exit_code;
+  }
+
+  [[nodiscard]] bool was_interrupted() const { return num_signals_ > 0; }
+  // Why it was killed; "" when it was not.
+  [[nodiscard]] const std::string& hung() const { return hung_; }
+
+ private:
+  std::optional<int> Look() {
+    pollfd waited[] = {{.fd = signals_, .events = POLLIN, .revents = 0},
+                       {.fd = beats_->read_end.number, .events = POLLIN, .revents = 0}};
+    poll(waited, std::size(waited), static_cast<int>(kTick.count()));
+    if (IsReadable(waited[0])) PassSignalOn();
+    if (IsReadable(waited[1])) HearBeats();
+    silence_ += awake_.Tick(Clock::now());
+    KillIfSilent();
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  void PassSignalOn() {
+    signalfd_siginfo info;
+    if (read(signals_, &info, sizeof(info)) != sizeof(info)) return;
+    const auto number = static_cast<char>(info.ssi_signo);
+    if (number == SIGCHLD) return;
+    ++num_signals_;
+    (void)!write(orders_->write_end.number, &number, 1);
+  }
+
+  void HearBeats() {
+    std::array<char, 64> beats;
+    if (read(beats_->read_end.number, beats.data(), beats.size()) <= 0) return;
+    has_beaten_ = true;
+    silence_ = {};
+  }
+
+  void KillIfSilent() {
+    const Clock::duration limit =
+        has_beaten_ ? Clock::duration(worker::kLongestSilence) : Clock::duration(kLongestStart);
+    if (silence_ < limit || !hung_.empty()) return;
+    hung_ = fmt::format(
+        "the master (process {}) hangs: it has been silent for {:.1f} s; it was "
+        "killed",
+        pid_, std::chrono::duration<double>(silence_).count());
+    kill(pid_, SIGKILL);
+  }
+
+  const int signals_;
+  std::unique_ptr<Pipe> orders_;
+  std::unique_ptr<Pipe> beats_;
+  pid_t pid_ = 0;
+  int num_signals_ = 0;
+  bool has_beaten_ = false;
+  worker::AwakeClock awake_{Clock::now()};
+  Clock::duration silence_{};
+  std::string hung_;
+};
+
+std::string Explain(const MasterStart& start, int exit_code) {
+  if (!start.hung().empty()) return start.hung();
+  if (exit_code <= 128) return fmt::format("the job has ended with exit code {}", exit_code);
+  return fmt::format("the master was ended by signal {} ({})", exit_code - 128,
+                     strsignal(exit_code - 128));
+}
+
+// What ended by its own fault may do so again; that is tried once.
+bool MayHelpToRestart(int exit_code, int num_restarts) {
+  if (exit_code == kExitBug || exit_code == kExitIo) return num_restarts == 0;
+  const bool is_asked_for = exit_code == kExitUnread || exit_code == kExitInterrupted ||
+                            exit_code == kExitTerminated || exit_code == kExitHungUp;
+  return !is_asked_for && RestartPolicy::MayHelp(exit_code);
+}
+
+}  // namespace
+
+int RunSupervised(const char* command, Words words, int max_restarts) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : kSignals) sigaddset(&set, number);
+  sigaddset(&set, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  const Descriptor signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  RestartPolicy policy;
+  for (int num_restarts = 0;; ++num_restarts) {
+    MasterStart start(signals.number);
+    const absl::StatusOr<int> exit_code = start.Run(words);
+    if (!exit_code.ok()) return ReportError(command, exit_code.status());
+    const bool may_help = MayHelpToRestart(*exit_code, num_restarts) && !start.was_interrupted();
+    if (*exit_code > 128 && (!may_help || num_restarts >= max_restarts)) {
+      ReportError(command, base::Unavailable("{}", Explain(start, *exit_code)));
+      return start.hung().empty() ? *exit_code : kExitUnavailable;
+    }
+    if (!may_help || num_restarts >= max_restarts) return *exit_code;
+    const auto pause = policy.OnEnd(*exit_code, Clock::now());
+    if (!pause) return *exit_code;
+    base::Log(base::Severity::kWarning,
+              "{}: it is started again in {:.1f} s, from its last checkpoint ({} of {} times)",
+              Explain(start, *exit_code), std::chrono::duration<double>(*pause).count(),
+              num_restarts + 1, max_restarts);
+    std::this_thread::sleep_for(*pause);
+  }
+}
+
+std::optional<SupervisedMaster> SupervisedMaster::FromEnvironment() {
+  const char* const text = std::getenv(kVariable);
+  if (text == nullptr) return std::nullopt;
+  char* end = nullptr;
+  const int orders = static_cast<int>(std::strtol(text, &end, 10));
+  const int beats = static_cast<int>(std::strtol(end, nullptr, 10));
+  if (orders <= STDERR_FILENO || beats <= STDERR_FILENO) return std::nullopt;
+  unsetenv(kVariable);
+  // They are not for the replicas that this process starts.
+  for (const int descriptor : {orders, beats}) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  return SupervisedMaster(orders, beats);
+}
+
+SupervisedMaster::SupervisedMaster(int orders, int beats)
+    : thread_([orders, beats](const std::stop_token& stop) { Serve(stop, orders, beats); }) {}
+
+void SupervisedMaster::Serve(const std::stop_token& stop, int orders, int beats) {
+  const Descriptor orders_end(orders);
+  const Descriptor beats_end(beats);
+  Clock::time_point next_beat;
+  while (!stop.stop_requested()) {
+    if (const auto now = Clock::now(); now >= next_beat) {
+      next_beat = now + worker::kPingInterval;
+      (void)!write(beats, "b", 1);
+    }
+    pollfd waited = {.fd = orders, .events = POLLIN, .revents = 0};
+    if (poll(&waited, 1, static_cast<int>(kTick.count())) <= 0) continue;
+    char number = 0;
+    if (read(orders, &number, 1) != 1) return;  // The supervisor is gone, and this process, soon.
+    Interruption::Deliver(number);
+  }
+}
+
+}  // namespace dime::cli
