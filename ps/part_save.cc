@@ -19,11 +19,10 @@ PartSave::PartSave(std::vector<Table*> tables, Layout layout,
                    std::span<UnboundedTable* const> unbounded)
     : tables_(std::move(tables)), layout_(layout) {
   for (Table* const table : tables_) cuts_.push_back(&table->BeginCut());
-  for (const UnboundedTable* const table : unbounded) {
+  for (UnboundedTable* const table : unbounded) {
     if (table == nullptr) continue;
-    for (const int shard : table->virtual_shards()) {
-      shards_.push_back({&table->spec(), shard, table->Export(shard)});
-    }
+    unbounded_.push_back(table);
+    unbounded_cuts_.push_back(&table->BeginCut());
   }
 }
 
@@ -33,6 +32,7 @@ PartSave::~PartSave() {
     thread_.join();
   }
   for (Table* const table : tables_) table->EndCut();
+  for (UnboundedTable* const table : unbounded_) table->EndCut();
 }
 
 absl::Status PartSave::Begin(const Target& target) {
@@ -44,7 +44,7 @@ absl::Status PartSave::Begin(const Target& target) {
   } else {
     PlanShards();
   }
-  for (const Shard& shard : shards_) pieces_.push_back({shard.spec->name, &shard});
+  PlanUnbounded();
   auto writer = checkpoint::BundlePartWriter::Create(*target.files, target.prefix, target.part,
                                                      target.num_parts);
   if (writer.ok()) {
@@ -113,6 +113,15 @@ void PartSave::PlanShards() {
   }
 }
 
+void PartSave::PlanUnbounded() {
+  for (std::size_t t = 0; t < unbounded_.size(); ++t) {
+    const ops::TableSpec& spec = unbounded_[t]->spec();
+    for (const int shard : unbounded_[t]->virtual_shards()) {
+      pieces_.push_back({spec.name, Shard{&spec, unbounded_cuts_[t], shard}});
+    }
+  }
+}
+
 void PartSave::StartThread() {
   thread_ = std::jthread([this](const std::stop_token& stop) {
     while (Step()) {
@@ -148,8 +157,8 @@ absl::Status PartSave::WriteNext() {
     DIME_RETURN_IF_ERROR(writer_->BeginRows(piece.name, {}, 0, 1));
     DIME_RETURN_IF_ERROR(writer_->AppendFloats({&value, 1}));
     DIME_RETURN_IF_ERROR(writer_->EndRows());
-  } else if (const auto* const shard = std::get_if<const Shard*>(&piece.content)) {
-    DIME_RETURN_IF_ERROR(WriteShardOf(**shard));
+  } else if (const auto* const shard = std::get_if<Shard>(&piece.content)) {
+    DIME_RETURN_IF_ERROR(WriteShardOf(*shard));
   } else {
     DIME_RETURN_IF_ERROR(writer_->AddInt64(piece.name, target_.global_step));
   }
@@ -179,9 +188,10 @@ absl::StatusOr<bool> PartSave::WriteRows(const std::string& name, const Rows& ro
 }
 
 absl::Status PartSave::WriteShardOf(const Shard& shard) {
+  const ShardRows rows = shard.cut->Read(shard.number);
   // Its slots are to be finite, too: they lie in between.
-  DIME_RETURN_IF_ERROR(CheckFinite(*shard.spec, shard.rows.records));
-  return WriteShard(*shard.spec, shard.number, shard.rows, *writer_);
+  DIME_RETURN_IF_ERROR(CheckFinite(*shard.spec, rows.records));
+  return WriteShard(*shard.spec, shard.number, rows, *writer_);
 }
 
 absl::Status PartSave::CheckFinite(const ops::TableSpec& spec,
@@ -204,6 +214,7 @@ void PartSave::Finish(absl::StatusOr<std::string> entries) {
 std::size_t PartSave::peak_copy_bytes() const {
   std::size_t bytes = 0;
   for (const TableCut* const cut : cuts_) bytes += cut->peak_bytes();
+  for (const UnboundedCut* const cut : unbounded_cuts_) bytes += cut->peak_bytes();
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 // ps/part_save.h - the rows of one process on their way into a checkpoint, while training goes on.
 //
-// From its making on the tables are frozen for it, and for it alone (ps/table_cut.h). It writes one
+// From its making on the tables are frozen for it, and for it alone (ps/table_cut.h,
+// unbounded_cut.h). It writes one
 // data file of a bundle, in a thread of its own or step by step in the caller's. Weights that are
 // no finite numbers are not written. Threads: one at a time; the tables' owner makes and destroys
 // it.
@@ -20,6 +21,7 @@
 #include "ps/internal/variables.h"
 #include "ps/table.h"
 #include "ps/table_cut.h"
+#include "ps/unbounded_cut.h"
 #include "ps/unbounded_table.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/bundle.h"
@@ -42,7 +44,7 @@ class PartSave {
     std::int64_t global_step = 0;
   };
 
-  // The tables outlive this object. Unbounded ones (null for fixed ones) are copied here and now.
+  // The tables outlive this object. `unbounded`: null for fixed ones; none stands for none.
   PartSave(std::vector<Table*> tables, Layout layout,
            std::span<UnboundedTable* const> unbounded = {});
   ~PartSave();  // Waits for the thread, which ends soon.
@@ -84,16 +86,17 @@ class PartSave {
   // A virtual shard of an unbounded table.
   struct Shard {
     const ops::TableSpec* spec = nullptr;
+    UnboundedCut* cut = nullptr;
     int number = 0;
-    ShardRows rows;
   };
   struct Piece {
     std::string name;
-    std::variant<Rows, internal::BetaPower, internal::GlobalStep, const Shard*> content;
+    std::variant<Rows, internal::BetaPower, internal::GlobalStep, Shard> content;
   };
 
   void PlanWholeTables();
   void PlanShards();
+  void PlanUnbounded();
   [[nodiscard]] Rows PartOf(std::size_t table, int part) const;
   absl::Status WriteNext();
   [[nodiscard]] absl::Status WriteShardOf(const Shard& shard);
@@ -104,7 +107,8 @@ class PartSave {
 
   const std::vector<Table*> tables_;
   std::vector<TableCut*> cuts_;  // Parallel.
-  std::vector<Shard> shards_;
+  std::vector<UnboundedTable*> unbounded_;
+  std::vector<UnboundedCut*> unbounded_cuts_;  // Parallel.
   const Layout layout_;
   Target target_;
   std::vector<Piece> pieces_;

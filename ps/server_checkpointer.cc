@@ -20,8 +20,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAnswerTime{30'000};
 // Longer than a server holds exchanges.
 constexpr milliseconds kHoldTime{10'000};
-// Unbounded tables are copied at a cut, about a second a GiB.
-constexpr milliseconds kCutTime{900'000};
 constexpr milliseconds kBusyTime{60'000};
 constexpr milliseconds kBetweenTries{10};
 // A large bundle from a slow disk.
@@ -164,7 +162,7 @@ absl::StatusOr<std::int64_t> ServerCheckpointer::TryToCut() {
   }
   const iovec part = PartOf(last_pushes);
   DIME_ASSIGN_OR_RETURN(const Answers answers,
-                        Ask(MessageType::kCut, {&part, 1}, MessageType::kVersion, kCutTime));
+                        Ask(MessageType::kCut, {&part, 1}, MessageType::kVersion, kAnswerTime));
   return hold_to_cut_ ? HighestVersion(answers) : CommonVersion(answers);
 }
 

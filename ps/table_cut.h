@@ -1,19 +1,12 @@
 // ps/table_cut.h - a table's rows as they were at one moment, while its owner goes on updating
-// them.
-//
-// Software copy-on-write by blocks of rows. The owner copies a block aside before it first changes
-// it, unless the reader is through with it; the reader takes the copy where there is one. So a cut
-// is made in no time to speak of, and costs the owner a copy of each block that it touches
-// meanwhile. Threads: one owner, one reader. A block is held by one of them only while it is
-// copied.
+// them (ps/internal/memory_cut.h, whose threads are these).
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <vector>
+
+#include "ps/internal/memory_cut.h"
 
 namespace dime::ps {
 
@@ -32,33 +25,18 @@ class TableCut {
   void Read(int part, std::int64_t first, std::int64_t count, bool last, float* out);
 
   // What copies took at most. The owner's to ask, or anybody's when all is over.
-  [[nodiscard]] std::size_t peak_bytes() const { return peak_bytes_; }
+  [[nodiscard]] std::size_t peak_bytes() const { return memory_.peak_bytes(); }
 
  private:
-  enum class State : std::uint8_t {
-    kLive,   // Not changed since the cut.
-    kHeld,   // Being copied, by either side.
-    kAside,  // Copied; the owner has changed it, or is about to.
-    kDone,   // The reader needs it no more.
-  };
+  [[nodiscard]] std::size_t BlockOf(std::int64_t row) const {
+    return static_cast<std::size_t>(row >> row_bits_);
+  }
 
-  void PreserveBlock(std::int64_t block);
-  // Takes a live block; false if it is not live (any more).
-  bool Hold(std::int64_t block);
-  void Release(std::int64_t block, State state);
-  [[nodiscard]] std::int64_t FirstRow(std::int64_t block) const { return block << row_bits_; }
-  [[nodiscard]] std::int64_t NumRows(std::int64_t block) const;
-
-  const float* const records_;
   const std::int64_t num_rows_;
   const std::int64_t dim_;
   const std::int64_t record_floats_;
   const int row_bits_;  // Of a block's rows.
-  const std::int64_t num_blocks_;
-  const std::unique_ptr<std::atomic<State>[]> states_;
-  const std::unique_ptr<std::unique_ptr<float[]>[]> copies_;
-  std::atomic<std::size_t> held_bytes_ = 0;
-  std::size_t peak_bytes_ = 0;
+  internal::MemoryCut memory_;
 };
 
 }  // namespace dime::ps

@@ -6,6 +6,7 @@
 
 #include "ops/optimizer.h"
 #include "ps/internal/id_hash.h"
+#include "ps/internal/variables.h"
 
 namespace dime::ps {
 namespace {
@@ -41,8 +42,9 @@ absl::Status WriteShard(const ops::TableSpec& spec, int virtual_shard, const Sha
 
 absl::Status ReadShards(BundleReader& reader, UnboundedTable& table) {
   const ops::TableSpec& spec = table.spec();
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, reader.ReadInt64(internal::kGlobalStep));
   for (const int s : table.virtual_shards()) {
-    ShardRows shard;
+    ShardRows shard = {.step = step};
     DIME_ASSIGN_OR_RETURN(shard.ids, reader.ReadInt64s(ShardName(spec, s, "ids")));
     DIME_ASSIGN_OR_RETURN(shard.last_updates,
                           reader.ReadInt64s(ShardName(spec, s, "last_updates")));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ops/optimizer.h"
+#include "ps/internal/collect_rows.h"
 #include "ps/internal/id_hash.h"
 #include "ps/internal/initial_rows.h"
 #include "ps/internal/memory.h"
@@ -45,23 +46,6 @@ void Prefetch(const float* floats, std::size_t count) {
 }
 
 }  // namespace
-
-absl::Status CheckShard(const ops::TableSpec& spec, int virtual_shard, const ShardRows& rows) {
-  const auto record_floats =
-      static_cast<std::size_t>(spec.dim * (1 + ops::NumSlots(spec.optimizer.kind)));
-  const std::size_t count = rows.ids.size();
-  bool is_good = rows.last_updates.size() == count && rows.records.size() == count * record_floats;
-  std::int64_t last_id = -1;
-  for (const std::int64_t id : rows.ids) {
-    is_good =
-        is_good && id > last_id && id < ops::UnboundedRows::kNumIds &&
-        internal::VirtualShardOf(internal::HashOfId(id)) == static_cast<std::size_t>(virtual_shard);
-    last_id = id;
-  }
-  if (is_good) return absl::OkStatus();
-  return base::DataLoss("shard {} of table '{}': ids, ages and values do not fit together",
-                        virtual_shard, spec.name);
-}
 
 absl::StatusOr<UnboundedTable::Layout> UnboundedTable::LayOut(const ops::TableSpec& spec) {
   const auto most_bytes = static_cast<std::size_t>(spec.unbounded->max_bytes);
@@ -138,6 +122,7 @@ UnboundedTable::UnboundedTable(const ops::TableSpec& spec, const Layout& layout,
         {RowIndex(entries, layout.index_bits), Sightings({sightings, layout.sightings})});
   }
   DIME_CHECK(next <= memory + memory_bytes);
+  directory_ = std::as_bytes(std::span(memory + records_bytes, next));
 }
 
 UnboundedTable::~UnboundedTable() {
@@ -154,10 +139,6 @@ bool UnboundedTable::HasIds(std::span<const std::int64_t> ids) const {
 bool UnboundedTable::IsExpired(const RowIndex::Entry& entry, std::int64_t step) const {
   const std::int64_t limit = spec_.unbounded->evict_after_steps;
   return limit > 0 && static_cast<std::uint32_t>(step) - entry.last_update > limit;
-}
-
-std::int64_t UnboundedTable::LastUpdate(const RowIndex::Entry& entry) const {
-  return step_ - std::int64_t{static_cast<std::uint32_t>(step_) - entry.last_update};
 }
 
 void UnboundedTable::Hash(std::span<const std::int64_t> ids,
@@ -207,7 +188,9 @@ void UnboundedTable::Update(std::int64_t step, std::span<const std::int64_t> ids
     for (std::size_t i = 0; i < block.size(); ++i) {
       const std::uint32_t row = RowToUpdate(step, block[i], hashes[i]);
       records[i] = row == kNoRow ? nullptr : RecordOf(row);
-      if (records[i] != nullptr) Prefetch(records[i], start_record_.size());
+      if (records[i] == nullptr) continue;
+      Prefetch(records[i], start_record_.size());
+      BeforeChange(row);
     }
     ops::UpdateRowsAt(spec_.optimizer, step, spec_.dim, std::span(records).first(block.size()),
                       gradients.data());
@@ -220,10 +203,10 @@ void UnboundedTable::Update(std::int64_t step, std::span<const std::int64_t> ids
 
 std::uint32_t UnboundedTable::RowToUpdate(std::int64_t step, std::int64_t id, std::uint64_t hash) {
   Shard& shard = ShardOf(hash);
-  if (RowIndex::Entry* const entry = shard.index.Find(hash)) {
+  if (const RowIndex::Entry* const entry = shard.index.Find(hash)) {
     // What the gradient was computed with is what ages were before this update.
     if (!IsExpired(*entry, step_)) {
-      entry->last_update = static_cast<std::uint32_t>(step);
+      shard.index.SetLastUpdate(*entry, static_cast<std::uint32_t>(step));
       return entry->number - 1;
     }
     GiveBack(entry->number - 1);
@@ -305,43 +288,57 @@ std::uint32_t UnboundedTable::TakeRecord() {
   ++statistics_.rows;
   if (first_free_ == 0) return num_touched_++;
   const std::uint32_t row = first_free_ - 1;
+  BeforeChange(row);
   std::memcpy(&first_free_, RecordOf(row), sizeof(first_free_));
   return row;
 }
 
 void UnboundedTable::GiveBack(std::uint32_t row) {
   --statistics_.rows;
+  BeforeChange(row);
   std::memcpy(RecordOf(row), &first_free_, sizeof(first_free_));
   first_free_ = row + 1;
 }
 
-ShardRows UnboundedTable::Export(int virtual_shard, std::int64_t after) const {
+ShardRows UnboundedTable::Export(int virtual_shard) const {
   const Shard& shard =
       shards_[static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)])];
-  struct Found {
-    std::int64_t id;
-    const RowIndex::Entry* entry;
-  };
-  std::vector<Found> found;
-  found.reserve(shard.index.size());
-  shard.index.ForEach([&](const RowIndex::Entry& entry) {
-    if (LastUpdate(entry) > after) found.push_back({internal::IdOfHash(entry.hash), &entry});
-  });
-  std::ranges::sort(found, {}, &Found::id);
-
-  ShardRows rows;
-  rows.step = step_;
-  rows.ids.reserve(found.size());
-  rows.last_updates.reserve(found.size());
-  rows.records.reserve(found.size() * start_record_.size());
-  for (const Found& row : found) {
-    const float* const record = RecordOf(row.entry->number - 1);
-    rows.ids.push_back(row.id);
-    rows.last_updates.push_back(LastUpdate(*row.entry));
-    rows.records.insert(rows.records.end(), record, record + start_record_.size());
-  }
+  std::vector<RowIndex::Entry> entries;
+  entries.reserve(shard.index.size());
+  shard.index.ForEach([&](const RowIndex::Entry& entry) { entries.push_back(entry); });
+  ShardRows rows = internal::CollectRows(
+      std::move(entries), step_, start_record_.size(),
+      [&](std::uint32_t row) { __builtin_prefetch(RecordOf(row)); },
+      [&](std::uint32_t row, float* out) {
+        std::copy_n(RecordOf(row), start_record_.size(), out);
+      });
   rows.sightings.assign(shard.sightings.memory().begin(), shard.sightings.memory().end());
   return rows;
+}
+
+UnboundedCut& UnboundedTable::BeginCut() {
+  DIME_CHECK(cut_ == nullptr);
+  std::vector<UnboundedCut::Place> places;
+  for (std::size_t s = 0; s < shards_.size(); ++s) {
+    places.push_back(
+        {virtual_shards_[s], shards_[s].index.places(), shards_[s].sightings.memory()});
+  }
+  const std::span<const float> records(records_, num_touched_ * start_record_.size());
+  cut_ = std::make_unique<UnboundedCut>(records, start_record_.size(), directory_,
+                                        std::move(places), step_);
+  for (Shard& shard : shards_) {
+    shard.index.set_cut(&cut_->directory());
+    shard.sightings.set_cut(&cut_->directory());
+  }
+  return *cut_;
+}
+
+void UnboundedTable::EndCut() {
+  for (Shard& shard : shards_) {
+    shard.index.set_cut(nullptr);
+    shard.sightings.set_cut(nullptr);
+  }
+  cut_.reset();
 }
 
 void UnboundedTable::Import(int virtual_shard, const ShardRows& rows) {
@@ -349,11 +346,7 @@ void UnboundedTable::Import(int virtual_shard, const ShardRows& rows) {
       shards_[static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)])];
   shard.index.ForEach([&](const RowIndex::Entry& entry) { GiveBack(entry.number - 1); });
   shard.index.Clear();
-  const std::span<std::uint64_t> sightings = shard.sightings.memory();
-  std::ranges::fill(sightings, 0);
-  if (sightings.size() == rows.sightings.size()) {
-    std::ranges::copy(rows.sightings, sightings.begin());
-  }
+  shard.sightings.PutBack(std::span(rows.sightings));
 
   std::vector<std::size_t> order(rows.ids.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -27,6 +27,8 @@
 #include "ps/internal/row_index.h"
 #include "ps/internal/sightings.h"
 #include "ps/row_table.h"
+#include "ps/shard_rows.h"
+#include "ps/unbounded_cut.h"
 #include "runtime/base/status.h"
 
 namespace dime::ps {
@@ -39,20 +41,6 @@ struct UnboundedStatistics {
   std::int64_t refused = 0;    // Times that an id got no row for want of room.
   std::int64_t dropped = 0;    // Gradients for ids that had no row yet.
 };
-
-// All of a virtual shard, for checkpoints: with rows that have expired and were not yet taken away,
-// which count where room is short.
-struct ShardRows {
-  std::int64_t step = 0;                   // What ages are counted from; not imported.
-  std::vector<std::int64_t> ids;           // Ascending.
-  std::vector<std::int64_t> last_updates;  // Of each: the step.
-  std::vector<float> records;              // Of each: weights, then slots.
-  std::vector<std::int64_t> sightings;     // As they lie in memory.
-};
-
-// kDataLoss when this is nothing that Export() gives.
-[[nodiscard]] absl::Status CheckShard(const ops::TableSpec& spec, int virtual_shard,
-                                      const ShardRows& rows);
 
 class UnboundedTable final : public RowTable {
  public:
@@ -79,11 +67,16 @@ class UnboundedTable final : public RowTable {
   [[nodiscard]] std::size_t record_floats() const { return start_record_.size(); }
   [[nodiscard]] std::size_t rows_per_shard() const { return layout_.rows; }
 
-  // The rows that were updated after step `after`. Of a shard that is here.
-  [[nodiscard]] ShardRows Export(int virtual_shard, std::int64_t after = -1) const;
+  // Of a shard that is here.
+  [[nodiscard]] ShardRows Export(int virtual_shard) const;
   // Replaces the shard's rows, which CheckShard() has passed. Where there is less room than
   // rows, the newest stay; sightings of another size are forgotten.
   void Import(int virtual_shard, const ShardRows& rows);
+
+  // All shards as they are now, to be read by another thread while this one goes on updating; until
+  // EndCut(), when nobody reads any more. One at a time.
+  UnboundedCut& BeginCut();
+  void EndCut();
 
  private:
   // How a virtual shard's bytes are spent.
@@ -122,10 +115,13 @@ class UnboundedTable final : public RowTable {
   [[nodiscard]] float* RecordOf(std::uint32_t row) const {
     return records_ + row * start_record_.size();
   }
+  void BeforeChange(std::uint32_t row) {
+    if (cut_ != nullptr) [[unlikely]]
+      cut_->PreserveRow(row);
+  }
   [[nodiscard]] bool IsExpired(const internal::RowIndex::Entry& entry, std::int64_t step) const;
-  [[nodiscard]] std::int64_t LastUpdate(const internal::RowIndex::Entry& entry) const;
 
-  std::uint32_t TakeRecord();
+  std::uint32_t TakeRecord();        // To be changed at once.
   void GiveBack(std::uint32_t row);  // Counts the row no more.
 
   const ops::TableSpec spec_;
@@ -135,11 +131,13 @@ class UnboundedTable final : public RowTable {
   const std::vector<float> start_record_;
   std::array<std::int16_t, internal::kVirtualShards> places_;  // In shards_; -1: not here.
   std::vector<Shard> shards_;
+  std::unique_ptr<UnboundedCut> cut_;  // Null: none is under way.
   std::int64_t step_ = 0;
 
   char* memory_;
   std::size_t memory_bytes_;
-  float* records_;  // Of all shards; which record is whose does not matter.
+  std::span<const std::byte> directory_;  // All shards' indices and sightings.
+  float* records_;                        // Of all shards; which record is whose does not matter.
   std::uint32_t num_touched_ = 0;
   std::uint32_t first_free_ = 0;  // Plus 1; a free record begins with the next one's.
 

@@ -34,6 +34,7 @@ bool RowIndex::InsertAt(std::size_t at, const Entry& entry) {
   std::size_t gap = at;
   while (entries_[gap].number != 0) ++gap;
   if (gap == end_) return false;
+  BeforeChange(entries_ + at, gap + 1 - at);
   std::copy_backward(entries_ + at, entries_ + gap, entries_ + gap + 1);
   entries_[at] = entry;
   ++size_;
@@ -42,10 +43,11 @@ bool RowIndex::InsertAt(std::size_t at, const Entry& entry) {
 
 void RowIndex::EraseAt(std::size_t at) {
   DIME_CHECK(entries_[at].number != 0);
-  for (; entries_[at + 1].number != 0 && Home(entries_[at + 1].hash) <= at; ++at) {
-    entries_[at] = entries_[at + 1];
-  }
-  entries_[at] = {};
+  std::size_t last = at;  // Of those that stand behind their places, and move up.
+  while (entries_[last + 1].number != 0 && Home(entries_[last + 1].hash) <= last) ++last;
+  BeforeChange(entries_ + at, last + 1 - at);
+  std::copy(entries_ + at + 1, entries_ + last + 1, entries_ + at);
+  entries_[last] = {};
   --size_;
 }
 
@@ -63,6 +65,7 @@ std::size_t RowIndex::Sample(std::uint64_t hash, std::span<const Entry*> entries
 }
 
 void RowIndex::Clear() {
+  BeforeChange(entries_, EntriesFor(bits_));
   std::fill_n(entries_, EntriesFor(bits_), Entry{});
   size_ = 0;
 }
@@ -81,6 +84,7 @@ bool RowIndex::Fits(int bits) const {
 bool RowIndex::Grow() {
   if (bits_ == most_bits_ || !Fits(bits_ + 1)) return false;
   const std::size_t old_end = end_;
+  BeforeChange(entries_, old_end);
   SetBits(bits_ + 1);
   std::size_t source = end_;
   for (std::size_t at = old_end; at-- > 0;) {

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "ps/internal/id_hash.h"
+#include "ps/internal/memory_cut.h"
 
 namespace dime::ps::internal {
 
@@ -37,13 +38,22 @@ class RowIndex {
   RowIndex(Entry* entries, int most_bits);
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  // Where all entries are now, free places among them.
+  [[nodiscard]] std::span<const Entry> places() const { return {entries_, end_}; }
+  // Where entries are preserved before they are changed; null: nowhere.
+  void set_cut(MemoryCut* cut) { cut_ = cut; }
 
   void Prefetch(std::uint64_t hash) const { __builtin_prefetch(entries_ + Home(hash)); }
 
   // Null when it is not there. Entries stay where they are until one is inserted or erased.
-  [[nodiscard]] Entry* Find(std::uint64_t hash) const {
-    Entry* const e = entries_ + LowerBound(hash);
+  [[nodiscard]] const Entry* Find(std::uint64_t hash) const {
+    const Entry* const e = entries_ + LowerBound(hash);
     return e->number != 0 && e->hash == hash ? e : nullptr;
+  }
+  void SetLastUpdate(const Entry& entry, std::uint32_t step) {
+    Entry* const e = entries_ + (&entry - entries_);
+    BeforeChange(e, 1);
+    e->last_update = step;
   }
   // Adds an entry whose hash is not there. False when there is no room near its place, and nothing
   // has changed then.
@@ -101,6 +111,10 @@ class RowIndex {
   bool InsertAt(std::size_t at, const Entry& entry);
   void EraseAt(std::size_t at);
   bool Grow();
+  void BeforeChange(const Entry* first, std::size_t count) {
+    if (cut_ != nullptr) [[unlikely]]
+      cut_->Preserve(first, count * sizeof(Entry));
+  }
   // Whether all entries have a place in an index of 2^bits.
   [[nodiscard]] bool Fits(int bits) const;
 
@@ -110,6 +124,7 @@ class RowIndex {
   int shift_ = 0;
   std::size_t end_ = 0;  // The entry that is always free.
   std::size_t size_ = 0;
+  MemoryCut* cut_ = nullptr;
 };
 
 }  // namespace dime::ps::internal

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <span>
 
+#include "ps/internal/memory_cut.h"
+
 namespace dime::ps::internal {
 
 class Sightings {
@@ -27,7 +29,7 @@ class Sightings {
 
   // Counts one more, and returns how many there are now.
   std::uint64_t Count(std::uint64_t hash) {
-    std::uint64_t* const set = SetOf(hash);
+    std::uint64_t* const set = SetToChange(hash);
     std::size_t at = 0;
     while (at < kSetSize - 1 && (set[at] & kTagBits) != (hash & kTagBits)) ++at;
     std::uint64_t count = 0;
@@ -40,13 +42,22 @@ class Sightings {
 
   // Forgets an id that was just counted.
   void Forget(std::uint64_t hash) {
-    std::uint64_t* const set = SetOf(hash);
+    std::uint64_t* const set = SetToChange(hash);
     std::copy(set + 1, set + kSetSize, set);
     set[kSetSize - 1] = 0;
   }
 
   // All there is to know, to be kept and put back.
-  [[nodiscard]] std::span<std::uint64_t> memory() const { return memory_; }
+  [[nodiscard]] std::span<const std::uint64_t> memory() const { return memory_; }
+  // Nothing is known of ids when `memory` has another size.
+  template <typename Int>
+  void PutBack(std::span<const Int> memory) {
+    BeforeChange(memory_);
+    std::ranges::fill(memory_, 0);
+    if (memory.size() == memory_.size()) std::ranges::copy(memory, memory_.begin());
+  }
+  // Where sets are preserved before they are changed; null: nowhere.
+  void set_cut(MemoryCut* cut) { cut_ = cut; }
 
  private:
   static constexpr std::uint64_t kTagBits = ~kMostCounted;
@@ -56,7 +67,18 @@ class Sightings {
     return memory_.data() + (hash & (memory_.size() / kSetSize - 1)) * kSetSize;
   }
 
+  std::uint64_t* SetToChange(std::uint64_t hash) {
+    std::uint64_t* const set = SetOf(hash);
+    BeforeChange({set, kSetSize});
+    return set;
+  }
+  void BeforeChange(std::span<const std::uint64_t> sets) {
+    if (cut_ != nullptr) [[unlikely]]
+      cut_->Preserve(sets.data(), sets.size_bytes());
+  }
+
   std::span<std::uint64_t> memory_;
+  MemoryCut* cut_ = nullptr;
 };
 
 }  // namespace dime::ps::internal

@@ -442,15 +442,5 @@ TEST(UnboundedTableTest, AnImportIntoLessRoomKeepsTheNewest) {
   EXPECT_EQ(Gather(*small, newest), Gather(*large, newest));
 }
 
-TEST(UnboundedTableTest, AnExportOfChangesHasTheRowsThatWereUpdatedSince) {
-  const auto table = NewTable(Spec({.max_bytes = 4 * kMiB}), {3});
-  const std::vector<std::int64_t> ids = IdsOfShard(3, 3);
-  Update(*table, 1, {ids[0], ids[2]});
-  Update(*table, 2, {ids[1]});
-  Update(*table, 3, {ids[2]});
-  EXPECT_THAT(table->Export(3, 1).ids, ElementsAre(ids[1], ids[2]));
-  EXPECT_THAT(table->Export(3, 3).ids, IsEmpty());
-}
-
 }  // namespace
 }  // namespace dime::ps
