@@ -120,6 +120,7 @@ struct CrossedColumn {  // categorical
   std::vector<CrossKey> keys;
   std::int64_t num_buckets = 0;
   std::uint64_t hash_key = ops::kDefaultCrossKey;
+  std::optional<ops::UnboundedRows> unbounded = {};  // As of a HashBucketColumn.
 };
 struct WeightedColumn {  // categorical: the source's ids, each with a number of a field beside it.
   std::string source;    // A vocabulary, hash_bucket or identity column.

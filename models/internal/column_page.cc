@@ -126,20 +126,27 @@ absl::Status ReadVocabularyFile(const YamlNode& node, Kind* kind) {
   return absl::OkStatus();
 }
 
-absl::Status ReadHashBucket(const YamlNode& node, Kind* kind) {
+// Of a column of hashes: `buckets`, or `unbounded` in its place; and other keys.
+template <typename Column>
+absl::Status ReadBuckets(const YamlNode& node, std::vector<std::string_view> required,
+                         std::vector<std::string_view> optional, Column* column) {
+  const YamlNode* const buckets = node.Find("buckets");
   const YamlNode* const unbounded = node.Find("unbounded");
-  DIME_RETURN_IF_ERROR(CheckKeys(node, {"kind"}, {"buckets", "field", "unbounded"}));
-  if (unbounded == nullptr) DIME_RETURN_IF_ERROR(CheckKeys(node, {"kind", "buckets"}, {"field"}));
-  if (unbounded != nullptr && node.Find("buckets") != nullptr) {
+  if (buckets != nullptr && unbounded != nullptr) {
     return unbounded->Error("stands beside 'buckets'; a column has one of the two");
   }
+  required.emplace_back(unbounded == nullptr ? "buckets" : "unbounded");
+  optional.emplace_back(unbounded == nullptr ? "unbounded" : "buckets");
+  DIME_RETURN_IF_ERROR(CheckKeys(node, required, optional));
+  if (unbounded == nullptr) return ReadInteger(buckets, 1, kMaxIds, &column->num_buckets);
+  column->num_buckets = ops::UnboundedRows::kNumIds;
+  return ReadUnbounded(*unbounded, &column->unbounded.emplace());
+}
+
+absl::Status ReadHashBucket(const YamlNode& node, Kind* kind) {
   HashBucketColumn column{.field = node.key};
+  DIME_RETURN_IF_ERROR(ReadBuckets(node, {"kind"}, {"field"}, &column));
   DIME_RETURN_IF_ERROR(ReadText(node.Find("field"), &column.field));
-  if (unbounded != nullptr) {
-    column.num_buckets = ops::UnboundedRows::kNumIds;
-    DIME_RETURN_IF_ERROR(ReadUnbounded(*unbounded, &column.unbounded.emplace()));
-  }
-  DIME_RETURN_IF_ERROR(ReadInteger(node.Find("buckets"), 1, kMaxIds, &column.num_buckets));
   *kind = std::move(column);
   return absl::OkStatus();
 }
@@ -184,8 +191,8 @@ absl::Status ReadCrossKey(const YamlNode& node, CrossKey* key) {
 }
 
 absl::Status ReadCrossed(const YamlNode& node, Kind* kind) {
-  DIME_RETURN_IF_ERROR(CheckKeys(node, {"kind", "keys", "buckets"}, {"hash_key"}));
   CrossedColumn column;
+  DIME_RETURN_IF_ERROR(ReadBuckets(node, {"kind", "keys"}, {"hash_key"}, &column));
   const YamlNode& keys = *node.Find("keys");
   if (keys.kind != YamlNode::Kind::kList || keys.children.size() < 2) {
     return keys.Error(
@@ -194,7 +201,6 @@ absl::Status ReadCrossed(const YamlNode& node, Kind* kind) {
   for (const YamlNode& item : keys.children) {
     DIME_RETURN_IF_ERROR(ReadCrossKey(item, &column.keys.emplace_back()));
   }
-  DIME_RETURN_IF_ERROR(ReadInteger(node.Find("buckets"), 1, kMaxIds, &column.num_buckets));
   DIME_RETURN_IF_ERROR(ReadUnsigned(node.Find("hash_key"), &column.hash_key));
   *kind = std::move(column);
   return absl::OkStatus();
@@ -293,6 +299,13 @@ YamlNode WriteColumn(const FeatureColumn& column) {
   const auto add_number = [&add](std::string_view key, auto value) {
     add(key, YamlNode::Text(fmt::format("{}", value)));
   };
+  const auto add_buckets = [&](const auto& hashed) {
+    if (hashed.unbounded) {
+      add("unbounded", WriteUnbounded(*hashed.unbounded));
+    } else {
+      add_number("buckets", hashed.num_buckets);
+    }
+  };
   add("kind", YamlNode::Text(std::string(KindName(column))));
   std::visit(Overloaded{
                  [&](const NumericColumn& c) {
@@ -314,11 +327,7 @@ YamlNode WriteColumn(const FeatureColumn& column) {
                  },
                  [&](const HashBucketColumn& c) {
                    add("field", YamlNode::Text(c.field));
-                   if (c.unbounded) {
-                     add("unbounded", WriteUnbounded(*c.unbounded));
-                   } else {
-                     add_number("buckets", c.num_buckets);
-                   }
+                   add_buckets(c);
                  },
                  [&](const IdentityColumn& c) {
                    add("field", YamlNode::Text(c.field));
@@ -338,7 +347,7 @@ YamlNode WriteColumn(const FeatureColumn& column) {
                    std::transform(c.keys.begin(), c.keys.end(), std::back_inserter(keys),
                                   WriteCrossKey);
                    add("keys", YamlNode::List(std::move(keys)));
-                   add_number("buckets", c.num_buckets);
+                   add_buckets(c);
                    if (c.hash_key != ops::kDefaultCrossKey) add_number("hash_key", c.hash_key);
                  },
                  [&](const WeightedColumn& c) {

@@ -70,6 +70,7 @@ std::optional<ops::UnboundedRows> UnboundedRowsOf(const ModelDescription& descri
   if (const auto* const hashed = std::get_if<HashBucketColumn>(&column.kind)) {
     return hashed->unbounded;
   }
+  if (const auto* const cross = std::get_if<CrossedColumn>(&column.kind)) return cross->unbounded;
   const FeatureColumn* const source = SourceOf(description, column);
   return source == nullptr ? std::nullopt : UnboundedRowsOf(description, *source);
 }

@@ -199,6 +199,23 @@ TEST(DescriptionTest, AnUnboundedColumnIsReadAndWritten) {
   EXPECT_THAT(DescribeDifference(model, again), IsEmpty());
 }
 
+TEST(DescriptionTest, AnUnboundedCrossIsReadAndWritten) {
+  ASSERT_OK_AND_ASSIGN(
+      const ModelDescription model,
+      Parse(Replaced("buckets: 1000}", "unbounded: {admit_after: 2, max_bytes: 64MiB}}")));
+  const auto unbounded_of = [](const ModelDescription& description) {
+    return std::get<CrossedColumn>(description.FindColumn("age_bucketized_X_city_X_job")->kind)
+        .unbounded;
+  };
+  const ops::UnboundedRows expected = {.admit_after = 2, .max_bytes = std::int64_t{64} << 20};
+  EXPECT_EQ(unbounded_of(model), expected);
+  ASSERT_OK_AND_ASSIGN(const ModelDescription again, Parse(FormatDescription(model)));
+  EXPECT_EQ(unbounded_of(again), expected);
+  EXPECT_THAT(DescribeDifference(model, again), IsEmpty());
+  ASSERT_OK_AND_ASSIGN(const ModelDescription bounded, Parse(kPage));
+  EXPECT_THAT(DescribeDifference(model, bounded), Not(IsEmpty()));
+}
+
 TEST(DescriptionTest, EveryOptimizerAndDecayIsReadAndWritten) {
   using ops::DecayKind;
   using ops::OptimizerKind;
