@@ -1,8 +1,9 @@
 // What a checkpoint costs those who train meanwhile: a worker exchanges rows with a parameter
 // server, one after another, without a checkpoint and while one is written; in turn, in one run.
 //
-// save_bench DIRECTORY [ROWS [KEYS [ROUNDS]]]: rows of 8 floats with Adagrad's slots, 10^7 of them;
-// KEYS of them, anywhere in the table, an exchange.
+// save_bench DIRECTORY [ROWS [KEYS [ROUNDS [unbounded]]]]: rows of 8 floats with Adagrad's slots,
+// 10^7 of them; KEYS of them, anywhere in the table, an exchange. `unbounded`: of a table without a
+// bound on its ids.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -36,26 +37,35 @@ struct Options {
   std::int64_t num_rows = 10'000'000;
   std::int64_t num_keys = 400;
   int num_rounds = 3;
+  bool is_unbounded = false;
 };
 
-std::vector<ops::TableSpec> OneTable(std::int64_t num_rows) {
-  return {{.name = "embedding",
-           .shape = {num_rows, 8},
-           .num_rows = num_rows,
-           .dim = 8,
-           .optimizer = {.kind = ops::OptimizerKind::kAdagrad}}};
+std::vector<ops::TableSpec> OneTable(const Options& options) {
+  ops::TableSpec spec = {.name = "embedding",
+                         .shape = {options.num_rows, 8},
+                         .num_rows = options.num_rows,
+                         .dim = 8,
+                         .optimizer = {.kind = ops::OptimizerKind::kAdagrad}};
+  if (options.is_unbounded) {
+    spec.num_rows = 0;
+    spec.shape = {0, 8};
+    constexpr std::int64_t kMostRowBytes = 128;  // Its part of the index included.
+    spec.unbounded = {.max_bytes =
+                          std::max<std::int64_t>(options.num_rows * kMostRowBytes, 8 << 20)};
+  }
+  return {spec};
 }
 
 class Pair {
  public:
   explicit Pair(const Options& options)
       : options_(options),
-        server_(OneTable(options.num_rows),
+        server_(OneTable(options),
                 {.kind = net::Address::Kind::kUnix, .host = options.directory + "/ps-0"}),
         checkpointer_(server_.addresses, OneServer::Options(), /*hold_to_cut=*/true) {
     lookups_.tables.resize(1);
     gradients_.tables.resize(1);
-    gradients_.tables[0].assign(static_cast<std::size_t>(options.num_keys * 8), 0.01f);
+    if (options.is_unbounded) MakeRows();
   }
 
   // Seconds of one push and pull.
@@ -65,20 +75,45 @@ class Pair {
     // One from each of as many parts of the table: distinct, and anywhere.
     const std::int64_t part_rows = options_.num_rows / options_.num_keys;
     for (std::int64_t i = 0; i < options_.num_keys; ++i) {
-      ids.push_back(i * part_rows + static_cast<std::int64_t>(random_() % part_rows));
+      ids.push_back(IdOf(i * part_rows + static_cast<std::int64_t>(random_() % part_rows)));
     }
+    return Exchange(ids);
+  }
+
+  [[nodiscard]] ps::ServerCheckpointer& checkpointer() { return checkpointer_; }
+
+ private:
+  // Hashes are anywhere among the numbers.
+  [[nodiscard]] std::int64_t IdOf(std::int64_t row) const {
+    constexpr std::uint64_t kMask = (std::uint64_t{1} << 62) - 1;
+    if (!options_.is_unbounded) return row;
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(row) * 0x51234567891 & kMask);
+  }
+
+  // Those of an unbounded table come with their first gradients.
+  void MakeRows() {
+    constexpr std::int64_t kRowsAtOnce = 100'000;
+    auto& ids = lookups_.tables[0].ids;
+    for (std::int64_t first = 0; first < options_.num_rows + kRowsAtOnce; first += kRowsAtOnce) {
+      ids.clear();
+      const std::int64_t end = std::min(first + kRowsAtOnce, options_.num_rows);
+      for (std::int64_t row = first; row < end; ++row) ids.push_back(IdOf(row));
+      Exchange(ids);  // Pushes the gradients of those before.
+    }
+  }
+
+  double Exchange(const std::vector<std::int64_t>& ids) {
     const Clock::time_point start = Clock::now();
     ps::Client& client = *server_.client;
     const ps::Client::Push push = {.gradients = &gradients_, .pull = client.PullNumber()};
     const ps::Client::Pull pull = {.lookups = &lookups_};
     DIME_CHECK(client.StartExchange(client.PullNumber() > 0 ? &push : nullptr, &pull).ok());
     DIME_CHECK(client.FinishExchange().ok());
-    return SecondsSince(start);
+    const double seconds = SecondsSince(start);
+    gradients_.tables[0].assign(ids.size() * 8, 0.01f);  // To be pushed next.
+    return seconds;
   }
 
-  [[nodiscard]] ps::ServerCheckpointer& checkpointer() { return checkpointer_; }
-
- private:
   const Options options_;
   OneServer server_;
   ps::ServerCheckpointer checkpointer_;
@@ -132,6 +167,7 @@ int main(int argc, char** argv) {
   if (argc > 2) options.num_rows = std::stoll(argv[2]);
   if (argc > 3) options.num_keys = std::stoll(argv[3]);
   if (argc > 4) options.num_rounds = std::stoi(argv[4]);
+  options.is_unbounded = argc > 5 && std::string(argv[5]) == "unbounded";
   {
     dime::Pair pair(options);
     std::vector<double> without;
