@@ -249,12 +249,20 @@ class LocalCluster::Impl {
 LocalCluster::LocalCluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LocalCluster::~LocalCluster() = default;
 
-absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create() {
+absl::StatusOr<std::string> MakeClusterDirectory() {
   std::error_code error;
   std::string directory = (std::filesystem::temp_directory_path(error) / "dime-XXXXXX").string();
-  if (error || mkdtemp(directory.data()) == nullptr) {
-    return base::ErrnoToStatus(errno,
-                               fmt::format("cannot create a directory for sockets, {}", directory));
+  if (!error && mkdtemp(directory.data()) != nullptr) return directory;
+  return base::ErrnoToStatus(errno,
+                             fmt::format("cannot create a directory for sockets, {}", directory));
+}
+
+absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Create() {
+  std::string directory;
+  if (const char* const made = std::getenv(kMadeDirectoryVariable)) {
+    directory = made;
+  } else {
+    DIME_ASSIGN_OR_RETURN(directory, MakeClusterDirectory());
   }
   auto impl = std::make_unique<Impl>(directory);
   // The longest of the sockets' names fits, or none is made.

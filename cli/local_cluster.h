@@ -24,10 +24,14 @@ namespace dime::cli {
 inline constexpr char kReplicaVariable[] = "DIME_REPLICA";
 inline constexpr char kDirectoryVariable[] = "DIME_RENDEZVOUS";
 inline constexpr char kIncarnationVariable[] = "DIME_INCARNATION";  // Which start of it, from 0.
+// The same in a master's environment, whose supervisor has made the directory, and removes it.
+inline constexpr char kMadeDirectoryVariable[] = "DIME_DIRECTORY";
+// An empty one, which nobody else may enter.
+absl::StatusOr<std::string> MakeClusterDirectory();
 
 class LocalCluster {
  public:
-  // Makes the directory.
+  // Makes the directory, unless it was made.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Create();
   ~LocalCluster();  // Ends what still runs, and removes the directory.
 

@@ -13,13 +13,16 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "cli/arguments.h"
 #include "cli/exit_codes.h"
 #include "cli/interruption.h"
+#include "cli/local_cluster.h"
 #include "cli/own_process.h"
 #include "cli/restart_policy.h"
 #include "runtime/base/log.h"
@@ -63,18 +66,27 @@ bool IsReadable(const pollfd& descriptor) { return (descriptor.revents & (POLLIN
 class MasterStart {
  public:
   explicit MasterStart(int signals) : signals_(signals) {}
+  MasterStart(const MasterStart&) = delete;
+  MasterStart& operator=(const MasterStart&) = delete;
+  ~MasterStart() {
+    std::error_code ignored;
+    if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+  }
 
   // Its exit code; 128 + signal when one has ended it.
   absl::StatusOr<int> Run(Words words) {
+    DIME_ASSIGN_OR_RETURN(directory_, MakeClusterDirectory());
     DIME_ASSIGN_OR_RETURN(orders_, MakePipe());
     DIME_ASSIGN_OR_RETURN(beats_, MakePipe());
     const int orders = orders_->read_end.number;
     const int beats = beats_->write_end.number;
     DIME_ASSIGN_OR_RETURN(
-        pid_, StartOwnProcess({.name = "the master",
-                               .words = {words.begin(), words.end()},
-                               .environment = {fmt::format("{}={} {}", kVariable, orders, beats)},
-                               .descriptors = {orders, beats}}));
+        pid_,
+        StartOwnProcess({.name = "the master",
+                         .words = {words.begin(), words.end()},
+                         .environment = {fmt::format("{}={} {}", kVariable, orders, beats),
+                                         fmt::format("{}={}", kMadeDirectoryVariable, directory_)},
+                         .descriptors = {orders, beats}}));
     std::optional<int> exit_code;
     while (!exit_code) exit_code = Look();
     return *exit_code;
@@ -126,6 +138,7 @@ class MasterStart {
   }
 
   const int signals_;
+  std::string directory_;
   std::unique_ptr<Pipe> orders_;
   std::unique_ptr<Pipe> beats_;
   pid_t pid_ = 0;

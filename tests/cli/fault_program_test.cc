@@ -236,6 +236,21 @@ TEST_F(FaultProgramTest, ARestartedJobStopsInGoodOrderWhenItIsAskedTo) {
   ExpectNobodyIsLeft("job");
 }
 
+TEST_F(FaultProgramTest, AKilledMasterLeavesNoSocketsBehind) {
+  const std::string scratch = dir_.File("t");
+  std::filesystem::create_directory(scratch);
+  Process job(dir_, Train("job", "sync", 10'000'000, {"--max-restarts=0"}),
+              {.environment = {"TMPDIR=" + scratch}});
+  ASSERT_TRUE(Eventually([&] { return HasCheckpoint("job", 0); }));
+  EXPECT_FALSE(std::filesystem::is_empty(scratch));
+  ASSERT_EQ(SignalReplica(JobDir("job"), "master-0", SIGKILL), 1);
+  const Ended ended = job.Wait();
+  EXPECT_EQ(ended.exit_code, 128 + SIGKILL);
+  EXPECT_THAT(ended.err, HasSubstr("the master was ended by signal 9 (Killed)"));
+  EXPECT_TRUE(std::filesystem::is_empty(scratch));
+  ExpectNobodyIsLeft("job");
+}
+
 TEST_F(FaultProgramTest, ReplicasWhoseMasterHangsEndByThemselves) {
   const Process job(dir_, Train("job", "sync", 10'000'000));
   ASSERT_TRUE(Eventually([&] { return HasCheckpoint("job", 0); }));
