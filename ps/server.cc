@@ -27,7 +27,9 @@ Server::Server(MakeShards make_shards, int num_replicas, Send send)
 
 void Server::OnConnected(net::ConnectionId connection, const net::PeerName& peer) {
   peers_[connection] = peer;
-  if (peer.index < replicas_.size() && peer.incarnation > replicas_[peer.index].incarnation) {
+  const bool is_replica =
+      peer.index < replicas_.size() && peer == NameOfReplica(peer.index, peer.incarnation);
+  if (is_replica && peer.incarnation > replicas_[peer.index].incarnation) {
     OnReplicaReplaced(peer.index, peer.incarnation);
   }
 }

@@ -46,8 +46,9 @@ class ServerReplicasTest : public ::testing::Test {
                 payload_.append(static_cast<const char*>(part.iov_base), part.iov_len);
               }
             }) {
-    for (const std::uint32_t replica : {0u, 1u}) server_.OnConnected(replica, {.index = replica});
-    server_.OnConnected(kMaster, {.index = 0});
+    for (const std::uint32_t replica : {0u, 1u})
+      server_.OnConnected(replica, NameOfReplica(replica));
+    server_.OnConnected(kMaster, NameOfReplica(0));
     EXPECT_OK(server_.OnFrame(kMaster, {.type = static_cast<std::uint8_t>(MessageType::kPrepare)},
                               Bytes(sizeof(JobStart))));
   }
@@ -100,7 +101,7 @@ TEST_F(ServerReplicasTest, AStepThatIsWholeHereMayBeTakenAgainWithTheRowsBeforeI
   Exchange(0, 0, 1, 1,
            2);  // Step 1 is whole: replica 1 was lost before another server had its push.
   EXPECT_EQ(Weights(), std::pair(dense + 2, sparse + 2));
-  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  server_.OnConnected(kAgain, NameOfReplica(1, /*incarnation=*/1));
   Exchange(kAgain, 1, 0, 0, 1);
   EXPECT_EQ(Weights(), std::pair(dense, sparse));
   Exchange(kAgain, 1, 1, 1, 2);  // Which changes nothing.
@@ -114,7 +115,7 @@ TEST_F(ServerReplicasTest, AMicroBatchThatIsInTheSumIsNotAddedAgain) {
   const auto [dense, sparse] = Weights();
   Exchange(1, 1, 1, 1, 2);
   server_.OnClosed(1);
-  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  server_.OnConnected(kAgain, NameOfReplica(1, /*incarnation=*/1));
   Exchange(kAgain, 1, 0, 0, 1);
   Exchange(kAgain, 1, 1, 1, 2);
   Exchange(0, 0, 1, 1, 2);
@@ -122,10 +123,17 @@ TEST_F(ServerReplicasTest, AMicroBatchThatIsInTheSumIsNotAddedAgain) {
   EXPECT_EQ(server_.Statistics().version, 1);
 }
 
+TEST_F(ServerReplicasTest, WhoIsNoReplicaTakesNobodysPlace) {
+  Exchange(0, 0, 0, 0, 1);
+  server_.OnConnected(kAgain, {.role = 3, .index = 1, .incarnation = 1});
+  Exchange(1, 1, 0, 0, 1);
+  EXPECT_EQ(last_type_, MessageType::kRows);
+}
+
 TEST_F(ServerReplicasTest, LatePushesOfAnOlderStartAreRefused) {
   Exchange(0, 0, 0, 0, 1);
   Exchange(1, 1, 0, 0, 1);
-  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  server_.OnConnected(kAgain, NameOfReplica(1, /*incarnation=*/1));
   Exchange(1, 1, 1, 1, 2);
   EXPECT_EQ(last_type_, MessageType::kRefused);
   EXPECT_TRUE(absl::IsAborted(DecodeStatus(payload_)));

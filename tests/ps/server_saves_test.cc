@@ -238,7 +238,7 @@ TEST_F(ServerSavesTest, ANewStartOfAReplicaPushesFromOneAndOldOnesAreRefused) {
   Push(1, 1);
   Push(1, 2);
   constexpr net::ConnectionId kAgain = 20;
-  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  server_.OnConnected(kAgain, NameOfReplica(1, /*incarnation=*/1));
   answers_.clear();
   Push(1, 3);
   EXPECT_THAT(Answers(), ElementsAre(Pair(1, MessageType::kRefused)));
@@ -257,7 +257,7 @@ TEST_F(ServerSavesTest, WhatANewStartPushesDuringAHoldIsInNoCut) {
   Send(kMaster, MessageType::kHold);
   Cut(1, 2);  // Another server has push 1 of replica 0 and push 2 of replica 1.
   constexpr net::ConnectionId kAgain = 20;
-  server_.OnConnected(kAgain, {.index = 1, .incarnation = 1});
+  server_.OnConnected(kAgain, NameOfReplica(1, /*incarnation=*/1));
   Push(kAgain, 0, /*replica=*/1);
   Push(kAgain, 1, /*replica=*/1);
   answers_.clear();
