@@ -193,18 +193,18 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& instance) { return instance.param.name; });
 
 TEST_P(RestartedJobTest, GoesOnFromItsLastCheckpointToTheSameBytes) {
-  constexpr int kSteps = 4000;
-  const std::vector<std::string> own = {"--checkpoint-steps", "500"};
+  constexpr int kSteps = 2500;
+  const std::vector<std::string> own = {"--checkpoint-steps", "250"};
   ASSERT_EQ(Run(Train("whole", "sync", kSteps, own)).exit_code, 0);
   Process job(dir_, Train("faults", "sync", kSteps, own));
-  ASSERT_TRUE(Eventually([&] { return HasCheckpoint("faults", 500); }));
+  ASSERT_TRUE(Eventually([&] { return HasCheckpoint("faults", 250); }));
   ASSERT_EQ(SignalReplica(JobDir("faults"), GetParam().replica, GetParam().signal), 1);
   const Ended ended = job.Wait();
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.err, AllOf(HasSubstr(GetParam().said),
                                HasSubstr("from its last checkpoint (1 of 3 times)")));
   const auto result = nlohmann::json::parse(ended.out);
-  EXPECT_GE(result["first_step"], 500);
+  EXPECT_GE(result["first_step"], 250);
   EXPECT_EQ(result["global_step"], kSteps);
   EXPECT_TRUE(Variables("faults", kSteps) == Variables("whole", kSteps));
   ExpectNobodyIsLeft("faults");
