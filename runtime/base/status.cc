@@ -19,6 +19,7 @@ absl::StatusCode CodeOf(int error_number) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+    case EIO:  // A disk that fails takes no more than a full one does.
     case ENOMEM:
     case EMFILE:
     case ENFILE:

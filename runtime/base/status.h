@@ -30,7 +30,7 @@ DIME_DEFINE_ERROR(
 DIME_DEFINE_ERROR(DataLoss)  // Bytes that were read are damaged or are not what they claim to be.
 DIME_DEFINE_ERROR(OutOfRange)         // A record is bad or a limit is exceeded.
 DIME_DEFINE_ERROR(PermissionDenied)   //
-DIME_DEFINE_ERROR(ResourceExhausted)  // Disk, memory or quota.
+DIME_DEFINE_ERROR(ResourceExhausted)  // Disk, memory or quota; a disk that fails.
 DIME_DEFINE_ERROR(Aborted)            // Somebody else was first, or holds what is needed.
 DIME_DEFINE_ERROR(Unavailable)        // A peer or source did not answer: trying again may help.
 DIME_DEFINE_ERROR(DeadlineExceeded)   //

@@ -1,8 +1,8 @@
 // runtime/storage/file_system.h - files, wherever they are: the one way dime reads and writes them.
 //
 // Threads: a FileSystem may be used from any thread; a file object from one thread at a time.
-// Errors:  kNotFound, kPermissionDenied, kResourceExhausted (disk full), kInvalidArgument (a
-// directory where a file is
+// Errors:  kNotFound, kPermissionDenied, kResourceExhausted (the disk is full, or
+//          fails), kInvalidArgument (a directory where a file is
 //          needed), else kUnavailable. Every message names the path.
 // Nothing is visible under its final name before it is whole: see WriteAtomically() and AtomicFile.
 #pragma once

@@ -44,7 +44,8 @@ TEST(StatusTest, SystemErrorsGetTheCodeThatFits) {
   EXPECT_EQ(code(ENOSPC), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(code(EISDIR), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(EEXIST), absl::StatusCode::kAlreadyExists);
-  EXPECT_EQ(code(EIO), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(code(EIO), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(code(ENOTCONN), absl::StatusCode::kUnavailable);
   EXPECT_THAT(ErrnoToStatus(ENOENT, "open 'f'"),
               StatusIs(absl::StatusCode::kNotFound, "open 'f': No such file or directory"));
 }
