@@ -6,10 +6,12 @@ namespace {
 constexpr ExitCodeMeaning kMeanings[] = {
     {kExitOk, "done"},
     {kExitUsage, "the command line is wrong, or asks for what is not built yet"},
-    {kExitData, "input data are bad, damaged, or not where they should be"},
+    {kExitData, "input data or a job directory are bad, damaged, or not where they should be"},
     {kExitUnavailable, "storage or a peer could not be reached in time; trying again may help"},
     {kExitBug, "a bug in dime: please report it, with the message"},
-    {kExitIo, "reading or writing failed: disk full, not a directory, out of memory"},
+    {kExitIo,
+     "reading or writing failed: disk full or failing, checkpoints that could not be written, no "
+     "directory, out of memory"},
     {kExitStale, "a replica that was thought lost, and another start of it has taken its place"},
     {kExitPermission, "not allowed: permissions or credentials"},
     {kExitConfig,

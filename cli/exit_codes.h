@@ -13,7 +13,7 @@ namespace dime::cli {
 enum ExitCode : int {
   kExitOk = 0,
   kExitUsage = 64,         // The command line is wrong.
-  kExitData = 65,          // Input data are bad, or not where they should be.
+  kExitData = 65,          // Input or checkpoints are bad, or not there.
   kExitUnavailable = 69,   // Storage or peers could not be reached.
   kExitBug = 70,           // A bug of dime's.
   kExitIo = 74,            // Reading or writing failed; disk or memory is full.

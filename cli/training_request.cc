@@ -71,6 +71,16 @@ void DeclareOutputFlags(CLI::App& app, OwnFlags* flags) {
       ->transform(WholeNumber(1, 1'000'000))
       ->type_name("N")
       ->group(group);
+  app.add_option("--max-failed-saves", flags->max_failed_saves,
+                 "Checkpoints in a row that could not be written before the job ends; 0: it trains "
+                 "on [3]")
+      ->transform(WholeNumber(0, 1'000'000))
+      ->type_name("N")
+      ->group(group);
+  app.add_flag(
+         "--strict", flags->strict,
+         "End where the newest checkpoint is damaged, instead of going on from the one before")
+      ->group(group);
   app.add_option("--checkpoint-secs", flags->checkpoint_secs, "Seconds between checkpoints [600]")
       ->transform(WholeNumber(1, 365 * 24 * 3600))
       ->type_name("N")
@@ -451,6 +461,8 @@ absl::StatusOr<worker::TrainingOptions> OptionsOf(const TrainingRequest& request
   options.checkpoint_interval = std::chrono::seconds(own.checkpoint_secs);
   options.checkpoint_steps = own.checkpoint_steps;
   options.summary_steps = own.summary_steps;
+  options.max_failed_saves = own.max_failed_saves;
+  options.strict = own.strict;
   options.max_checkpoints = static_cast<int>(own.max_checkpoints);
   SetNames(own, defaults, &options);
   DIME_ASSIGN_OR_RETURN(options.export_format, models::ParseExportFormat(trainer.export_format));

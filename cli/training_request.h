@@ -33,6 +33,8 @@ struct OwnFlags {
   std::int64_t max_bad_records = 0;
   std::optional<std::uint64_t> input_memory;
   std::int64_t max_checkpoints = 5;
+  std::int64_t max_failed_saves = 3;
+  bool strict = false;
   std::int64_t checkpoint_secs = 600;
   std::int64_t checkpoint_steps = 0;
   std::int64_t summary_steps = 100;

@@ -23,19 +23,42 @@ std::string Listing(const std::vector<std::string>& lines) {
   return text;
 }
 
+// A bundle with a model's variables.
+absl::StatusOr<std::unique_ptr<checkpoint::BundleReader>> OpenCheckpoint(
+    storage::FileSystem& fs, const std::string& directory, const std::string& prefix,
+    const models::Model& model) {
+  DIME_ASSIGN_OR_RETURN(auto bundle, checkpoint::BundleReader::Open(fs, prefix));
+  const std::vector<std::string> differences =
+      ps::DescribeMismatch(model.tables(), ps::SnapshotParts::kWeightsAndSlots, *bundle);
+  if (!differences.empty()) return AnotherModel(directory, prefix, differences);
+  return bundle;
+}
+
+absl::StatusOr<std::int64_t> CheckStep(std::int64_t step, const std::string& prefix) {
+  if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
+  return step;
+}
+
 }  // namespace
 
 absl::StatusOr<std::int64_t> LoadCheckpoint(storage::FileSystem& fs, const std::string& directory,
                                             const std::string& name, const models::Model& model,
                                             ps::Checkpointer& rows) {
   const std::string prefix = storage::JoinPath(directory, name);
-  DIME_ASSIGN_OR_RETURN(const auto bundle, checkpoint::BundleReader::Open(fs, prefix));
-  const std::vector<std::string> differences =
-      ps::DescribeMismatch(model.tables(), ps::SnapshotParts::kWeightsAndSlots, *bundle);
-  if (!differences.empty()) return AnotherModel(directory, prefix, differences);
+  DIME_RETURN_IF_ERROR(OpenCheckpoint(fs, directory, prefix, model).status());
   DIME_ASSIGN_OR_RETURN(const std::int64_t step, rows.Load(prefix));
-  if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
-  return step;
+  return CheckStep(step, prefix);
+}
+
+absl::StatusOr<std::int64_t> VerifyCheckpoint(storage::FileSystem& fs, const std::string& directory,
+                                              const std::string& name, const models::Model* model) {
+  const std::string prefix = storage::JoinPath(directory, name);
+  DIME_ASSIGN_OR_RETURN(const auto bundle, model == nullptr
+                                               ? checkpoint::BundleReader::Open(fs, prefix)
+                                               : OpenCheckpoint(fs, directory, prefix, *model));
+  DIME_RETURN_IF_ERROR(bundle->Verify());
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, bundle->ReadInt64("global_step"));
+  return CheckStep(step, prefix);
 }
 
 bool IsDamage(const absl::Status& status) {

@@ -21,6 +21,11 @@ absl::StatusOr<std::int64_t> LoadCheckpoint(storage::FileSystem& fs, const std::
                                             const std::string& name, const models::Model& model,
                                             ps::Checkpointer& rows);
 
+// The same without rows to fill: reads the bundle to its end, checks all checksums, and returns how
+// many steps it holds. `model` may be null: then its variables may be any.
+absl::StatusOr<std::int64_t> VerifyCheckpoint(storage::FileSystem& fs, const std::string& directory,
+                                              const std::string& name, const models::Model* model);
+
 // Whether a bundle is not what it should be, as opposed to out of reach for the moment.
 [[nodiscard]] bool IsDamage(const absl::Status& status);
 

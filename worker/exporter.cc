@@ -19,9 +19,6 @@ namespace {
 
 using storage::JoinPath;
 
-// Servers load the directories whose names are numbers; TensorFlow prepares its exports under this
-// name too.
-constexpr std::string_view kUnfinishedPrefix = "temp-";
 constexpr int kMostExportsPerSecond = 1000;
 
 // The two sides add floats in different orders, and raw inputs make large logits.
@@ -57,7 +54,7 @@ class UnfinishedDirectory {
 absl::Status DeleteUnfinished(storage::FileSystem& fs, const std::string& base) {
   DIME_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(base));
   for (const std::string& name : names) {
-    if (!name.starts_with(kUnfinishedPrefix)) continue;
+    if (!name.starts_with(kUnfinishedExportPrefix)) continue;
     DIME_RETURN_IF_ERROR(fs.DeleteTree(JoinPath(base, name)));
   }
   return absl::OkStatus();
@@ -139,7 +136,7 @@ absl::StatusOr<std::string> WriteCheckAndPublish(storage::FileSystem& fs, const 
   DIME_RETURN_IF_ERROR(fs.CreateDirectories(base));
   DIME_RETURN_IF_ERROR(DeleteUnfinished(fs, base));
   const UnfinishedDirectory unfinished(
-      fs, JoinPath(base, fmt::format("{}{}", kUnfinishedPrefix, SecondsSince1970())));
+      fs, JoinPath(base, fmt::format("{}{}", kUnfinishedExportPrefix, SecondsSince1970())));
   const std::string& path = unfinished.path();
   DIME_RETURN_IF_ERROR(WriteFiles(fs, path, model, store, global_step, format));
   DIME_RETURN_IF_ERROR(CheckScores(fs, path, model, store, sample));
@@ -149,7 +146,7 @@ absl::StatusOr<std::string> WriteCheckAndPublish(storage::FileSystem& fs, const 
 }  // namespace
 
 std::string ExportDirectory(const std::string& job_dir, const std::string& name) {
-  return JoinPath(JoinPath(job_dir, "export"), name);
+  return JoinPath(JoinPath(job_dir, kExportsDirectory), name);
 }
 
 absl::StatusOr<std::string> Export(storage::FileSystem& fs, const std::string& base,

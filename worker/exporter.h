@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "models/batch.h"
 #include "models/export/saved_model.h"
@@ -14,6 +15,12 @@
 namespace dime::worker {
 
 inline constexpr std::int64_t kExportSampleSize = 100;
+
+// Where a job directory has its exports.
+inline constexpr char kExportsDirectory[] = "export";
+// Servers load the directories whose names are numbers; TensorFlow prepares its exports under this
+// name too.
+inline constexpr std::string_view kUnfinishedExportPrefix = "temp-";
 
 // JOB_DIR/export/NAME.
 [[nodiscard]] std::string ExportDirectory(const std::string& job_dir, const std::string& name);

@@ -1,7 +1,5 @@
 #include "worker/job_directory.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -9,10 +7,12 @@
 #include "models/description.h"
 #include "ps/snapshot.h"
 #include "runtime/base/check.h"
+#include "runtime/base/checked_text.h"
 #include "runtime/base/log.h"
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/checkpoint_state.h"
 #include "worker/checkpoint_loading.h"
+#include "worker/job_lock.h"
 #include "worker/own_checkpoints.h"
 
 namespace dime::worker {
@@ -22,70 +22,8 @@ namespace {
 using checkpoint::BundleReader;
 using storage::JoinPath;
 
-constexpr char kOwnFiles[] = "dime";
-constexpr char kModelFile[] = "dime/model.yaml";
-constexpr char kSettingsFile[] = "dime/job.yaml";
-
 bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
-}
-
-// A small file's text; no value when it is not there.
-absl::StatusOr<std::optional<std::string>> ReadIfThere(storage::FileSystem& fs,
-                                                       const std::string& path) {
-  absl::StatusOr<std::string> text = fs.ReadFile(path, models::kMaxDescriptionBytes);
-  if (absl::IsNotFound(text.status())) return std::optional<std::string>();
-  if (!text.ok()) return text.status();
-  return std::optional<std::string>(*std::move(text));
-}
-
-constexpr std::string_view NameOf(Order order) {
-  return order == Order::kAsRead ? "as-read" : "shuffled";
-}
-
-absl::StatusOr<JobSettings> ParseSettings(const std::string& text, const std::string& path) {
-  JobSettings settings;
-  try {
-    const YAML::Node page = YAML::Load(text);
-    settings.seed = page["seed"].as<std::uint64_t>();
-    if (page["order"]) {
-      const auto order = page["order"].as<std::string>();
-      if (order != NameOf(Order::kAsRead) && order != NameOf(Order::kShuffled)) {
-        return base::DataLoss("{}: there is no order '{}'", path, order);
-      }
-      if (order == NameOf(Order::kAsRead)) settings.order = Order::kAsRead;
-    }
-    if (page["train_batch_size"]) {
-      settings.train_batch_size = page["train_batch_size"].as<std::int64_t>();
-    }
-    if (const YAML::Node data = page["train_data"]) {
-      settings.train_data = {.num_records = data["records"].as<std::int64_t>(),
-                             .size_bytes = data["bytes"].as<std::uint64_t>()};
-    }
-    if (page["input_memory"]) settings.input_memory = page["input_memory"].as<std::uint64_t>();
-  } catch (const YAML::Exception& error) {
-    return base::DataLoss(
-        "cannot read the job's seed and order from {}: {}; delete the file to "
-        "choose them anew",
-        path, error.what());
-  }
-  return settings;
-}
-
-std::string FormatSettings(const JobSettings& settings) {
-  YAML::Emitter yaml;
-  yaml << YAML::Comment("What this job's bytes depend on besides its model.") << YAML::BeginMap
-       << YAML::Key << "seed" << YAML::Value << settings.seed << YAML::Key << "order" << YAML::Value
-       << std::string(NameOf(settings.order)) << YAML::Key << "train_batch_size" << YAML::Value
-       << settings.train_batch_size << YAML::Key << "input_memory" << YAML::Value
-       << settings.input_memory;
-  if (const DataFacts& data = settings.train_data; data.num_records > 0) {
-    yaml << YAML::Key << "train_data" << YAML::Value << YAML::Flow << YAML::BeginMap << YAML::Key
-         << "records" << YAML::Value << data.num_records << YAML::Key << "bytes" << YAML::Value
-         << data.size_bytes << YAML::EndMap;
-  }
-  yaml << YAML::EndMap;
-  return std::string(yaml.c_str()) + "\n";
 }
 
 // A model with other learning rates is the same model; the change is logged.
@@ -117,7 +55,7 @@ absl::StatusOr<std::unique_ptr<JobDirectory>> JobDirectory::Open(
   std::unique_ptr<JobDirectory> directory(new JobDirectory(path, fs, &model, options));
   // Nothing is written before it is clear that the directory is this job's.
   DIME_RETURN_IF_ERROR(directory->Lock());
-  DIME_RETURN_IF_ERROR(directory->FindCheckpoints());
+  DIME_RETURN_IF_ERROR(directory->ListOwn());
   DIME_RETURN_IF_ERROR(directory->CheckDescription());
   DIME_RETURN_IF_ERROR(directory->CheckVariables());
   DIME_RETURN_IF_ERROR(directory->SettleSettings(seed));
@@ -135,62 +73,33 @@ std::string JobDirectory::newest_checkpoint() const {
 
 absl::Status JobDirectory::Lock() {
   DIME_RETURN_IF_ERROR(fs_->CreateDirectories(path_));
-  auto lock = fs_->LockDirectory(path_);
-  if (absl::IsAborted(lock.status())) {
-    return base::Aborted(
-        "job directory {} is in use by another job: wait for its end, or use another directory",
-        path_);
-  }
-  DIME_ASSIGN_OR_RETURN(lock_, std::move(lock));
+  DIME_ASSIGN_OR_RETURN(lock_, LockJobDirectory(*fs_, path_));
   return absl::OkStatus();
 }
 
-absl::Status JobDirectory::FindCheckpoints() {
-  DIME_ASSIGN_OR_RETURN(std::vector<std::string> bundles, ListCheckpoints(*fs_, path_));
-  const auto state = checkpoint::ReadCheckpointState(*fs_, path_);
-  if (!state.ok() && !absl::IsDataLoss(state.status())) return state.status();
-  bool any_is_there = false;
-  if (state.ok()) {
-    for (const std::string& prefix : state->all_prefixes) {
-      // A job's checkpoints lie in its directory. Absolute prefixes, which TensorFlow may write, go
-      // wrong when a directory moves; and no prefix may lead retention to somebody else's files.
-      checkpoints_.emplace_back(storage::BaseName(prefix));
-      any_is_there |= Contains(bundles, checkpoints_.back());
-    }
+absl::Status JobDirectory::ListOwn() {
+  DIME_ASSIGN_OR_RETURN(FoundCheckpoints found, FindCheckpoints(*fs_, path_));
+  for (const std::string& complaint : found.complaints) {
+    base::Log(base::Severity::kWarning, "{}", complaint);
   }
-  if (any_is_there || bundles.empty()) return AdoptUnnamed(bundles);
-  base::Log(base::Severity::kWarning, "looking for checkpoints by their names: {}",
-            !state.ok()            ? base::MessageOf(state.status())
-            : checkpoints_.empty() ? fmt::format("{} has no `checkpoint` file", path_)
-                                   : fmt::format("{}/checkpoint names none that is there", path_));
-  checkpoints_ = std::move(bundles);
-  return absl::OkStatus();
-}
-
-absl::Status JobDirectory::AdoptUnnamed(const std::vector<std::string>& bundles) {
-  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> own, ReadOwnCheckpoints(*fs_, path_));
-  std::vector<std::string> unnamed;
-  for (const std::string& name : bundles) {
-    if (Contains(own, name) && !Contains(checkpoints_, name)) unnamed.push_back(name);
+  if (options_.strict && !found.complaints.empty() && !found.names.empty()) {
+    return base::DataLoss(
+        "with --strict it has to be certain which checkpoint is the newest: {}. `dime doctor {}` "
+        "says what there is",
+        fmt::join(found.complaints, "; "), path_);
   }
-  // Whatever their steps: `checkpoint` has the last word on which one is to be gone on from.
-  checkpoints_.insert(checkpoints_.begin(), unnamed.begin(), unnamed.end());
+  checkpoints_ = std::move(found.names);
+  own_ = std::move(found.own);
   return absl::OkStatus();
 }
 
 absl::Status JobDirectory::CheckDescription() const {
   if (checkpoints_.empty()) return absl::OkStatus();
-  const std::string path = JoinPath(path_, kModelFile);
-  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
-  if (!text.has_value()) return absl::OkStatus();
-  const auto theirs = models::ParseDescription(*text, path, /*variant=*/"");
-  if (!theirs.ok()) {
-    return base::DataLoss("cannot read the model that job directory {} belongs to: {}", path_,
-                          base::MessageOf(theirs.status()));
-  }
+  DIME_ASSIGN_OR_RETURN(const auto theirs, ReadJobModel(*fs_, path_));
+  if (!theirs.has_value()) return absl::OkStatus();
   const std::vector<std::string> differences = models::DescribeDifference(
       model_->description(), *theirs, {.here = "asked for", .there = "in the directory"});
-  if (!differences.empty()) return AnotherModel(path_, kModelFile, differences);
+  if (!differences.empty()) return AnotherModel(path_, kModelPage, differences);
   LogNewRates(theirs->estimator, model_->description().estimator);
   return absl::OkStatus();
 }
@@ -208,9 +117,11 @@ absl::Status JobDirectory::CheckVariables() const {
 }
 
 absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
-  const std::string path = JoinPath(path_, kSettingsFile);
-  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadIfThere(*fs_, path));
-  if (!text.has_value() || checkpoints_.empty()) {
+  std::optional<JobSettings> before;
+  if (!checkpoints_.empty()) {
+    DIME_ASSIGN_OR_RETURN(before, ReadJobSettings(*fs_, path_));
+  }
+  if (!before.has_value()) {
     settings_ = {.seed = seed.value_or(settings_.seed),
                  .order = options_.order.value_or(settings_.order),
                  .train_batch_size = options_.train_batch_size,
@@ -218,7 +129,7 @@ absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
                  .input_memory = options_.input_memory.value_or(settings_.input_memory)};
     return absl::OkStatus();
   }
-  DIME_ASSIGN_OR_RETURN(settings_, ParseSettings(*text, path));
+  settings_ = *before;
   if (seed.value_or(settings_.seed) != settings_.seed) {
     return base::FailedPrecondition(
         "job directory {} was started with seed {}, not {}: go on without a seed or with its own, "
@@ -231,20 +142,20 @@ absl::Status JobDirectory::SettleSettings(std::optional<std::uint64_t> seed) {
         "order or with its own, or use another job directory",
         path_, NameOf(settings_.order), NameOf(*options_.order));
   }
-  const std::uint64_t memory_before =
-      std::exchange(settings_.input_memory, options_.input_memory.value_or(settings_.input_memory));
-  if (memory_before != settings_.input_memory) {
+  settings_.input_memory = options_.input_memory.value_or(settings_.input_memory);
+  if (before->input_memory != settings_.input_memory) {
     base::Log(base::Severity::kWarning,
               "--input-memory was {} bytes until here and is {} from here on: examples that do not "
               "fit into the smaller one come in another order from here on",
-              memory_before, settings_.input_memory);
+              before->input_memory, settings_.input_memory);
   }
-  const std::int64_t before = std::exchange(settings_.train_batch_size, options_.train_batch_size);
-  if (before > 0 && settings_.train_batch_size > 0 && before != settings_.train_batch_size) {
+  settings_.train_batch_size = options_.train_batch_size;
+  if (before->train_batch_size > 0 && settings_.train_batch_size > 0 &&
+      before->train_batch_size != settings_.train_batch_size) {
     base::Log(base::Severity::kWarning,
               "batches were of {} examples until here and are of {} from here on: the data are "
               "gone on with at {} times the number of steps taken",
-              before, settings_.train_batch_size, settings_.train_batch_size);
+              before->train_batch_size, settings_.train_batch_size, settings_.train_batch_size);
   }
   return absl::OkStatus();
 }
@@ -255,19 +166,13 @@ absl::Status JobDirectory::Prepare() const {
   DIME_RETURN_IF_ERROR(DeleteLeftovers(path_));
   DIME_RETURN_IF_ERROR(DeleteLeftovers(own_files));
   DIME_RETURN_IF_ERROR(DeleteHalfBundles());
-  const std::string page_name(storage::BaseName(kModelFile));
+  const std::string page_name(storage::BaseName(kModelPage));
   for (const auto& [name, content] :
        models::FormatDescriptionFiles(model_->description(), page_name)) {
-    DIME_RETURN_IF_ERROR(WriteIfChanged(JoinPath(kOwnFiles, name), content));
+    DIME_RETURN_IF_ERROR(WriteIfChanged(*fs_, JoinPath(own_files, name),
+                                        name == page_name ? base::WithChecksum(content) : content));
   }
-  return WriteIfChanged(kSettingsFile, FormatSettings(settings_));
-}
-
-absl::Status JobDirectory::WriteIfChanged(const std::string& name,
-                                          const std::string& contents) const {
-  const std::string path = JoinPath(path_, name);
-  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> present, ReadIfThere(*fs_, path));
-  return present == contents ? absl::OkStatus() : fs_->WriteAtomically(path, contents);
+  return WriteIfChanged(*fs_, JoinPath(path_, kSettingsPage), FormatJobSettings(settings_));
 }
 
 absl::Status JobDirectory::SetTrainData(const DataFacts& data) {
@@ -278,7 +183,7 @@ absl::Status JobDirectory::SetTrainData(const DataFacts& data) {
               "on: training goes on with these; where that is not meant, use another job directory",
               before.num_records, before.size_bytes, data.num_records, data.size_bytes);
   }
-  return WriteIfChanged(kSettingsFile, FormatSettings(settings_));
+  return WriteIfChanged(*fs_, JoinPath(path_, kSettingsPage), FormatJobSettings(settings_));
 }
 
 absl::Status JobDirectory::DeleteLeftovers(const std::string& directory) const {
@@ -291,8 +196,7 @@ absl::Status JobDirectory::DeleteLeftovers(const std::string& directory) const {
 }
 
 absl::Status JobDirectory::DeleteHalfBundles() const {
-  DIME_ASSIGN_OR_RETURN(const std::vector<std::string> own, ReadOwnCheckpoints(*fs_, path_));
-  for (const std::string& name : own) {
+  for (const std::string& name : own_) {
     if (!Contains(checkpoints_, name)) DeleteCheckpoint(name);  // What is left has no index.
   }
   return absl::OkStatus();
@@ -308,6 +212,12 @@ absl::StatusOr<std::optional<std::int64_t>> JobDirectory::Restore(ps::Checkpoint
       return newest_step_;
     }
     if (!IsDamage(step.status())) return step.status();
+    if (options_.strict) {
+      return base::DataLoss(
+          "checkpoint {} is damaged, and with --strict none before it is taken: {}. `dime doctor "
+          "{}` says what there is; without --strict the job goes on from the newest sound one",
+          JoinPath(path_, name), base::MessageOf(step.status()), path_);
+    }
     base::Log(base::Severity::kWarning, "checkpoint {} is damaged and passed over: {}",
               JoinPath(path_, name), base::MessageOf(step.status()));
     if (first_damage.ok()) first_damage = step.status();
@@ -349,9 +259,32 @@ absl::Status JobDirectory::StartWriting(ps::Checkpointer& rows, const std::strin
   names.push_back(name);
   // From here on this process may be killed anywhere, and the next one finds everything by this.
   DIME_RETURN_IF_ERROR(WriteOwnCheckpoints(*fs_, path_, names));
+  DIME_RETURN_IF_ERROR(Unpublish(name));
   // A bundle of that name that is being replaced: its index must not stand beside new data.
   DIME_RETURN_IF_ERROR(checkpoint::DeleteBundle(*fs_, JoinPath(path_, name)));
   return rows.StartWriting(JoinPath(path_, name));
+}
+
+// What is to be replaced, and is damaged or of another run: what `checkpoint` names has to be
+// there.
+absl::Status JobDirectory::Unpublish(const std::string& name) {
+  std::vector<std::string> others = checkpoints_;
+  std::erase(others, name);
+  if (IsPublished(name)) {
+    DIME_RETURN_IF_ERROR(
+        others.empty() ? checkpoint::DeleteCheckpointState(*fs_, path_)
+                       : checkpoint::WriteCheckpointState(*fs_, path_, {.all_prefixes = others}));
+  }
+  checkpoints_ = std::move(others);
+  return absl::OkStatus();
+}
+
+bool JobDirectory::IsPublished(const std::string& name) const {
+  const auto state = checkpoint::ReadCheckpointState(*fs_, path_);
+  if (!state.ok()) return false;
+  return std::ranges::any_of(state->all_prefixes, [&](const std::string& prefix) {
+    return storage::BaseName(prefix) == name;
+  });
 }
 
 absl::StatusOr<bool> JobDirectory::PollSave() {
@@ -366,9 +299,19 @@ absl::Status JobDirectory::FinishSave() {
   return is_saving() ? EndSave(saving_->rows->AwaitWritten()) : absl::OkStatus();
 }
 
+void JobDirectory::GiveUpSave() {
+  if (!is_saving()) return;
+  saving_->rows->GiveUp();
+  EndSave(base::Cancelled("given up")).IgnoreError();  // Which it is.
+}
+
 absl::Status JobDirectory::EndSave(const absl::Status& written) {
   const absl::Status status = written.ok() ? Publish() : written;
-  if (!status.ok()) {
+  if (!status.ok() && IsPublished(saving_->name)) {
+    // `checkpoint` was replaced, and failed to be synced: this bundle stays, and those before it,
+    // as nobody knows which of them is named after a crash.
+    checkpoints_.push_back(saving_->name);
+  } else if (!status.ok()) {
     // Some of it may be there, or be still to come.
     DeleteCheckpoint(saving_->name);
     halves_.push_back(saving_->name);

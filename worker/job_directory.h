@@ -11,7 +11,7 @@
 //
 // Every file appears whole or not at all. A damaged checkpoint is named and passed over for the one
 // before it. A directory serves one job at a time, and is bound to a model and a seed by its first
-// checkpoint.
+// checkpoint. job_examination.h looks at one by the same rules, and changes nothing.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@
 #include "runtime/base/status.h"
 #include "runtime/storage/file_system.h"
 #include "worker/input/batch_schedule.h"
+#include "worker/job_pages.h"
 
 namespace dime::worker {
 
@@ -33,22 +34,7 @@ struct JobDirectoryOptions {
   std::optional<Order> order = {};  // None: the job's own, or shuffled for a new one.
   std::optional<std::uint64_t> input_memory = {};  // None: the job's own, or 1 GiB for a new one.
   std::int64_t train_batch_size = 0;  // Recorded, and a change is logged; 0: not known.
-};
-
-// What is cheap to know of a data set, and tells most others apart.
-struct DataFacts {
-  std::int64_t num_records = 0;  // 0: not known.
-  std::uint64_t size_bytes = 0;
-  friend bool operator==(const DataFacts&, const DataFacts&) = default;
-};
-
-// What a job's bytes depend on besides its model.
-struct JobSettings {
-  std::uint64_t seed = 1;
-  Order order = Order::kShuffled;
-  std::int64_t train_batch_size = 0;
-  DataFacts train_data;
-  std::uint64_t input_memory = std::uint64_t{1} << 30;  // Bytes; the order of what does not fit.
+  bool strict = false;  // A damaged newest checkpoint is an error, and none before it is taken.
 };
 
 class JobDirectory {
@@ -70,7 +56,7 @@ class JobDirectory {
   [[nodiscard]] std::string CheckpointPrefix(std::int64_t step) const;  // PATH/model.ckpt-STEP
 
   // Loads the newest sound checkpoint into the tables and returns its step; no value when there is
-  // none yet. kDataLoss when there are some and none is sound.
+  // none yet. kDataLoss when there are some and none is sound; or, if strict, not the newest.
   absl::StatusOr<std::optional<std::int64_t>> Restore(ps::Checkpointer& rows);
 
   // Records what is trained with from here on. Other data than before are logged, not refused: more
@@ -86,7 +72,8 @@ class JobDirectory {
   // killed run left first. False: it is not written yet. kFailedPrecondition: weights are no finite
   // numbers.
   absl::StatusOr<bool> PollSave();
-  // The same, but waits for it.
+  void GiveUpSave();  // Nothing of it stays.
+  // As PollSave(), but waits for it.
   absl::Status FinishSave();
   absl::Status Save(ps::Checkpointer& rows);
 
@@ -101,17 +88,17 @@ class JobDirectory {
                const JobDirectoryOptions& options);
 
   absl::Status Lock();
-  absl::Status FindCheckpoints();
-  absl::Status AdoptUnnamed(const std::vector<std::string>& bundles);
+  absl::Status ListOwn();
   absl::Status CheckDescription() const;
   absl::Status CheckVariables() const;
   absl::Status SettleSettings(std::optional<std::uint64_t> seed);
   absl::Status Prepare() const;
-  absl::Status WriteIfChanged(const std::string& name, const std::string& contents) const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::Status DeleteHalfBundles() const;
   absl::Status StartWriting(ps::Checkpointer& rows, const std::string& name);
   absl::Status Publish();
+  absl::Status Unpublish(const std::string& name);
+  [[nodiscard]] bool IsPublished(const std::string& name) const;
   absl::Status EndSave(const absl::Status& status);
   void DeleteCheckpoint(const std::string& name) const;
 
@@ -129,6 +116,7 @@ class JobDirectory {
   };
   std::optional<Saving> saving_;
   std::vector<std::string> halves_;          // Names of what was not written to its end.
+  std::vector<std::string> own_;             // Names that dime/checkpoints had at the start.
   std::vector<std::string> checkpoints_;     // Names of those not known to be damaged, newest last.
   std::optional<std::int64_t> newest_step_;  // Of the checkpoint that was restored or saved last.
 };

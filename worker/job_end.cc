@@ -2,30 +2,32 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "runtime/base/checked_text.h"
+
 namespace dime::worker {
 namespace {
 
-constexpr char kFile[] = "dime/ended";
 constexpr std::uint64_t kMaxBytes = 4096;
 
 }  // namespace
 
 absl::Status WriteJobEnd(storage::FileSystem& fs, const std::string& job_dir,
                          const FinishedJob& end) {
-  return fs.WriteAtomically(storage::JoinPath(job_dir, kFile),
-                            fmt::format("# This job has ended, with the checkpoint of this step.\n"
-                                        "global_step: {}\ntrain_steps: {}\nnum_epochs: {}\n",
-                                        end.global_step, end.train_steps, end.num_epochs));
+  return fs.WriteAtomically(
+      storage::JoinPath(job_dir, kEndPage),
+      base::WithChecksum(fmt::format("# This job has ended, with the checkpoint of this step.\n"
+                                     "global_step: {}\ntrain_steps: {}\nnum_epochs: {}\n",
+                                     end.global_step, end.train_steps, end.num_epochs)));
 }
 
 absl::Status DeleteJobEnd(storage::FileSystem& fs, const std::string& job_dir) {
-  return fs.DeleteFile(storage::JoinPath(job_dir, kFile));
+  return fs.DeleteFile(storage::JoinPath(job_dir, kEndPage));
 }
 
 std::optional<FinishedJob> ReadJobEnd(storage::FileSystem& fs, const std::string& job_dir) {
   const absl::StatusOr<std::string> text =
-      fs.ReadFile(storage::JoinPath(job_dir, kFile), kMaxBytes);
-  if (!text.ok()) return std::nullopt;
+      fs.ReadFile(storage::JoinPath(job_dir, kEndPage), kMaxBytes);
+  if (!text.ok() || !base::CheckChecksum(*text).ok()) return std::nullopt;
   try {
     const YAML::Node page = YAML::Load(*text);
     return FinishedJob{.global_step = page["global_step"].as<std::int64_t>(),

@@ -11,7 +11,10 @@
 
 namespace dime::worker {
 
-// JOB_DIR/dime/ended. A job that has been asked for other steps or epochs is another one.
+// JOB_DIR/dime/ended.
+inline constexpr char kEndPage[] = "dime/ended";
+
+// A job that has been asked for other steps or epochs is another one.
 struct FinishedJob {
   std::int64_t global_step = 0;  // Of its last checkpoint.
   std::int64_t train_steps = 0;  // As it was asked for them.

@@ -25,11 +25,24 @@ namespace dime::worker {
 absl::StatusOr<std::vector<std::string>> ListCheckpoints(storage::FileSystem& fs,
                                                          const std::string& directory);
 
-// Lines that are no checkpoint's name are left out; no list is an empty one.
+// Lines that are no checkpoint's name are left out; no list is an empty one. kDataLoss: it is not
+// as it was written.
 absl::StatusOr<std::vector<std::string>> ReadOwnCheckpoints(storage::FileSystem& fs,
                                                             const std::string& directory);
 // Replaces the list atomically.
 absl::Status WriteOwnCheckpoints(storage::FileSystem& fs, const std::string& directory,
                                  const std::vector<std::string>& names);
+
+// Which checkpoints a job goes on from: the last one, and the one before wherever one is damaged.
+struct FoundCheckpoints {
+  std::vector<std::string> names;       // Newest last.
+  std::vector<std::string> own;         // What the list has; empty where it is damaged, too.
+  std::vector<std::string> complaints;  // What is wrong with `checkpoint` or the list.
+};
+
+// Those that `checkpoint` names, and behind them those that only the list has; or, where
+// `checkpoint` is not to be read or names none that is there, all bundles by their steps.
+absl::StatusOr<FoundCheckpoints> FindCheckpoints(storage::FileSystem& fs,
+                                                 const std::string& directory);
 
 }  // namespace dime::worker

@@ -12,6 +12,7 @@
 #include "worker/coordination/coordination_server.h"
 #include "worker/evaluator.h"
 #include "worker/exporter.h"
+#include "worker/failed_saves.h"
 #include "worker/input/dataset.h"
 #include "worker/input/prefetcher.h"
 #include "worker/job_batches.h"
@@ -62,7 +63,7 @@ class TrainingJob {
   absl::Status FinishSave();
   absl::Status Save();
   void ReportCheckpoint();
-  [[nodiscard]] absl::Status Bear(const absl::Status& saved) const;
+  absl::Status Bear(const absl::Status& saved);
   absl::StatusOr<models::MetricValues> ComputeMetrics();
 
   [[nodiscard]] absl::Status WithLastCheckpoint(const absl::Status& status) const;
@@ -83,6 +84,7 @@ class TrainingJob {
   std::optional<JobBatches> batches_;  // Once the data are read.
   TrainingResult result_;
   std::unique_ptr<JobDirectory> directory_;
+  FailedSaves failed_saves_;
   std::unique_ptr<JobStore> job_store_;
   ParameterStore* store_ = nullptr;  // The same.
   JobMonitor monitor_;
@@ -110,6 +112,7 @@ TrainingJob::TrainingJob(const models::ModelDescription& description,
       stop_(std::move(stop)),
       model_(description),
       pool_(options.num_threads),
+      failed_saves_(options.max_failed_saves),
       monitor_(options.cluster, model_) {}
 
 absl::StatusOr<TrainingResult> TrainingJob::Run() {
@@ -145,7 +148,8 @@ absl::Status TrainingJob::Open() {
                                            {.max_to_keep = options_.max_checkpoints,
                                             .order = options_.order,
                                             .input_memory = options_.input_memory,
-                                            .train_batch_size = options_.train_batch_size}));
+                                            .train_batch_size = options_.train_batch_size,
+                                            .strict = options_.strict}));
   storage::FileSystem& fs = directory_->file_system();
   train_summaries_.emplace(fs, directory_->path(), model_, options_.summary_steps);
   evaluation_summaries_.emplace(fs, directory_->path(), options_.eval_name);
@@ -231,7 +235,7 @@ absl::Status TrainingJob::Train() {
   DIME_ASSIGN_OR_RETURN(const auto servers, job_store_->ReadStatistics());
   monitor_.End(step_, servers);
   result_.interrupted = stop_.stop_requested() && !IsAtEnd();
-  return WithLastCheckpoint(Save());
+  return Save();
 }
 
 absl::Status TrainingJob::WithLastCheckpoint(const absl::Status& status) const {
@@ -357,7 +361,7 @@ absl::Status TrainingJob::BeginSave() {
   DIME_ASSIGN_OR_RETURN(step_, directory_->BeginSave(job_store_->checkpointer()));
   last_save_step_ = step_;
   const absl::Status done_saved = batches_->SaveDone(step_);
-  if (!done_saved.ok()) job_store_->checkpointer().GiveUp();
+  if (!done_saved.ok()) directory_->GiveUpSave();
   return done_saved;
 }
 
@@ -379,25 +383,21 @@ absl::Status TrainingJob::FinishSave() {
 }
 
 absl::Status TrainingJob::Save() {
-  DIME_RETURN_IF_ERROR(BeginSave());
-  return FinishSave();
+  absl::Status saved = BeginSave();
+  if (saved.ok()) saved = FinishSave();
+  return FatalSave(saved, step_, directory_->newest_checkpoint());
 }
 
 void TrainingJob::ReportCheckpoint() {
+  failed_saves_.NoteSuccess();
   const std::string prefix = directory_->newest_checkpoint();
   const std::int64_t step = directory_->newest_step().value_or(0);
   train_summaries_->AfterCheckpoint(step, prefix);
   observer_.OnCheckpoint(step, prefix);
 }
 
-// Work that is done is worth more than the disk it did not fit on: the next checkpoint may succeed.
-// Weights that are no numbers are another matter.
-absl::Status TrainingJob::Bear(const absl::Status& saved) const {
-  if (saved.ok() || absl::IsFailedPrecondition(saved)) return saved;
-  base::Log(base::Severity::kError,
-            "no checkpoint after step {}, the last one is {}; training goes on: {}",
-            last_save_step_, directory_->newest_checkpoint(), base::MessageOf(saved));
-  return absl::OkStatus();
+absl::Status TrainingJob::Bear(const absl::Status& saved) {
+  return failed_saves_.Bear(saved, last_save_step_, directory_->newest_checkpoint());
 }
 
 absl::Status TrainingJob::Evaluate() {

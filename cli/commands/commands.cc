@@ -15,6 +15,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"data census", "Fetch the data of the census sample", RunDataCensus},
     {"data synthetic", "Make up data of any size, with a known best AUC", RunDataSynthetic},
+    {"doctor", "Say whether a job directory is sound, and where it resumes", RunDoctor},
     {"help", "Explain commands, exit-codes or trainer.task", RunHelp},
     {"local predict", "Score instances with an exported model", RunLocalPredict},
     {"local train", "Train a model in this process, on all cores", RunLocalTrain},

@@ -15,6 +15,7 @@ using Words = std::span<const std::string>;
 
 int RunDataCensus(Words args);
 int RunDataSynthetic(Words args);
+int RunDoctor(Words args);
 int RunHelp(Words args);
 int RunLocalPredict(Words args);
 int RunLocalTrain(Words args);

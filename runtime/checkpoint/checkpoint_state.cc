@@ -104,4 +104,8 @@ absl::Status WriteCheckpointState(storage::FileSystem& fs, const std::string& di
   return fs.WriteAtomically(path, text);
 }
 
+absl::Status DeleteCheckpointState(storage::FileSystem& fs, const std::string& directory) {
+  return fs.DeleteFile(storage::JoinPath(directory, kFileName));
+}
+
 }  // namespace dime::checkpoint

@@ -27,4 +27,7 @@ absl::StatusOr<CheckpointState> ReadCheckpointState(storage::FileSystem& fs,
 absl::Status WriteCheckpointState(storage::FileSystem& fs, const std::string& directory,
                                   const CheckpointState& state);
 
+// No bundle is named any more.
+absl::Status DeleteCheckpointState(storage::FileSystem& fs, const std::string& directory);
+
 }  // namespace dime::checkpoint

@@ -12,9 +12,7 @@
 #include <vector>
 
 #include "tests/support/status_matchers.h"
-#include "tests/support/temp_dir.h"
-#include "tests/worker/small_census.h"
-#include "worker/in_process_store.h"
+#include "tests/worker/saved_job.h"
 
 namespace dime::worker {
 namespace {
@@ -22,63 +20,14 @@ namespace {
 namespace fs = std::filesystem;
 using ::dime::testing::SmallCensus;
 using ::dime::testing::StatusIs;
-using ::dime::testing::TempDir;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Optional;
 
-class JobDirectoryTest : public ::testing::Test {
+class JobDirectoryTest : public SavedJobTest {
  protected:
-  absl::StatusOr<std::unique_ptr<JobDirectory>> Open(const models::Model& model,
-                                                     std::optional<std::uint64_t> seed = {},
-                                                     int max_to_keep = 5) {
-    return JobDirectory::Open(Path(), model, seed, {.max_to_keep = max_to_keep, .order = {}});
-  }
-  absl::StatusOr<std::unique_ptr<JobDirectory>> Open() { return Open(model_); }
-
-  std::unique_ptr<InProcessStore> NewStore() {
-    return *InProcessStore::Create(model_.tables(), /*seed=*/1);
-  }
-
-  // A store after `step` steps, whose every weight and slot is `value`.
-  std::unique_ptr<InProcessStore> StoreOf(float value, std::int64_t step) {
-    std::unique_ptr<InProcessStore> store = NewStore();
-    store->set_version(step);
-    for (ps::Table* const table : store->mutable_tables()) {
-      const std::vector<float> values(table->spec().num_rows * table->spec().dim, value);
-      for (int part = 0; part <= ops::NumSlots(table->spec().optimizer.kind); ++part) {
-        table->CopyIn(part, 0, table->spec().num_rows, values.data());
-      }
-    }
-    return store;
-  }
-
-  static float FirstWeight(const InProcessStore& store) {
-    return store.tables().front()->weights(0)[0];
-  }
-
-  // Saves checkpoints of the given steps, whose weights are the step.
-  void SaveSteps(const std::vector<int>& steps, std::optional<std::uint64_t> seed = {},
-                 int max_to_keep = 5) {
-    ASSERT_OK_AND_ASSIGN(const auto directory, Open(model_, seed, max_to_keep));
-    for (const int step : steps) {
-      ASSERT_OK(directory->Save(StoreOf(static_cast<float>(step), step)->checkpointer()));
-    }
-  }
-
-  std::string Path() const { return parent_.File("job"); }
-  std::string File(const std::string& name) const { return Path() + "/" + name; }
-
-  static std::string Read(const std::string& path) {
-    std::stringstream contents;
-    contents << std::ifstream(path, std::ios::binary).rdbuf();
-    return contents.str();
-  }
-  static void Write(const std::string& path, const std::string& contents) {
-    std::ofstream(path, std::ios::binary) << contents;
-  }
-
   std::vector<std::string> IndexFiles() const { return FilesWith(".index"); }
   std::vector<std::string> CheckpointFiles() const { return FilesWith("model.ckpt-"); }
   std::vector<std::string> FilesWith(const std::string& part) const {
@@ -97,9 +46,6 @@ class JobDirectoryTest : public ::testing::Test {
     change();
     Write(File(name), before);
   }
-
-  TempDir parent_;
-  models::Model model_{SmallCensus()};
 };
 
 TEST_F(JobDirectoryTest, ANewDirectoryHasNoCheckpoint) {
@@ -316,6 +262,40 @@ TEST_F(JobDirectoryTest, ADamagedCheckpointIsReplacedWhenItsStepIsSavedAgain) {
   ASSERT_OK_AND_ASSIGN(const auto step, directory->Restore(store->checkpointer()));
   EXPECT_THAT(step, Optional(2));
   EXPECT_EQ(FirstWeight(*store), 22.0f);
+}
+
+TEST_F(JobDirectoryTest, WhatIsReplacedIsNotNamedMeanwhile) {
+  SaveSteps({1, 2});
+  fs::resize_file(File("model.ckpt-2.data-00000-of-00001"), 10);
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open());
+  ASSERT_OK(directory->Restore(NewStore()->checkpointer()));
+  const auto store = StoreOf(22, 2);
+  ASSERT_OK(directory->BeginSave(store->checkpointer()));
+  EXPECT_THAT(Read(File("checkpoint")), Not(HasSubstr("model.ckpt-2")));
+  directory->GiveUpSave();
+  EXPECT_FALSE(directory->is_saving());
+  EXPECT_THAT(Read(File("checkpoint")), HasSubstr("model_checkpoint_path: \"model.ckpt-1\""));
+  ASSERT_OK(directory->Save(store->checkpointer()));
+  EXPECT_THAT(Read(File("checkpoint")), HasSubstr("model_checkpoint_path: \"model.ckpt-2\""));
+}
+
+TEST_F(JobDirectoryTest, StrictTakesTheNewestCheckpointOrNone) {
+  const auto restore = [&]() -> absl::Status {
+    DIME_ASSIGN_OR_RETURN(const auto directory,
+                          JobDirectory::Open(Path(), model_, /*seed=*/{}, {.strict = true}));
+    return directory->Restore(NewStore()->checkpointer()).status();
+  };
+  SaveSteps({1, 2});
+  EXPECT_OK(restore());
+  const std::string state = Read(File("checkpoint"));
+  Write(File("checkpoint"),
+        "model_checkpoint_path: \"model.ckpt-1\"\n"
+        "all_model_checkpoint_paths: \"model.ckpt-2\"\n");
+  EXPECT_THAT(restore(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("--strict")));
+  Write(File("checkpoint"), state);
+  fs::resize_file(File("model.ckpt-2.data-00000-of-00001"), 10);
+  EXPECT_THAT(restore(), StatusIs(absl::StatusCode::kDataLoss,
+                                  AllOf(HasSubstr("model.ckpt-2"), HasSubstr("--strict"))));
 }
 
 TEST_F(JobDirectoryTest, WithoutASoundCheckpointTheNewestDamageIsReported) {

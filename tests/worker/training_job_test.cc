@@ -506,9 +506,10 @@ TEST_F(TrainingJobTest, AFailedLastCheckpointIsAnErrorAndTheOneBeforeStays) {
   options.checkpoint_steps = 20;
   const std::string obstacle = options.job_dir + "/model.ckpt-30.data-00000-of-00001";
   fs::create_directories(obstacle);
-  EXPECT_THAT(Run(options), StatusIs(absl::StatusCode::kInvalidArgument,
-                                     AllOf(HasSubstr(obstacle), HasSubstr("the last checkpoint is"),
-                                           HasSubstr("model.ckpt-20"))));
+  EXPECT_THAT(Run(options),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr(obstacle), HasSubstr("no checkpoint after step 30"),
+                             HasSubstr("goes on from " + options.job_dir + "/model.ckpt-20"))));
   EXPECT_THAT(observer_.exports, IsEmpty());
   fs::remove(obstacle);
   ASSERT_OK_AND_ASSIGN(const TrainingResult resumed, Run(options));

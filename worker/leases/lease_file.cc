@@ -9,12 +9,12 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/base/checked_text.h"
 #include "worker/own_checkpoints.h"
 
 namespace dime::worker {
 namespace {
 
-constexpr char kFile[] = "dime/leases";
 constexpr std::uint64_t kMaxBytes = 4 << 20;
 constexpr std::size_t kMaxLines = 100;
 constexpr std::string_view kComment =
@@ -63,6 +63,7 @@ absl::StatusOr<DoneBySteps> Read(storage::FileSystem& fs, const std::string& pat
   const absl::StatusOr<std::string> text = fs.ReadFile(path, kMaxBytes);
   if (absl::IsNotFound(text.status())) return done;
   if (!text.ok()) return text.status();
+  DIME_RETURN_IF_ERROR(base::Annotate(base::CheckChecksum(*text), path));
   for (std::string_view rest = *text; !rest.empty();) {
     std::string_view line = TakeWord(rest, '\n');
     if (line.empty() || line.starts_with('#')) continue;
@@ -84,14 +85,14 @@ std::string Format(const DoneBySteps& all) {
     }
     text += fmt::format(" +{}\n", done.num_perhaps);
   }
-  return text;
+  return base::WithChecksum(text);
 }
 
 }  // namespace
 
 absl::StatusOr<DoneBatches> ReadDoneBatches(storage::FileSystem& fs, const std::string& job_dir,
                                             std::int64_t step) {
-  DIME_ASSIGN_OR_RETURN(DoneBySteps all, Read(fs, storage::JoinPath(job_dir, kFile)));
+  DIME_ASSIGN_OR_RETURN(DoneBySteps all, Read(fs, storage::JoinPath(job_dir, kLeasesPage)));
   if (const auto found = all.find(step); found != all.end()) return std::move(found->second);
   if (step == 0) return DoneBatches{};
   return DoneBatches{.ranges = {{0, step}}};
@@ -99,7 +100,7 @@ absl::StatusOr<DoneBatches> ReadDoneBatches(storage::FileSystem& fs, const std::
 
 absl::Status WriteDoneBatches(storage::FileSystem& fs, const std::string& job_dir,
                               std::int64_t step, const DoneBatches& done) {
-  const std::string path = storage::JoinPath(job_dir, kFile);
+  const std::string path = storage::JoinPath(job_dir, kLeasesPage);
   const absl::StatusOr<DoneBySteps> before = Read(fs, path);
   // A page that cannot be read is replaced.
   DoneBySteps all = before.ok() ? *before : DoneBySteps();

@@ -17,12 +17,15 @@
 
 namespace dime::worker {
 
+inline constexpr char kLeasesPage[] = "dime/leases";
+
 struct DoneBatches {
   std::vector<BatchRange> ranges;
   std::int64_t num_perhaps = 0;  // Of those that come next.
 };
 
-// What checkpoint `step` has. kDataLoss when the page is none.
+// What checkpoint `step` has. kDataLoss when the page is none, or not as it was
+// written.
 absl::StatusOr<DoneBatches> ReadDoneBatches(storage::FileSystem& fs, const std::string& job_dir,
                                             std::int64_t step);
 // To be written before the checkpoint is: it is better to know too much than too little. Lines of
