@@ -24,8 +24,9 @@ class Checkpointer {
   // the rows hold anything.
   virtual absl::StatusOr<std::int64_t> Load(const std::string& prefix) = 0;
 
-  // Freezes all rows as they are, each push in all of them or in none, and returns how many steps
-  // they hold.
+  // Freezes all rows as they are, each push in all of them or in none (but the last one of a
+  // replica that was lost while it pushed, which some may have), and returns how many steps they
+  // hold.
   virtual absl::StatusOr<std::int64_t> Cut() = 0;
   // Begins to write what was frozen, as a bundle. An error ends it, here and below.
   virtual absl::Status StartWriting(const std::string& prefix) = 0;

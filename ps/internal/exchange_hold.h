@@ -3,7 +3,8 @@
 //
 // The master has all servers hold what comes, learns from each what it has applied, and names the
 // last push of every replica that is to be in the checkpoint. A server lets these through, cuts,
-// and then takes up the rest. So a push is in all parts or in none.
+// and then takes up the rest. So a push is in all parts or in none; but the last one of a replica
+// that is gone, which may have come to some servers alone.
 #pragma once
 
 #include <cstddef>

@@ -27,7 +27,7 @@ absl::Status ServerLinks::ConnectTo(std::size_t server, std::span<const net::Add
   constexpr std::chrono::milliseconds kLongestPause{100};
   for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
     const absl::Status connected = TryToConnect(server, addresses, deadline);
-    if (!absl::IsUnavailable(connected)) return connected;
+    if (!absl::IsUnavailable(connected) && !absl::IsDeadlineExceeded(connected)) return connected;
     if (options_.stop.stop_requested()) {
       return base::Annotate(connected, fmt::format("stopped while waiting for ps-{}", server));
     }

@@ -65,11 +65,7 @@ absl::Status Send(Channel& channel, std::uint8_t type, const T& value, Deadline 
 
 absl::Status ExpectFrame(Channel& channel, std::uint8_t type, std::size_t size, Deadline deadline) {
   absl::StatusOr<FrameHeader> header = channel.ReceiveHeader(deadline);
-  if (absl::IsUnavailable(header.status())) {
-    return base::PermissionDenied(
-        "{}: it hung up during the handshake; do both have the same token?", channel.peer());
-  }
-  if (!header.ok()) return header.status();
+  if (!header.ok()) return base::Annotate(header.status(), "the handshake");
   if (header->type == type && header->payload_bytes == size) return absl::OkStatus();
   return base::DataLoss("{}: a message of type {} and {} bytes in place of the handshake's",
                         channel.peer(), header->type, header->payload_bytes);

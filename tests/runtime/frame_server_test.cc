@@ -197,6 +197,18 @@ TEST_P(FrameServerTest, AWrongTokenIsRefusedByBothEnds) {
   EXPECT_EQ(server.num_connected, 0);
 }
 
+TEST_P(FrameServerTest, AConnectionThatBreaksInTheHandshakeMayBeTriedAgain) {
+  auto listener = Listener::Open(NewAddress());
+  ASSERT_OK(listener);
+  Channel channel = Connect(listener->address());
+  {
+    absl::StatusOr<Socket> accepted = listener->Accept();
+    while (accepted.ok() && !accepted->is_open()) accepted = listener->Accept();
+    ASSERT_OK(accepted);
+  }
+  EXPECT_TRUE(absl::IsUnavailable(Authenticate(channel, {.token = "token"}, {}, In(5s))));
+}
+
 TEST_P(FrameServerTest, NothingIsHandledBeforeTheHandshake) {
   const EchoServer server(NewAddress());
   Channel stranger = Connect(server.address());
