@@ -166,7 +166,7 @@ TEST(ExitCodesTest, WhatWasDoneDecidesWhoseFaultItIs) {
 TEST(ExitCodesTest, EachCodeIsExplainedOnce) {
   std::vector<int> codes;
   for (const ExitCodeMeaning& line : ExitCodeMeanings()) codes.push_back(line.code);
-  EXPECT_THAT(codes, ElementsAre(0, 64, 65, 69, 70, 74, 77, 78, 129, 130, 141, 143));
+  EXPECT_THAT(codes, ElementsAre(0, 64, 65, 69, 70, 74, 75, 77, 78, 129, 130, 141, 143));
 }
 
 TEST(MemorySizeTest, IsBytesWhateverTheUnit) {
