@@ -1,8 +1,8 @@
 // worker/parameter_store.h - where a training step gets its rows from and sends its gradients to.
 //
 // One call a batch. Fillings: tables in this process (worker/in_process_store.h); parameter servers
-// (worker/server_store.h); dense tables in each replica (worker/all_reduce_store.h). Threads: one at
-// a time.
+// (worker/server_store.h); dense tables in each replica (worker/all_reduce_store.h). Threads: one
+// at a time.
 #pragma once
 
 #include <cstdint>
