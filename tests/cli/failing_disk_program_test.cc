@@ -87,13 +87,13 @@ const Shape kShapes[] = {
      .flags = {"--threads=1"},
      .last_part = "00000-of-00001",
      .writer = "",
-     .stride = 2},
+     .stride = 4},
     {.name = "Cluster",
      .flags = {"--distributed", "--worker-count=2", "--parameter-server-count=2", "--consistency",
                "sync", "--micro-batches=3", "--threads=1"},
      .last_part = "00001-of-00002",
      .writer = "ps-1",
-     .stride = 6},
+     .stride = 10},
 };
 INSTANTIATE_TEST_SUITE_P(Shapes, FailingDiskTest, ::testing::ValuesIn(kShapes),
                          [](const auto& test) { return std::string(test.param.name); });
