@@ -73,11 +73,11 @@ VARIANTS = {"census": (v1.losses.Reduction.SUM_OVER_BATCH_SIZE, 0.05, 0.2),
             "census-v1": (v1.losses.Reduction.SUM, 0.001, 0.005)}
 
 
-def estimator(job_dir, seed=1, variant="census"):
+def estimator(job_dir, seed=1, variant="census", checkpoint_steps=10**9):
     wide, deep = columns()
     reduction, deep_rate, wide_rate = VARIANTS[variant]
     return v1.estimator.DNNLinearCombinedClassifier(
-        config=tf.estimator.RunConfig(model_dir=job_dir, tf_random_seed=seed, save_checkpoints_secs=100000,
+        config=tf.estimator.RunConfig(model_dir=job_dir, tf_random_seed=seed, save_checkpoints_steps=checkpoint_steps,
                                       keep_checkpoint_max=100, log_step_count_steps=1000000,
                                       save_summary_steps=1000000),
         linear_feature_columns=wide, dnn_feature_columns=deep, dnn_hidden_units=[100, 70, 48, 34],
