@@ -23,6 +23,7 @@ ACKNOWLEDGED = re.compile(r"checkpoint of step (\d+)")
 GOES_ON = re.compile(r"(?:going on|training) from step (\d+)")
 KEPT = 3
 LONGEST_WAIT = 120  # [s] For a run to save; many times what it takes.
+LONGEST_DEATH = 5  # [s] Until nothing of a killed job runs.
 LATEST_KILL = 0.25  # [s] After a run's first checkpoint, or its start.
 LOADED_BY_TENSORFLOW = 5
 LOAD = """
@@ -95,14 +96,10 @@ class Crashes:
         names = os.listdir(self._job_dir) if self._job_dir.exists() else []
         if self._acknowledged < 0 and not names:
             return
-        done = subprocess.run([self._options.dime, "doctor", self._job_dir, "--format", "json"],
-                              capture_output=True, text=True, timeout=LONGEST_WAIT)
-        if done.returncode != 0:
-            raise AssertionError(f"doctor: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-        report = json.loads(done.stdout)
+        report = self._report_of_doctor()
         step = -1 if report["resume_step"] is None else report["resume_step"]
         if not report["sound"] or report["running"] or step < self._acknowledged:
-            raise AssertionError(f"acknowledged: {self._acknowledged}; doctor:\n{done.stdout}")
+            raise AssertionError(f"acknowledged: {self._acknowledged}; doctor:\n{json.dumps(report, indent=2)}")
         newer = step > self._acknowledged
         self.figures["resumed from a newer one" if newer else "resumed from an acknowledged step"] += 1
         self._acknowledged = step
@@ -112,6 +109,18 @@ class Crashes:
         bundles = [name for name in names if name.endswith(".index")]
         if len(bundles) > KEPT + 2:  # One that is not named yet, and one that is to be deleted.
             raise AssertionError(f"{len(bundles)} checkpoints, of which {KEPT} are to be kept: {sorted(names)}")
+
+    def _report_of_doctor(self):
+        """What it says once the killed processes are gone, of which all but the first are not ours to wait for."""
+        deadline = time.monotonic() + LONGEST_DEATH
+        while True:
+            done = subprocess.run([self._options.dime, "doctor", self._job_dir, "--format", "json"],
+                                  capture_output=True, text=True, timeout=LONGEST_WAIT)
+            if done.returncode != 0:
+                raise AssertionError(f"doctor: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+            report = json.loads(done.stdout)
+            if not report["running"] or time.monotonic() > deadline:
+                return report
 
     def load_with_tensorflow(self):
         """Some of the kills: the newest checkpoint as TensorFlow sees it."""
