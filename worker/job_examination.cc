@@ -99,14 +99,19 @@ absl::Status Examiner::ExamineModel() {
 }
 
 absl::Status Examiner::ExamineCheckpoints() {
-  DIME_ASSIGN_OR_RETURN(FoundCheckpoints found, FindCheckpoints(fs_, job_dir_));
-  // A running job may have replaced them all between two looks.
-  if (!found.complaints.empty() && result_.is_running) {
+  // A running job may replace them all between two looks.
+  constexpr int kMostLooks = 10;
+  const JobExamination before = result_;
+  FoundCheckpoints found;
+  for (int look = 1; look <= kMostLooks; ++look) {
+    result_ = before;
     DIME_ASSIGN_OR_RETURN(found, FindCheckpoints(fs_, job_dir_));
-  }
-  DIME_RETURN_IF_ERROR(ExamineOtherBundles(found));
-  for (const std::string& name : found.names) {
-    DIME_RETURN_IF_ERROR(ExamineCheckpoint(name, name == found.names.back()));
+    DIME_RETURN_IF_ERROR(ExamineOtherBundles(found));
+    for (const std::string& name : found.names) {
+      DIME_RETURN_IF_ERROR(ExamineCheckpoint(name, name == found.names.back()));
+    }
+    const bool is_good = found.complaints.empty() && (result_.resume_step || found.names.empty());
+    if (is_good || !result_.is_running) break;
   }
   for (const std::string& complaint : found.complaints) {
     Add("checkpoint", Condition::kDamaged, complaint);

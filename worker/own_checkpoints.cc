@@ -73,8 +73,10 @@ absl::StatusOr<std::vector<std::string>> ListCheckpoints(storage::FileSystem& fs
         std::string_view(file).substr(0, file.size() - kIndexSuffix.size());
     const std::optional<std::int64_t> step = StepOfCheckpoint(name);
     if (!step.has_value()) continue;
-    DIME_ASSIGN_OR_RETURN(const storage::FileInfo info, fs.Stat(JoinPath(directory, file)));
-    if (!info.is_directory) steps.push_back(*step);
+    const absl::StatusOr<storage::FileInfo> info = fs.Stat(JoinPath(directory, file));
+    if (absl::IsNotFound(info.status())) continue;  // A job that runs has deleted it since.
+    DIME_RETURN_IF_ERROR(info.status());
+    if (!info->is_directory) steps.push_back(*step);
   }
   std::ranges::sort(steps);
   std::vector<std::string> names;
