@@ -38,6 +38,7 @@ absl::StatusOr<pid_t> StartOwnProcess(const OwnProcess& process) {
   if (pid < 0) return base::ErrnoToStatus(errno, fmt::format("cannot start {}", process.name));
   if (pid > 0) return pid;
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL);
   sigprocmask(SIG_SETMASK, &no_signals, nullptr);
   for (const int descriptor : process.descriptors) fcntl(descriptor, F_SETFD, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -62,6 +62,40 @@ absl::StatusOr<std::unique_ptr<Pipe>> MakePipe() {
 
 bool IsReadable(const pollfd& descriptor) { return (descriptor.revents & (POLLIN | POLLHUP)) != 0; }
 
+// Signals that are to be read from a descriptor. What is ignored stays ignored: nohup sees to that.
+sigset_t BlockSignals() {
+  signal(SIGCHLD, SIG_DFL);  // Else the system takes what waitpid() is to tell.
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  for (const int number : kSignals) {
+    struct sigaction now {};
+    if (sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&set, number);
+  }
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+// The next one that asks the job to stop; 0: none has come.
+int TakeSignal(int signals) {
+  signalfd_siginfo info;
+  while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo != SIGCHLD) return static_cast<int>(info.ssi_signo);
+  }
+  return 0;
+}
+
+// The same, within this time.
+int AwaitSignal(int signals, std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  while (Clock::now() < deadline) {
+    pollfd waited = {.fd = signals, .events = POLLIN, .revents = 0};
+    poll(&waited, 1, static_cast<int>(kTick.count()));
+    if (const int number = TakeSignal(signals)) return number;
+  }
+  return 0;
+}
+
 // One start of the master, from its first word to its end.
 class MasterStart {
  public:
@@ -95,6 +129,8 @@ class MasterStart {
   [[nodiscard]] bool was_interrupted() const { return num_signals_ > 0; }
   // Why it was killed; "" when it was not.
   [[nodiscard]] const std::string& hung() const { return hung_; }
+  // It could not say why it ended.
+  [[nodiscard]] bool was_killed() const { return was_killed_; }
 
  private:
   std::optional<int> Look() {
@@ -107,16 +143,16 @@ class MasterStart {
     KillIfSilent();
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    was_killed_ = WIFSIGNALED(status);
+    return was_killed_ ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   }
 
   void PassSignalOn() {
-    signalfd_siginfo info;
-    if (read(signals_, &info, sizeof(info)) != sizeof(info)) return;
-    const auto number = static_cast<char>(info.ssi_signo);
-    if (number == SIGCHLD) return;
-    ++num_signals_;
-    (void)!write(orders_->write_end.number, &number, 1);
+    while (const int number = TakeSignal(signals_)) {
+      const auto order = static_cast<char>(number);
+      ++num_signals_;
+      (void)!write(orders_->write_end.number, &order, 1);
+    }
   }
 
   void HearBeats() {
@@ -144,6 +180,7 @@ class MasterStart {
   pid_t pid_ = 0;
   int num_signals_ = 0;
   bool has_beaten_ = false;
+  bool was_killed_ = false;
   worker::AwakeClock awake_{Clock::now()};
   Clock::duration silence_{};
   std::string hung_;
@@ -151,7 +188,7 @@ class MasterStart {
 
 std::string Explain(const MasterStart& start, int exit_code) {
   if (!start.hung().empty()) return start.hung();
-  if (exit_code <= 128) return fmt::format("the job has ended with exit code {}", exit_code);
+  if (!start.was_killed()) return fmt::format("the job has ended with exit code {}", exit_code);
   return fmt::format("the master was ended by signal {} ({})", exit_code - 128,
                      strsignal(exit_code - 128));
 }
@@ -167,30 +204,29 @@ bool MayHelpToRestart(int exit_code, int num_restarts) {
 }  // namespace
 
 int RunSupervised(const char* command, Words words, int max_restarts) {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : kSignals) sigaddset(&set, number);
-  sigaddset(&set, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
+  const sigset_t set = BlockSignals();
   const Descriptor signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   RestartPolicy policy;
   for (int num_restarts = 0;; ++num_restarts) {
     MasterStart start(signals.number);
     const absl::StatusOr<int> exit_code = start.Run(words);
     if (!exit_code.ok()) return ReportError(command, exit_code.status());
-    const bool may_help = MayHelpToRestart(*exit_code, num_restarts) && !start.was_interrupted();
-    if (*exit_code > 128 && (!may_help || num_restarts >= max_restarts)) {
-      ReportError(command, base::Unavailable("{}", Explain(start, *exit_code)));
+    std::optional<std::chrono::milliseconds> pause;
+    if (num_restarts < max_restarts && !start.was_interrupted() &&
+        MayHelpToRestart(*exit_code, num_restarts)) {
+      pause = policy.OnEnd(*exit_code, Clock::now());
+    }
+    if (!pause) {
+      if (start.was_killed()) {
+        ReportError(command, base::Unavailable("{}", Explain(start, *exit_code)));
+      }
       return start.hung().empty() ? *exit_code : kExitUnavailable;
     }
-    if (!may_help || num_restarts >= max_restarts) return *exit_code;
-    const auto pause = policy.OnEnd(*exit_code, Clock::now());
-    if (!pause) return *exit_code;
     base::Log(base::Severity::kWarning,
               "{}: it is started again in {:.1f} s, from its last checkpoint ({} of {} times)",
               Explain(start, *exit_code), std::chrono::duration<double>(*pause).count(),
               num_restarts + 1, max_restarts);
-    std::this_thread::sleep_for(*pause);
+    if (const int number = AwaitSignal(signals.number, *pause)) return 128 + number;
   }
 }
 

@@ -226,6 +226,17 @@ TEST_F(FaultProgramTest, AsyncGoesOnFromItsLastCheckpointWhenAServerIsKilled) {
   ExpectNobodyIsLeft("job");
 }
 
+TEST_F(FaultProgramTest, ASignalThatIsIgnoredStaysSo) {
+  ASSERT_NE(signal(SIGHUP, SIG_IGN), SIG_ERR);  // As nohup does.
+  Process job(dir_, Train("job", "sync", kSteps));
+  signal(SIGHUP, SIG_DFL);
+  ASSERT_TRUE(Eventually([&] { return HasCheckpoint("job", 0); }));
+  job.Signal(SIGHUP);
+  const Ended ended = job.Wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(nlohmann::json::parse(ended.out)["global_step"], kSteps);
+}
+
 TEST_F(FaultProgramTest, ARestartedJobStopsInGoodOrderWhenItIsAskedTo) {
   Process job(dir_, Train("job", "sync", 10'000'000));
   ASSERT_TRUE(Eventually([&] { return HasCheckpoint("job", 0); }));
@@ -239,6 +250,7 @@ TEST_F(FaultProgramTest, ARestartedJobStopsInGoodOrderWhenItIsAskedTo) {
   const Ended ended = job.Wait();
   EXPECT_EQ(ended.exit_code, 130) << ended.err;
   EXPECT_EQ(nlohmann::json::parse(ended.out)["interrupted"], true);
+  EXPECT_THAT(ended.err, Not(HasSubstr("signal 2")));
   ExpectNobodyIsLeft("job");
 }
 
