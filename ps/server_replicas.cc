@@ -15,6 +15,7 @@ void Server::OnReplicaReplaced(std::uint32_t replica, std::uint32_t incarnation)
   state.incarnation = incarnation;
   state.last_push = 0;
   ForgetPulls(state);
+  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.replica == replica; });
 }
 
 void Server::OnReplicaTrains(std::uint32_t replica, net::ConnectionId connection) {

@@ -117,7 +117,7 @@ void Server::EndHold() {
 
 void Server::TakeUp(std::vector<internal::ExchangeHold::Exchange> exchanges) {
   for (const internal::ExchangeHold::Exchange& exchange : exchanges) {
-    if (!peers_.contains(exchange.connection)) continue;
+    if (!peers_.contains(exchange.connection) || IsStale(exchange.connection)) continue;
     const absl::Status taken =
         OnExchange(exchange.connection, exchange.request_id, exchange.payload);
     if (!taken.ok()) SendRefusal(exchange.connection, exchange.request_id, taken);

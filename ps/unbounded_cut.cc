@@ -54,7 +54,9 @@ std::vector<T> UnboundedCut::TakeDirectory(std::span<const T> piece) {
 
 ShardRows UnboundedCut::Read(int virtual_shard) {
   const auto place = std::ranges::find(places_, virtual_shard, &Place::virtual_shard);
-  DIME_CHECK(place != places_.end());
+  // In memory's order: what two shards share of a block goes with the second.
+  DIME_CHECK(place != places_.end() && place - places_.begin() >= num_read_);
+  num_read_ = place - places_.begin() + 1;
   std::vector<RowIndex::Entry> entries = TakeDirectory(place->entries);
   std::erase_if(entries, [](const RowIndex::Entry& entry) { return entry.number == 0; });
   ShardRows rows = internal::CollectRows(

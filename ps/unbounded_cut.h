@@ -32,7 +32,7 @@ class UnboundedCut {
   void PrefetchRow(std::uint32_t row) const { records_.Prefetch(row / rows_per_block_); }
   [[nodiscard]] internal::MemoryCut& directory() { return directory_; }
 
-  // The reader: a shard that is here, once.
+  // The reader: a shard that is here, once, and in the order of their places.
   [[nodiscard]] ShardRows Read(int virtual_shard);
 
   // What copies took at most. The owner's to ask, or anybody's when all is over.
@@ -50,6 +50,7 @@ class UnboundedCut {
   const std::byte* const directory_begin_;
   const std::vector<Place> places_;
   const std::int64_t step_;
+  std::ptrdiff_t num_read_ = 0;  // Places up to there have had their turn.
   internal::MemoryCut records_;
   internal::MemoryCut directory_;
 };
