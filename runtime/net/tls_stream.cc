@@ -22,8 +22,6 @@ constexpr std::array<unsigned char, 2> kCipher = {0x13, 0x01};
 constexpr char kCipherName[] = "TLS_AES_128_GCM_SHA256";
 constexpr std::size_t kRecordBytes = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr std::size_t kReadBufferBytes = 128 << 10;
-// RFC 8446 section 5.5 allows 2^24.5 records with one key of AES-GCM.
-constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 23;
 
 // The connection as OpenSSL sees it; its own kind of socket would raise SIGPIPE.
 struct Wire {
@@ -98,7 +96,8 @@ std::string LastError() {
 
 class TlsStream::Impl {
  public:
-  Impl(End end, const base::Mac& key) : key_(key), ssl_(SSL_new(Context())) {
+  Impl(End end, const base::Mac& key, std::uint64_t records_per_key)
+      : records_per_key_(records_per_key), key_(key), ssl_(SSL_new(Context())) {
     DIME_CHECK(ssl_ != nullptr);
     BIO* const bio = BIO_new(WireMethod());
     DIME_CHECK(bio != nullptr);
@@ -121,6 +120,7 @@ class TlsStream::Impl {
     Begin(fd);
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
+      is_blocked_by_output_ = false;
       base::Wipe(key_);
       // Without the key there is nothing that could have been agreed on.
       if (SSL_session_reused(ssl_.get()) == 1) return true;
@@ -160,7 +160,7 @@ class TlsStream::Impl {
       std::size_t written = 0;
       const int result = SSL_write_ex(ssl_.get(), record_.data(), record_.size(), &written);
       if (result != 1) {
-        if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_WRITE) return sent;
+        if (HasToWait(SSL_get_error(ssl_.get(), result))) return sent;
         return Failure();
       }
       DIME_CHECK(written == record_.size());
@@ -184,7 +184,7 @@ class TlsStream::Impl {
         if (result != 1) {
           const int error = SSL_get_error(ssl_.get(), result);
           // What was read counts; an error comes again.
-          if (received + filled > 0 || error == SSL_ERROR_WANT_READ) return received + filled;
+          if (received + filled > 0 || HasToWait(error)) return received + filled;
           if (error == SSL_ERROR_ZERO_RETURN) wire_.is_closed = true;
           return Failure();
         }
@@ -258,6 +258,11 @@ class TlsStream::Impl {
     ERR_clear_error();
   }
 
+  // Either may come of either call: a new key goes out with whichever is the next.
+  static bool HasToWait(int error) {
+    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+  }
+
   [[nodiscard]] absl::Status WireStatus() const {
     if (wire_.error != 0) {
       return base::Unavailable("the connection broke: {}", std::strerror(wire_.error));
@@ -290,11 +295,12 @@ class TlsStream::Impl {
   }
 
   absl::Status CountRecord() {
-    if (++num_records_ % kRecordsPerKey != 0) return absl::OkStatus();
+    if (++num_records_ % records_per_key_ != 0) return absl::OkStatus();
     if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1) return absl::OkStatus();
     return base::Internal("TLS: no next key: {}", LastError());
   }
 
+  const std::uint64_t records_per_key_;
   mutable std::mutex mutex_;
   base::Mac key_;
   Wire wire_;
@@ -304,7 +310,8 @@ class TlsStream::Impl {
   bool is_blocked_by_output_ = false;
 };
 
-TlsStream::TlsStream(End end, const base::Mac& key) : impl_(std::make_unique<Impl>(end, key)) {}
+TlsStream::TlsStream(End end, const base::Mac& key, std::uint64_t records_per_key)
+    : impl_(std::make_unique<Impl>(end, key, records_per_key)) {}
 TlsStream::~TlsStream() = default;
 
 absl::StatusOr<bool> TlsStream::Shake(int fd) { return impl_->Shake(fd); }

@@ -20,9 +20,11 @@ namespace dime::net {
 class TlsStream {
  public:
   enum class End { kClient, kServer };
+  // RFC 8446 section 5.5 allows 2^24.5 records with one key of AES-GCM.
+  static constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 23;
 
-  // Forgets `key` once the handshake is over.
-  TlsStream(End end, const base::Mac& key);
+  // Forgets `key` once the handshake is over. After so many records sent a new one follows from it.
+  TlsStream(End end, const base::Mac& key, std::uint64_t records_per_key = kRecordsPerKey);
   ~TlsStream();
 
   // `fd` is the connection, the same in all calls or a duplicate.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/net/channel.h"
+#include "tests/support/eventually.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -155,6 +156,7 @@ TEST_P(FrameServerTest, APeerThatTakesNothingIsNotAskedForMore) {
     for (std::uint64_t id = 0; id < 200; ++id) ASSERT_OK(Send(channel, kEcho, id, payload));
   });
   // Its queue, what lies in the system's buffers on both ways, and what is between.
+  ASSERT_TRUE(dime::testing::Eventually([&] { return server.num_frames >= 20; }));
   int num_frames = -1;
   while (num_frames != server.num_frames) {
     num_frames = server.num_frames;
