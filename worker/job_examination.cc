@@ -81,14 +81,15 @@ class Examiner {
 
   storage::FileSystem& fs_;
   const std::string& job_dir_;
-  std::optional<models::Model> model_;  // None: nobody says which one it is.
+  std::optional<models::Model> model_;  // None: nobody says which one it is,
+  absl::Status model_problem_;          // as this is the matter with its page.
   JobExamination result_;
 };
 
 absl::Status Examiner::ExamineModel() {
   const auto description = ReadJobModel(fs_, job_dir_);
   if (!description.ok()) {
-    Obstruct(description.status());
+    model_problem_ = description.status();
     return AddDamage(kModelPage, description.status());
   }
   if (!description->has_value()) return absl::OkStatus();
@@ -119,6 +120,8 @@ absl::Status Examiner::ExamineCheckpoints() {
   if (found.complaints.empty() && !found.names.empty()) {
     Add("checkpoint", Condition::kSound, fmt::format("names {} as the newest", found.names.back()));
   }
+  // Where there is no checkpoint a job writes the page anew.
+  if (!found.names.empty() && !model_problem_.ok()) Obstruct(model_problem_);
   if (!result_.resume_step && !found.names.empty()) {
     Obstruct(base::DataLoss(
         "no checkpoint is sound; bring one back, or start over in another job directory"));

@@ -115,10 +115,8 @@ absl::StatusOr<std::int64_t> FirstStep(const ClusterOptions& cluster, const JobS
   return std::ranges::min_element(statistics, {}, &ps::ServerStatistics::version)->version;
 }
 
-absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_token& stop,
-                       Activity& activity) {
+absl::Status TakeSteps(TrainLoop& loop, std::int64_t num_steps, const std::stop_token& stop) {
   for (std::int64_t left = num_steps; left != 0 && !stop.stop_requested(); --left) {
-    activity.Beat();
     DIME_ASSIGN_OR_RETURN(const bool taken, loop.Step());
     if (!taken) break;
   }
@@ -175,7 +173,7 @@ absl::Status RunWorker(const models::ModelDescription& description, const Traini
   TrainLoop loop(model, store->store(), batches, pool, first_step, cluster.Plan());
   meter.Start();
   activity.Enter("training");
-  DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop, activity));
+  DIME_RETURN_IF_ERROR(TakeSteps(loop, own_steps, stop));
   meter.Stop();
   if (stop.stop_requested()) return base::Cancelled("the job has ended");
   DIME_RETURN_IF_ERROR(store->servers().Leave());

@@ -229,8 +229,8 @@ absl::Status TrainingJob::Train() {
   monitor_.Begin(step_, last_step_, store_->meter(), batches_->leases());
   DIME_RETURN_IF_ERROR(job_store_->Start(step_, last_step_));
   absl::Status trained = TakeAllSteps();
-  const absl::Status saved = Bear(FinishSave());  // What was begun on the way.
-  if (trained.ok()) trained = saved;
+  const absl::Status saved = FinishSave();  // What was begun on the way.
+  if (trained.ok()) trained = Bear(saved);
   if (!trained.ok()) return WithLastCheckpoint(trained);
   DIME_ASSIGN_OR_RETURN(const auto servers, job_store_->ReadStatistics());
   monitor_.End(step_, servers);
