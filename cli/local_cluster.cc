@@ -87,12 +87,14 @@ class LocalCluster::Impl {
       return process.is(cluster::Role::kEvaluator) ? stop.stop_requested()
                                                    : std::chrono::steady_clock::now() >= deadline;
     };
-    while (!std::ranges::all_of(Processes(), is_over)) {
+    while (true) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (std::ranges::all_of(processes_, is_over)) return evaluator_failure_;
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       Look();
     }
-    const std::lock_guard lock(mutex_);
-    return evaluator_failure_;
   }
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
@@ -227,11 +229,6 @@ class LocalCluster::Impl {
       process.was_ended = true;
       kill(process.pid, SIGKILL);
     }
-  }
-
-  std::vector<Process> Processes() const {
-    const std::lock_guard lock(mutex_);
-    return processes_;
   }
 
   const std::string directory_;

@@ -98,8 +98,10 @@ absl::Status Authenticate(Channel& channel, const Credentials& credentials, cons
   DIME_RETURN_IF_ERROR(ExpectFrame(channel, kWelcome, 0, deadline));
   DIME_RETURN_IF_ERROR(channel.ReceivePayload(std::span<const iovec>(), deadline));
   if (!tls_follows) return absl::OkStatus();
-  return channel.StartTls(TlsStream::End::kClient, TlsKeyOf(token, BytesOf(hello), challenge),
-                          deadline);
+  base::Mac key = TlsKeyOf(token, BytesOf(hello), challenge);
+  const absl::Status status = channel.StartTls(TlsStream::End::kClient, key, deadline);
+  base::Wipe(key);
+  return status;
 }
 
 absl::StatusOr<HandshakeServer::Answer> HandshakeServer::OnFrame(

@@ -51,6 +51,11 @@ class HandshakeServer {
   // `token` outlives this object. `asks_for_tls`: AsksForTls() of this end.
   HandshakeServer(const base::Secret& token, bool asks_for_tls)
       : token_(token), asks_for_tls_(asks_for_tls) {}
+  HandshakeServer(const HandshakeServer&) = delete;
+  HandshakeServer& operator=(const HandshakeServer&) = delete;
+  ~HandshakeServer() {
+    if (tls_key_) base::Wipe(*tls_key_);
+  }
 
   struct Answer {
     std::uint8_t type = 0;
