@@ -24,8 +24,8 @@ using internal::EncoderPlan;
 std::size_t Index(int slot) { return static_cast<std::size_t>(slot); }
 
 // What encoding needs besides the plan: one for each thread that is at it.
-struct Workspace {
-  explicit Workspace(const EncoderPlan& plan) : block(plan), lists(plan), rows(plan) {}
+struct EncodingWorkspace {
+  explicit EncodingWorkspace(const EncoderPlan& plan) : block(plan), lists(plan), rows(plan) {}
 
   ColumnBlock block;
   internal::RecordLists lists;  // Of the only record of the block.
@@ -101,30 +101,30 @@ class RecordEncoder::Impl {
  private:
   template <typename ValueAt>
   std::optional<RecordError> AppendRecord(const ValueAt& value_at, LabelUse label,
-                                          Workspace* workspace, Batch* batch) const;
+                                          EncodingWorkspace* workspace, Batch* batch) const;
   template <typename ValueAt>
   std::optional<RecordError> Read(const ValueAt& value_at, LabelUse label,
-                                  Workspace* workspace) const;
+                                  EncodingWorkspace* workspace) const;
   std::optional<std::string> ReadField(const EncoderPlan::FieldSlot& field, const FieldValue& value,
-                                       Workspace* workspace) const;
+                                       EncodingWorkspace* workspace) const;
   std::optional<std::string> ReadTextField(const internal::TextField& field,
                                            const FieldValue& value, std::size_t slot,
                                            ColumnBlock* block) const;
   void RunDerivedSteps(ColumnBlock* block) const;
   // Adds the block's columns to the batch's; with the lists of its only record, if there are any.
-  void AppendBlock(LabelUse label, const Workspace& workspace, Batch* batch) const;
+  void AppendBlock(LabelUse label, const EncodingWorkspace& workspace, Batch* batch) const;
   [[nodiscard]] RecordError Explain(int position, const FieldValue& value,
                                     std::string reason) const;
 
-  [[nodiscard]] std::unique_ptr<Workspace> TakeWorkspace() const;
-  void GiveBack(std::unique_ptr<Workspace> workspace) const;
+  [[nodiscard]] std::unique_ptr<EncodingWorkspace> TakeWorkspace() const;
+  void GiveBack(std::unique_ptr<EncodingWorkspace> workspace) const;
 
   const EncoderPlan plan_;
   std::vector<int> feature_fields_;
   std::vector<int> label_fields_;
 
-  mutable std::mutex mutex_;                                    // Guards what follows.
-  mutable std::vector<std::unique_ptr<Workspace>> workspaces_;  // Those that nobody uses.
+  mutable std::mutex mutex_;                                            // Guards what follows.
+  mutable std::vector<std::unique_ptr<EncodingWorkspace>> workspaces_;  // Those that nobody uses.
 };
 
 Batch RecordEncoder::Impl::NewBatch() const {
@@ -136,26 +136,26 @@ Batch RecordEncoder::Impl::NewBatch() const {
   return batch;
 }
 
-std::unique_ptr<Workspace> RecordEncoder::Impl::TakeWorkspace() const {
+std::unique_ptr<EncodingWorkspace> RecordEncoder::Impl::TakeWorkspace() const {
   {
     const std::lock_guard lock(mutex_);
     if (!workspaces_.empty()) {
-      std::unique_ptr<Workspace> workspace = std::move(workspaces_.back());
+      std::unique_ptr<EncodingWorkspace> workspace = std::move(workspaces_.back());
       workspaces_.pop_back();
       return workspace;
     }
   }
-  return std::make_unique<Workspace>(plan_);
+  return std::make_unique<EncodingWorkspace>(plan_);
 }
 
-void RecordEncoder::Impl::GiveBack(std::unique_ptr<Workspace> workspace) const {
+void RecordEncoder::Impl::GiveBack(std::unique_ptr<EncodingWorkspace> workspace) const {
   const std::lock_guard lock(mutex_);
   workspaces_.push_back(std::move(workspace));
 }
 
 template <typename ValueAt>
 std::optional<RecordError> RecordEncoder::Impl::Read(const ValueAt& value_at, LabelUse label,
-                                                     Workspace* workspace) const {
+                                                     EncodingWorkspace* workspace) const {
   const bool trim_blanks = plan_.trim_blanks;
   ColumnBlock& block = workspace->block;
   for (const EncoderPlan::FieldSlot& field : plan_.used_fields) {
@@ -185,7 +185,7 @@ std::optional<RecordError> RecordEncoder::Impl::Read(const ValueAt& value_at, La
 
 std::optional<std::string> RecordEncoder::Impl::ReadField(const EncoderPlan::FieldSlot& field,
                                                           const FieldValue& value,
-                                                          Workspace* workspace) const {
+                                                          EncodingWorkspace* workspace) const {
   const std::size_t slot = Index(field.slot);
   switch (field.kind) {
     case EncoderPlan::FieldKind::kNumber:
@@ -234,7 +234,7 @@ std::optional<RecordError> RecordEncoder::Impl::Append(std::size_t num_fields,
         .reason = fmt::format("has {} field{}; {} are expected{}", num_fields,
                               num_fields == 1 ? "" : "s", plan_.field_names.size(), hint)};
   }
-  std::unique_ptr<Workspace> workspace = TakeWorkspace();
+  std::unique_ptr<EncodingWorkspace> workspace = TakeWorkspace();
   auto error = AppendRecord(value_at, label, workspace.get(), batch);
   GiveBack(std::move(workspace));
   return error;
@@ -242,7 +242,8 @@ std::optional<RecordError> RecordEncoder::Impl::Append(std::size_t num_fields,
 
 template <typename ValueAt>
 std::optional<RecordError> RecordEncoder::Impl::AppendRecord(const ValueAt& value_at,
-                                                             LabelUse label, Workspace* workspace,
+                                                             LabelUse label,
+                                                             EncodingWorkspace* workspace,
                                                              Batch* batch) const {
   workspace->block.num_records = 1;
   if (auto error = Read(value_at, label, workspace)) return error;
@@ -258,7 +259,7 @@ void RecordEncoder::Impl::AppendRows(const records::TextRows& rows, LabelUse lab
   const auto values_of = [this, &rows](std::size_t row) {
     return [this, &rows, row](std::size_t position) { return FromText(rows.field(row, position)); };
   };
-  std::unique_ptr<Workspace> workspace = TakeWorkspace();
+  std::unique_ptr<EncodingWorkspace> workspace = TakeWorkspace();
   if (!plan_.lists.empty()) {
     for (std::size_t row = 0; row < rows.num_rows(); ++row) {
       auto error = AppendRecord(values_of(row), label, workspace.get(), batch);
@@ -284,7 +285,7 @@ void RecordEncoder::Impl::RunDerivedSteps(ColumnBlock* block) const {
   }
 }
 
-void RecordEncoder::Impl::AppendBlock(LabelUse label, const Workspace& workspace,
+void RecordEncoder::Impl::AppendBlock(LabelUse label, const EncodingWorkspace& workspace,
                                       Batch* batch) const {
   DIME_CHECK(batch->ids.size() == plan_.id_outputs.size());
   DIME_CHECK(batch->floats.size() == plan_.float_outputs.size());

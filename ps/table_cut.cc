@@ -10,12 +10,12 @@ namespace {
 
 // Small blocks: an owner that updates rows here and there copies what it did not need to. Large
 // ones: more rows find their block copied already.
-constexpr std::int64_t kBlockFloats = 256;
+constexpr std::int64_t kCutBlockFloats = 256;
 constexpr int kMaxRowBits = 6;  // A shard has 64 rows at least, so that blocks do not straddle any.
-constexpr std::size_t kPrefetchRows = 16;
+constexpr std::size_t kPrefetchCutRows = 16;
 
 int RowBits(std::int64_t record_floats) {
-  const std::int64_t rows = std::max<std::int64_t>(1, kBlockFloats / record_floats);
+  const std::int64_t rows = std::max<std::int64_t>(1, kCutBlockFloats / record_floats);
   return std::min(static_cast<int>(std::bit_width(static_cast<std::uint64_t>(rows))) - 1,
                   kMaxRowBits);
 }
@@ -33,7 +33,7 @@ TableCut::TableCut(const float* records, std::int64_t num_rows, std::int64_t dim
 
 void TableCut::Preserve(std::span<const std::int64_t> rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i + kPrefetchRows < rows.size()) memory_.Prefetch(BlockOf(rows[i + kPrefetchRows]));
+    if (i + kPrefetchCutRows < rows.size()) memory_.Prefetch(BlockOf(rows[i + kPrefetchCutRows]));
     memory_.PreserveBlock(BlockOf(rows[i]));
   }
 }

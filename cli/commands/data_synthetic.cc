@@ -25,12 +25,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Files = std::vector<std::unique_ptr<storage::AtomicFile>>;
 
-constexpr char kName[] = "dime data synthetic";
+constexpr char kDataSynthetic[] = "dime data synthetic";
 constexpr char kStdout[] = "-";
 constexpr std::int64_t kMaxRows = 1'000'000'000'000;
 constexpr std::int64_t kMaxShards = 500;  // Each is an open file.
 
-struct Flags {
+struct SyntheticFlags {
   std::string spec;
   std::string output;
   std::int64_t num_rows = 0;
@@ -41,7 +41,7 @@ struct Flags {
   std::string format = "text";
 };
 
-void DeclareFlags(CLI::App& app, Flags* flags) {
+void DeclareSyntheticFlags(CLI::App& app, SyntheticFlags* flags) {
   app.add_option("--spec", flags->spec,
                  "What to make up: census or clicks, with settings after it: clicks,zipf=1.2")
       ->required()
@@ -97,7 +97,7 @@ std::string_view Extension(std::string_view path) {
   return name.substr(dot == name.npos || dot == 0 ? end : dot);
 }
 
-std::vector<std::string> OutputPaths(const Flags& flags) {
+std::vector<std::string> OutputPaths(const SyntheticFlags& flags) {
   if (flags.num_shards == 1) return {flags.output};
   const std::string_view extension = Extension(flags.output);
   const std::string_view stem =
@@ -109,7 +109,7 @@ std::vector<std::string> OutputPaths(const Flags& flags) {
   return paths;
 }
 
-absl::Status CheckFlags(const Flags& flags) {
+absl::Status CheckSyntheticFlags(const SyntheticFlags& flags) {
   if (flags.output == kStdout && flags.num_shards > 1) {
     return base::InvalidArgument("--shards: stdout is one file; give --output a file's name");
   }
@@ -138,7 +138,7 @@ absl::Status CheckReplaceable(const std::string& path) {
       path);
 }
 
-absl::StatusOr<Files> OpenFiles(const Flags& flags) {
+absl::StatusOr<Files> OpenFiles(const SyntheticFlags& flags) {
   Files files;
   if (flags.output == kStdout) {
     files.push_back(std::make_unique<StdoutFile>());
@@ -152,7 +152,7 @@ absl::StatusOr<Files> OpenFiles(const Flags& flags) {
   return files;
 }
 
-WriteRowsOptions MakeOptions(const Flags& flags) {
+WriteRowsOptions MakeOptions(const SyntheticFlags& flags) {
   const std::string_view extension = Extension(flags.output);
   const bool named_tfrecord = extension.starts_with(".tfrecord");  // Also .tfrecords.
   WriteRowsOptions options;
@@ -170,7 +170,7 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-absl::StatusOr<WriteRowsResult> WriteFiles(const Flags& flags, const SyntheticRows& rows,
+absl::StatusOr<WriteRowsResult> WriteFiles(const SyntheticFlags& flags, const SyntheticRows& rows,
                                            std::stop_token stop) {
   DIME_ASSIGN_OR_RETURN(const Files files, OpenFiles(flags));
   WriteRowsOptions options = MakeOptions(flags);
@@ -190,7 +190,7 @@ absl::StatusOr<WriteRowsResult> WriteFiles(const Flags& flags, const SyntheticRo
   return result;
 }
 
-std::string FormatText(const Flags& flags, const WriteRowsResult& result, double seconds) {
+std::string FormatText(const SyntheticFlags& flags, const WriteRowsResult& result, double seconds) {
   const auto bytes = static_cast<double>(result.num_bytes);
   const double positives =
       static_cast<double>(result.num_positives) / static_cast<double>(flags.num_rows);
@@ -207,7 +207,7 @@ std::string FormatText(const Flags& flags, const WriteRowsResult& result, double
   });
 }
 
-std::string FormatJson(const Flags& flags, const WriteRowsResult& result, double seconds) {
+std::string FormatJson(const SyntheticFlags& flags, const WriteRowsResult& result, double seconds) {
   const nlohmann::ordered_json object = {
       {"spec", flags.spec},
       {"seed", flags.seed},
@@ -224,7 +224,7 @@ std::string FormatJson(const Flags& flags, const WriteRowsResult& result, double
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-void PrintResult(const Flags& flags, const WriteRowsResult& result, double seconds) {
+void PrintResult(const SyntheticFlags& flags, const WriteRowsResult& result, double seconds) {
   if (flags.format == "json") {
     fmt::print("{}", FormatJson(flags, result, seconds));
   } else if (flags.output == kStdout) {
@@ -237,13 +237,13 @@ void PrintResult(const Flags& flags, const WriteRowsResult& result, double secon
 }  // namespace
 
 int RunDataSynthetic(Words args) {
-  Flags flags;
+  SyntheticFlags flags;
   CLI::App app(
       "Makes up rows like those of the census sample or like Criteo's click logs, as many as you "
       "want. Their labels are drawn from a logistic truth of known AUC, the best that a model can "
       "reach. The same spec, rows and seed give the same bytes on every machine.",
-      kName);
-  DeclareFlags(app, &flags);
+      kDataSynthetic);
+  DeclareSyntheticFlags(app, &flags);
   app.footer(
       "Specs:\n"
       "  census   15 columns as in adult.data.csv, for --model census.\n"
@@ -256,13 +256,14 @@ int RunDataSynthetic(Words args) {
       "  dime data synthetic --spec clicks --rows 1000000 --output train.tsv\n"
       "  dime data synthetic --spec clicks --rows 100000 --seed 2 --output test.tsv");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
-  if (const absl::Status fits = CheckFlags(flags); !fits.ok()) {
-    return ReportUsageError(kName, base::MessageOf(fits));
+  if (const absl::Status fits = CheckSyntheticFlags(flags); !fits.ok()) {
+    return ReportUsageError(kDataSynthetic, base::MessageOf(fits));
   }
   const Clock::time_point start = Clock::now();
   const auto rows = MakeSyntheticRows(flags.spec);
   if (!rows.ok()) {
-    return ReportUsageError(kName, fmt::format("--spec: {}", base::MessageOf(rows.status())));
+    return ReportUsageError(kDataSynthetic,
+                            fmt::format("--spec: {}", base::MessageOf(rows.status())));
   }
   Interruption interruption("stopping");
   const auto result = WriteFiles(flags, **rows, interruption.token());
@@ -270,7 +271,7 @@ int RunDataSynthetic(Words args) {
     PrintResult(flags, *result, SecondsSince(start));
     return kExitOk;
   }
-  ReportError(kName, result.status());
+  ReportError(kDataSynthetic, result.status());
   return absl::IsCancelled(result.status()) ? interruption.exit_code()
                                             : ExitCodeOfWrite(result.status());
 }

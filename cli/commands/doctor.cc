@@ -19,7 +19,7 @@ using worker::Condition;
 using worker::Finding;
 using worker::JobExamination;
 
-constexpr char kName[] = "dime doctor";
+constexpr char kDoctor[] = "dime doctor";
 
 // What a job does that is started here, or that runs.
 std::string DescribeResumption(const JobExamination& job) {
@@ -80,7 +80,7 @@ int RunDoctor(Words args) {
       "Says whether a job directory is sound, and from which step a job goes on in it. Reads all "
       "that is there, with all checksums, and changes nothing; a job may run meanwhile. Exit code "
       "0: sound; 65: something is damaged, and what.",
-      kName);
+      kDoctor);
   app.add_option("JOB_DIR", job_dir, "The directory that --job-dir of training names")
       ->group("Arguments");
   app.add_option("--format", format, "Print a table (text), or one JSON object [text]")
@@ -88,9 +88,9 @@ int RunDoctor(Words args) {
       ->type_name("FORMAT")
       ->group("Options");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
-  if (!job_dir) return ReportUsageError(kName, "JOB_DIR is required");
+  if (!job_dir) return ReportUsageError(kDoctor, "JOB_DIR is required");
   const absl::StatusOr<JobExamination> job = Examine(*job_dir);
-  if (!job.ok()) return ReportError(kName, job.status());
+  if (!job.ok()) return ReportError(kDoctor, job.status());
   fmt::print("{}", format == "json" ? FormatReportJson(*job) : FormatReport(*job));
   return job->is_sound() ? kExitOk : kExitData;
 }

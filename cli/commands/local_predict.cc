@@ -18,10 +18,10 @@
 namespace dime::cli {
 namespace {
 
-constexpr char kName[] = "dime local predict";
+constexpr char kLocalPredict[] = "dime local predict";
 constexpr char kSavedModelFile[] = "saved_model.pb";
 
-struct Flags {
+struct PredictFlags {
   std::string model_dir;
   std::optional<std::string> json_instances;
   std::optional<std::string> text_instances;
@@ -33,7 +33,7 @@ struct Flags {
   std::optional<std::string> runtime_version;
 };
 
-void DeclareFlags(CLI::App& app, Flags* flags) {
+void DeclarePredictFlags(CLI::App& app, PredictFlags* flags) {
   app.add_option("--model-dir", flags->model_dir,
                  "An export, such as output/census_1/export/census/1511438585; or the folder of "
                  "exports above it, which stands for its newest")
@@ -124,7 +124,7 @@ absl::StatusOr<std::string> FindExport(storage::FileSystem& fs, const std::strin
     return base::NotFound("{} is no exported model, nor a folder of them: no {} in it{}", path,
                           kSavedModelFile, SuggestExportBelow(fs, path));
   }
-  fmt::print(stderr, "{}: the newest export in {} is {}\n", kName, path, newest->path);
+  fmt::print(stderr, "{}: the newest export in {} is {}\n", kLocalPredict, path, newest->path);
   return newest->path;
 }
 
@@ -139,7 +139,7 @@ absl::StatusOr<models::SignatureMethod> FindSignature(const models::Predictor& p
 }
 
 // What is to be printed.
-absl::StatusOr<std::string> Predict(const Flags& flags) {
+absl::StatusOr<std::string> Predict(const PredictFlags& flags) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const fs, storage::FileSystemFor(flags.model_dir));
   DIME_ASSIGN_OR_RETURN(const std::string export_dir, FindExport(*fs, flags.model_dir));
   const bool is_json = flags.json_instances.has_value();
@@ -160,23 +160,24 @@ absl::StatusOr<std::string> Predict(const Flags& flags) {
 }  // namespace
 
 int RunLocalPredict(Words args) {
-  Flags flags;
+  PredictFlags flags;
   CLI::App app(
       "Scores instances with an exported model, in this process, and prints what the service "
       "would answer.",
-      kName);
-  DeclareFlags(app, &flags);
+      kLocalPredict);
+  DeclarePredictFlags(app, &flags);
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
   if (flags.gcloud.verbosity) {
     base::SetMinLogSeverity(SeverityOfVerbosity(*flags.gcloud.verbosity));
   }
   NoteIgnoredOptions(GivenIgnoredOptions(app));
   if (flags.json_instances.has_value() == flags.text_instances.has_value()) {
-    return ReportUsageError(kName, "give one of --json-instances FILE and --text-instances FILE");
+    return ReportUsageError(kLocalPredict,
+                            "give one of --json-instances FILE and --text-instances FILE");
   }
   const absl::StatusOr<std::string> predictions = Predict(flags);
   if (!predictions.ok()) {
-    ReportError(kName, predictions.status());
+    ReportError(kLocalPredict, predictions.status());
     return ExitCodeOfInput(predictions.status());
   }
   fmt::print("{}", *predictions);

@@ -14,26 +14,26 @@
 namespace dime::cli {
 namespace {
 
-constexpr char kName[] = "dime local train";
+constexpr char kLocalTrain[] = "dime local train";
 
 }  // namespace
 
 int RunLocalTrain(Words args) {
   const absl::StatusOr<std::optional<TrainingRequest>> request =
-      ReadTrainingRequest(kName, args, TrainingCommand::kLocalTrain);
-  if (!request.ok()) return ReportUsageError(kName, base::MessageOf(request.status()));
+      ReadTrainingRequest(kLocalTrain, args, TrainingCommand::kLocalTrain);
+  if (!request.ok()) return ReportUsageError(kLocalTrain, base::MessageOf(request.status()));
   if (!request->has_value()) return kExitOk;
   base::SetMinLogSeverity(LeastSeverity(**request));
   const absl::StatusOr<ClusterPlan> plan = PlanCluster(**request);
-  if (!plan.ok()) return ReportPlanError(kName, plan.status());
+  if (!plan.ok()) return ReportPlanError(kLocalTrain, plan.status());
   std::optional<SupervisedMaster> supervised = SupervisedMaster::FromEnvironment();
   if (!plan->is_one_process() && !supervised) {
     std::vector<std::string> words = {"local", "train"};
     words.insert(words.end(), args.begin(), args.end());
-    return RunSupervised(kName, words, static_cast<int>((*request)->own.max_restarts));
+    return RunSupervised(kLocalTrain, words, static_cast<int>((*request)->own.max_restarts));
   }
   NoteIgnoredOptions((*request)->own.ignored_options);
-  return RunMaster(kName, **request, args, *plan, {.here = AllReplicas(plan->counts())});
+  return RunMaster(kLocalTrain, **request, args, *plan, {.here = AllReplicas(plan->counts())});
 }
 
 }  // namespace dime::cli

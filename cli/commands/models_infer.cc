@@ -16,16 +16,16 @@
 namespace dime::cli {
 namespace {
 
-constexpr char kName[] = "dime models infer";
+constexpr char kModelsInfer[] = "dime models infer";
 
-struct Flags {
+struct InferFlags {
   std::string data;
   std::string output;
   std::string header = "auto";
   DraftOptions draft;
 };
 
-void DeclareFlags(CLI::App& app, Flags* flags) {
+void DeclareInferFlags(CLI::App& app, InferFlags* flags) {
   constexpr std::int64_t kMaxRows = 10'000'000;
   app.add_option("DATA", flags->data, "A file with a record a line: CSV, TSV and such, gzip or not")
       ->required()
@@ -61,7 +61,7 @@ absl::Status CheckOutput(const std::string& output) {
                                output);
 }
 
-std::string FormatReport(const Flags& flags, const Draft& draft) {
+std::string FormatReport(const InferFlags& flags, const Draft& draft) {
   std::string report;
   for (const std::string& finding : draft.findings) report += finding + "\n";
   std::vector<TableRow> rows = {{"COLUMN", "TYPE", "MISSING", "USED_AS", "WHY"}};
@@ -93,13 +93,13 @@ absl::Status WritePage(const std::string& path, const std::string& page) {
 }  // namespace
 
 int RunModelsInfer(Words args) {
-  Flags flags;
+  InferFlags flags;
   CLI::App app(
       "Writes a first description of a model from data: finds out separator, header and types, and "
       "makes feature columns by rules of thumb, each with its reason. A page to start from, which "
       "`dime local train --model` takes as it is.",
-      kName);
-  DeclareFlags(app, &flags);
+      kModelsInfer);
+  DeclareInferFlags(app, &flags);
   app.footer(
       "Example:\n"
       "  dime models infer data/adult.data.csv --label 15 --output income.yaml\n"
@@ -107,16 +107,16 @@ int RunModelsInfer(Words args) {
       "      --train-files data/adult.data.csv --eval-files data/adult.test.csv");
   if (const std::optional<int> exit_code = ParseOrExit(args, app)) return *exit_code;
   if (const absl::Status fits = CheckOutput(flags.output); !fits.ok()) {
-    return ReportUsageError(kName, base::MessageOf(fits));
+    return ReportUsageError(kModelsInfer, base::MessageOf(fits));
   }
   if (flags.header != "auto") flags.draft.has_header = flags.header == "yes";
   const absl::StatusOr<Draft> draft = MakeDraft(flags.data, flags.draft);
   if (absl::IsInvalidArgument(draft.status()) &&
       base::MessageOf(draft.status()).starts_with("--label")) {
-    return ReportUsageError(kName, base::MessageOf(draft.status()));
+    return ReportUsageError(kModelsInfer, base::MessageOf(draft.status()));
   }
   if (!draft.ok()) {
-    ReportError(kName, draft.status());
+    ReportError(kModelsInfer, draft.status());
     return ExitCodeOfInput(draft.status());
   }
   const std::string report = FormatReport(flags, *draft);
@@ -127,7 +127,7 @@ int RunModelsInfer(Words args) {
     return kExitOk;
   }
   if (const absl::Status written = WritePage(flags.output, page); !written.ok()) {
-    ReportError(kName, written);
+    ReportError(kModelsInfer, written);
     return ExitCodeOfWrite(written);
   }
   fmt::print("{}", report);

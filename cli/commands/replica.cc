@@ -36,7 +36,7 @@
 namespace dime::cli {
 namespace {
 
-constexpr char kName[] = "dime replica";
+constexpr char kReplica[] = "dime replica";
 constexpr int kYear = 365 * 24;  // Hours.
 
 // What all replicas find out, one says; the others give it time to, before they end: a launcher may
@@ -63,11 +63,11 @@ class EndOfJob {
   [[nodiscard]] int Report(const worker::JobEnd& end) const {
     if (end.how.ok()) return kExitOk;
     if (end.is_stale) {
-      ReportError(kName, base::Annotate(end.how, self_));
+      ReportError(kReplica, base::Annotate(end.how, self_));
       return kExitStale;
     }
     if (end.master_is_gone || has_own_log_) {
-      ReportError(kName, base::Annotate(end.how, self_ + ": the job has ended"));
+      ReportError(kReplica, base::Annotate(end.how, self_ + ": the job has ended"));
     }
     return ExitCodeOfJob(end.how);
   }
@@ -146,7 +146,7 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
                                .patience = std::chrono::seconds(request.own.join_secs),
                                .security = request.own.transport_security});
   if (!member.ok()) {
-    ReportError(kName, base::Annotate(member.status(), name));
+    ReportError(kReplica, base::Annotate(member.status(), name));
     return ExitCodeOfJob(member.status());
   }
   // Signals to the whole job are the master's to see, which needs the others to stop in good order.
@@ -165,7 +165,7 @@ int RunMember(const TrainingRequest& request, const ClusterPlan& plan, ReplicaPl
     constexpr std::chrono::seconds kForTheCause{2};
     if (const auto end = (*member)->AwaitEnd(kForTheCause)) return end_of_job.Report(*end);
   }
-  ReportError(kName, base::Annotate(status, name));
+  ReportError(kReplica, base::Annotate(status, name));
   return ExitCodeOfJob(status);
 }
 
@@ -188,7 +188,7 @@ int EndMpi(const std::shared_ptr<worker::Collective>& collective, int exit_code)
   // The launcher ends all others when one fails.
   if (collective == nullptr || exit_code != kExitOk) return exit_code;
   const absl::Status finished = collective->Finish();
-  return finished.ok() ? exit_code : ReportError(kName, finished);
+  return finished.ok() ? exit_code : ReportError(kReplica, finished);
 }
 
 void WarnOfInsecurity(const TrainingRequest& request) {
@@ -204,24 +204,24 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
   WarnOfInsecurity(request);
   const absl::StatusOr<ClusterPlan> plan = PlanCluster(request, launch.counts());
   if (!plan.ok()) {
-    if (!launch.is_silent()) return ReportPlanError(kName, plan.status());
+    if (!launch.is_silent()) return ReportPlanError(kReplica, plan.status());
     return AfterTheOneWhoSpeaks(ExitCodeOf(plan.status()));
   }
   absl::StatusOr<ReplicaPlace> place = PlaceOf(launch, *plan, request);
   if (!place.ok()) {
     if (launch.is_silent()) return AfterTheOneWhoSpeaks(kExitUsage);
-    return ReportUsageError(kName, base::MessageOf(place.status()));
+    return ReportUsageError(kReplica, base::MessageOf(place.status()));
   }
   const std::chrono::seconds join_time(request.own.join_secs);
   const auto collective = MpiFor(launch, *plan, place->replica, join_time);
   if (!collective.ok()) {
     if (launch.is_silent()) return AfterTheOneWhoSpeaks(ExitCodeOf(collective.status()));
-    return ReportError(kName, collective.status());
+    return ReportError(kReplica, collective.status());
   }
   place->collective = *collective;
   if (place->replica.role == cluster::Role::kMaster && launch.by != Launch::By::kDime) {
     NoteIgnoredOptions(request.own.ignored_options);
-    return EndMpi(*collective, RunMaster(kName, request, args, *plan,
+    return EndMpi(*collective, RunMaster(kReplica, request, args, *plan,
                                          {.rendezvous = std::move(place->rendezvous),
                                           .here = std::move(place->here),
                                           .join_time = join_time,
@@ -230,7 +230,7 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
   if (place->replica.role == cluster::Role::kEvaluator) {
     base::SetMinLogSeverity(least);  // What it has to say nobody else does.
     base::SetLogName(cluster::FormatReplica(place->replica));
-    return EndMpi(*collective, RunEvaluator(kName, request, *plan, launch, *place));
+    return EndMpi(*collective, RunEvaluator(kReplica, request, *plan, launch, *place));
   }
   // What all replicas would say the master says, unless every detail is wanted.
   base::SetMinLogSeverity(
@@ -245,19 +245,19 @@ int RunAs(const Launch& launch, const TrainingRequest& request, Words args) {
 int RunReplica(Words args) {
   const absl::StatusOr<Launch> launch = LaunchFromEnvironment(std::getenv);
   const absl::StatusOr<std::optional<TrainingRequest>> request =
-      ReadTrainingRequest(kName, args, TrainingCommand::kReplica);
+      ReadTrainingRequest(kReplica, args, TrainingCommand::kReplica);
   if (launch.ok() && launch->is_silent() && !request.ok()) return AfterTheOneWhoSpeaks(kExitUsage);
   const bool is_help = request.ok() && !request->has_value();
   if (launch.ok() && launch->by == Launch::By::kNobody && !is_help) {
     return ReportUsageError(
-        kName,
+        kReplica,
         "nothing says which replica of a job this process is: start it with mpirun or srun, or "
         "with TF_CONFIG in its environment; `dime local train --scale-tier TIER` starts all "
         "replicas of a job on this host");
   }
-  if (!request.ok()) return ReportUsageError(kName, base::MessageOf(request.status()));
+  if (!request.ok()) return ReportUsageError(kReplica, base::MessageOf(request.status()));
   if (!request->has_value()) return kExitOk;
-  if (!launch.ok()) return ReportUsageError(kName, base::MessageOf(launch.status()));
+  if (!launch.ok()) return ReportUsageError(kReplica, base::MessageOf(launch.status()));
   return RunAs(*launch, **request, args);
 }
 

@@ -8,8 +8,8 @@ namespace dime::worker {
 namespace {
 
 // The examples [first, first + count) of a batch.
-void CopyExamples(const models::Batch& from, std::int64_t first, std::int64_t count,
-                  models::Batch* to) {
+void CopyRange(const models::Batch& from, std::int64_t first, std::int64_t count,
+               models::Batch* to) {
   std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
   std::iota(indices.begin(), indices.end(), first);
   models::GatherExamples(from, indices, to);
@@ -26,11 +26,11 @@ std::int64_t ExampleSet::examples_per_window() const {
 absl::Status ExampleCursor::Next(std::int64_t count, models::Batch* batch) {
   count = std::min(count, examples_.size() - position_);
   if (const models::Batch* const memory = examples_.in_memory()) {
-    CopyExamples(*memory, position_, count, batch);
+    CopyRange(*memory, position_, count, batch);
     position_ += count;
     return absl::OkStatus();
   }
-  if (count == 0) CopyExamples(block_, 0, 0, batch);
+  if (count == 0) CopyRange(block_, 0, 0, batch);
   models::Batch part;
   for (std::int64_t taken = 0; taken < count;) {
     DIME_ASSIGN_OR_RETURN(const std::int64_t more,
@@ -49,7 +49,7 @@ absl::StatusOr<std::int64_t> ExampleCursor::TakeFromBlock(std::int64_t most, mod
     ++next_block_;
   }
   const std::int64_t count = std::min(most, block_.num_examples - position_in_block_);
-  CopyExamples(block_, position_in_block_, count, batch);
+  CopyRange(block_, position_in_block_, count, batch);
   position_in_block_ += count;
   position_ += count;
   return count;

@@ -62,15 +62,15 @@ constexpr Category kCategories[] = {
 };
 constexpr std::size_t kNumCategories = std::size(kCategories);
 constexpr std::size_t kFirstCategory = 1 + kNumNumbers;
-constexpr std::size_t kNumColumns = kFirstCategory + kNumCategories;
+constexpr std::size_t kNumClickColumns = kFirstCategory + kNumCategories;
 
 // The two that also say something together.
 constexpr std::size_t kCrossedOne = 5;    // C6
 constexpr std::size_t kCrossedOther = 8;  // C9
 
-constexpr std::size_t kWordsPerDraw = 2;
-constexpr std::size_t kNumWords = kWordsPerDraw * kNumColumns;
-using Words = RandomWords<kNumWords>;
+constexpr std::size_t kWordsPerClickDraw = 2;
+constexpr std::size_t kNumClickWords = kWordsPerClickDraw * kNumClickColumns;
+using ClickWords = RandomWords<kNumClickWords>;
 
 // Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014: SplitMix64's
 // mixer.
@@ -141,7 +141,7 @@ class ClickRows : public SyntheticRows {
   [[nodiscard]] std::string_view separator() const override { return "\t"; }
 
   RowTruth Draw(std::uint64_t seed_key, std::uint64_t row, std::span<Cell> cells) const override {
-    const Words words(seed_key, row);
+    const ClickWords words(seed_key, row);
     RowTruth truth;
     truth.score = truth_.Final(DrawFeatures(words, cells));
     truth.is_positive = truth_.IsPositive(truth.score, words[0]);
@@ -176,17 +176,17 @@ class ClickRows : public SyntheticRows {
   }
 
   [[nodiscard]] int SampleScore(std::uint64_t row) const {
-    std::array<Cell, kNumColumns> cells;
-    return DrawFeatures(Words(kSampleKey, row), cells);
+    std::array<Cell, kNumClickColumns> cells;
+    return DrawFeatures(ClickWords(kSampleKey, row), cells);
   }
 
   // All cells but the label's; returns the sum of their weights.
-  int DrawFeatures(const Words& words, std::span<Cell> cells) const {
+  int DrawFeatures(const ClickWords& words, std::span<Cell> cells) const {
     int score = 0;
     for (std::size_t i = 0; i < kNumNumbers; ++i) {
       const std::size_t column = 1 + i;
-      const std::int32_t value =
-          numbers_[i].Draw(words[kWordsPerDraw * column], words[kWordsPerDraw * column + 1]);
+      const std::int32_t value = numbers_[i].Draw(words[kWordsPerClickDraw * column],
+                                                  words[kWordsPerClickDraw * column + 1]);
       const bool is_missing = value == kMissing;
       cells[column].kind = is_missing ? Cell::Kind::kMissing : Cell::Kind::kInteger;
       cells[column].integer = value;
@@ -195,8 +195,8 @@ class ClickRows : public SyntheticRows {
     std::array<std::int32_t, kNumCategories> ids;
     for (std::size_t i = 0; i < kNumCategories; ++i) {
       const std::size_t column = kFirstCategory + i;
-      ids[i] =
-          categories_[i].Draw(words[kWordsPerDraw * column], words[kWordsPerDraw * column + 1]);
+      ids[i] = categories_[i].Draw(words[kWordsPerClickDraw * column],
+                                   words[kWordsPerClickDraw * column + 1]);
       const auto id = static_cast<std::uint32_t>(ids[i]);
       cells[column].kind = ids[i] == kMissing ? Cell::Kind::kMissing : Cell::Kind::kHex;
       cells[column].hex = Mix32(id ^ hex_keys_[i]);
