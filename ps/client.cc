@@ -12,8 +12,8 @@
 namespace dime::ps {
 namespace {
 
-using internal::PartOf;
 using net::Deadline;
+using net::PartOf;
 
 constexpr std::size_t kKeptPulls = 3;
 constexpr std::uint16_t kPadding = 0;

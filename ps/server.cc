@@ -9,16 +9,7 @@
 
 namespace dime::ps {
 
-namespace {
-
-iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
-
-template <typename T>
-iovec PartOf(std::span<const T> values) {
-  return PartOf(values.data(), values.size_bytes());
-}
-
-}  // namespace
+using net::PartOf;
 
 Server::Server(MakeShards make_shards, int num_replicas, Send send)
     : make_shards_(std::move(make_shards)),
@@ -355,7 +346,7 @@ absl::Status Server::OnRead(net::ConnectionId connection, std::uint64_t request_
   table.CopyOut(static_cast<int>(request.part), static_cast<std::int64_t>(request.first),
                 static_cast<std::int64_t>(request.count), values.data());
   const RowsReply reply = {.version = static_cast<std::uint64_t>(shards_->version())};
-  parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(std::span<const float>(values))});
+  parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(values)});
   send_(connection,
         {.type = static_cast<std::uint8_t>(MessageType::kRows), .request_id = request_id}, parts_);
   return absl::OkStatus();
@@ -382,9 +373,8 @@ absl::Status Server::OnReadShard(net::ConnectionId connection, std::uint64_t req
   const ShardReply reply = {.version = static_cast<std::uint64_t>(rows.step),
                             .num_rows = rows.ids.size(),
                             .num_sightings = rows.sightings.size()};
-  parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(std::span(rows.ids)),
-                 PartOf(std::span(rows.last_updates)), PartOf(std::span(rows.sightings)),
-                 PartOf(std::span(rows.records))});
+  parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(rows.ids), PartOf(rows.last_updates),
+                 PartOf(rows.sightings), PartOf(rows.records)});
   send_(connection,
         {.type = static_cast<std::uint8_t>(MessageType::kShard), .request_id = request_id}, parts_);
   return absl::OkStatus();

@@ -14,7 +14,7 @@
 namespace dime::ps {
 namespace {
 
-using internal::PartOf;
+using net::PartOf;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAnswerTime{30'000};

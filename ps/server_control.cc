@@ -9,8 +9,8 @@
 namespace dime::ps {
 namespace {
 
-using internal::PartOf;
 using net::Deadline;
+using net::PartOf;
 
 constexpr std::int64_t kRunFloats = 1 << 20;  // Of a message that reads rows.
 

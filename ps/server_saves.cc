@@ -11,11 +11,11 @@
 namespace dime::ps {
 namespace {
 
+using net::PartOf;
+
 // What a hold waits for is on its way from replicas that live. A master that waits for an answer is
 // more patient.
 constexpr std::chrono::seconds kLongestHold{5};
-
-iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
 
 absl::StatusOr<std::string> TakePath(PayloadReader& reader, std::size_t num_bytes) {
   if (num_bytes == 0 || num_bytes > kMaxPathBytes) {

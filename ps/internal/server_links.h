@@ -36,13 +36,6 @@ struct ClientOptions {
 
 namespace dime::ps::internal {
 
-inline iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
-
-template <typename T>
-iovec PartOf(const std::vector<T>& values) {
-  return PartOf(values.data(), values.size() * sizeof(T));
-}
-
 class ServerLinks {
  public:
   explicit ServerLinks(const ClientOptions& options) : options_(options) {}

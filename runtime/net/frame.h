@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <span>
 
 #include "runtime/base/status.h"
@@ -45,6 +46,17 @@ absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameH
 // kDataLoss when the sum in `header` is not that of header and payload.
 absl::Status CheckFrameSum(std::span<const std::byte, kFrameHeaderBytes> header,
                            std::span<const iovec> payload);
+
+// A part of a payload, where it lies. It is not written to, whatever iovec's type says.
+[[nodiscard]] inline iovec PartOf(const void* data, std::size_t size) {
+  return {const_cast<void*>(data), size};
+}
+
+template <std::ranges::contiguous_range Values>
+[[nodiscard]] iovec PartOf(const Values& values) {
+  return PartOf(std::ranges::data(values),
+                std::ranges::size(values) * sizeof(std::ranges::range_value_t<Values>));
+}
 
 [[nodiscard]] std::size_t SizeOf(std::span<const iovec> parts);
 

@@ -19,6 +19,7 @@ namespace {
 
 using net::Clock;
 using net::Deadline;
+using net::PartOf;
 
 constexpr std::uint8_t kValues = 128;  // The one type of frame.
 constexpr std::chrono::milliseconds kHandshakeTime{5000};
@@ -27,8 +28,6 @@ constexpr std::chrono::seconds kConnectTime{60};
 net::Channel ChannelTo(net::Socket socket, const net::Address& address) {
   return net::Channel(std::move(socket), fmt::format("over {}", address.ToString()));
 }
-
-iovec PartOf(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
 
 class SocketCollective final : public Collective {
  public:
