@@ -3,8 +3,10 @@ include(GNUInstallDirs)
 
 function(dime_compile_options target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
-  # GCC 12 warns of overlapping copies inside its own std::string (its bug 105651).
-  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -fstack-protector-strong)
+  # GCC 12 warns of overlapping copies inside its own std::string (its bug 105651), and takes a source among joined
+  # ones for a header, whose unnamed namespaces would be a fault.
+  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-subobject-linkage>
+                                           -fstack-protector-strong)
   if(DIME_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
@@ -19,6 +21,11 @@ function(dime_compile_options target)
   endif()
 endfunction()
 
+# Several files of a target are compiled as one, which parses what they include once (DIME_UNITY).
+function(dime_join_sources target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${DIME_UNITY} UNITY_BUILD_BATCH_SIZE 6)
+endfunction()
+
 # dime_library(NAME base SRCS a.cc b.cc [DEPS dime::x absl::y])
 # Declares the library dime_<name>, known as dime::<name>. DEPS are public: they are what its headers may include.
 function(dime_library)
@@ -26,6 +33,7 @@ function(dime_library)
   add_library(dime_${ARG_NAME} STATIC ${ARG_SRCS})
   add_library(dime::${ARG_NAME} ALIAS dime_${ARG_NAME})
   dime_compile_options(dime_${ARG_NAME})
+  dime_join_sources(dime_${ARG_NAME})
   target_link_libraries(dime_${ARG_NAME} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
 endfunction()
 
