@@ -6,7 +6,7 @@ endif()
 option(DIME_DEVELOPER "Build the tests and benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(DIME_WERROR "Turn compiler warnings into errors" OFF)
 option(DIME_UNITY "Compile several files as one: a whole build takes a third of the time, one after an edit longer" ON)
-option(DIME_FUZZ "Build the fuzz targets instead of the tests" OFF)
+option(DIME_FUZZ "Build the fuzz targets, too, which takes clang" OFF)
 set(DIME_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize takes them")
 
 foreach(feature CUDA NCCL MPI)

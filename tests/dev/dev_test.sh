@@ -26,13 +26,13 @@ ends() {
   [[ $output == *"$2"* ]] || fail "./dev ${*:3}: no '$2' in: $output"
 }
 
-for command in setup build census test bench format lint fuzz-packages; do
+for command in setup build census test bench format lint; do
   ends 0 "$command" --help
   ends 0 "  $command" "$command" --help
   ends 0 "  $command" "$command" -h
 done
 ends 64 "unknown command 'tset'" tset
-for command in setup test format lint fuzz-packages; do
+for command in setup test format lint; do
   ends 64 "'$command' takes no '--bogus'" "$command" --bogus
 done
 ends 64 "no preset 'bogus'" build bogus

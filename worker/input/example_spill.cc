@@ -17,7 +17,7 @@ absl::Status ExampleSpill::Append(const models::Batch& block) {
   const std::string bytes = EncodeExamples(block);
   DIME_RETURN_IF_ERROR(file_->Append(bytes));
   block_starts_.push_back(block_starts_.back() + bytes.size());
-  const BlockSize& size = blocks_.emplace_back(block.num_examples, MemoryBytes(block));
+  const BlockSize& size = blocks_.emplace_back(BlockSize{block.num_examples, MemoryBytes(block)});
   num_examples_ += size.num_examples;
   memory_bytes_ += size.memory_bytes;
   return absl::OkStatus();
