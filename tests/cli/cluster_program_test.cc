@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/checkpoint_variables.h"
 #include "tests/support/eventually.h"
@@ -34,14 +35,11 @@ class ClusterProgramTest : public ::testing::Test {
  protected:
   std::vector<std::string> Train(const std::string& job, const std::vector<std::string>& own,
                                  int num_steps) {
-    std::vector<std::string> words = {
-        "local",    "train", "--job-dir",      JobDir(job),
-        "--format", "json",  "--export-name=", "--max-checkpoints=100"};
-    words.insert(words.end(), own.begin(), own.end());
-    words.insert(words.end(),
-                 {"--", "--train-files", rows_, "--eval-files", rows_, "--embedding-size=2",
-                  "--first-layer-size=8", "--train-steps", std::to_string(num_steps)});
-    return words;
+    std::vector<std::string> flags = {"--format", "json",
+                                      "--export-name=", "--max-checkpoints=100"};
+    flags.insert(flags.end(), own.begin(), own.end());
+    return TrainingWords(JobDir(job), flags, rows_,
+                         {"--eval-files", rows_, "--train-steps", std::to_string(num_steps)});
   }
   nlohmann::json Dime(const std::vector<std::string>& words) {
     const Ended ended = Process(dir_, words).Wait();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process.h"
@@ -34,12 +35,8 @@ class DoctorProgramTest : public ::testing::Test {
     return Process(dir_, Words(own, num_steps)).Wait();
   }
   std::vector<std::string> Words(const std::vector<std::string>& own, int num_steps) {
-    std::vector<std::string> words = {"local", "train", "--job-dir", job_dir_};
-    words.insert(words.end(), own.begin(), own.end());
-    words.insert(words.end(),
-                 {"--", "--train-files", rows_, "--eval-files", rows_, "--embedding-size=2",
-                  "--first-layer-size=8", "--train-steps", std::to_string(num_steps)});
-    return words;
+    return TrainingWords(job_dir_, own, rows_,
+                         {"--eval-files", rows_, "--train-steps", std::to_string(num_steps)});
   }
   Ended Doctor(const std::string& format = "text") {
     return Process(dir_, {"doctor", job_dir_, "--format", format}, {.name = "doctor"}).Wait();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/checkpoint_variables.h"
 #include "tests/support/eventually.h"
@@ -35,26 +36,18 @@ class FaultProgramTest : public ::testing::Test {
  protected:
   std::vector<std::string> Train(const std::string& job, const std::string& consistency,
                                  int num_steps, const std::vector<std::string>& own = {}) {
-    std::vector<std::string> words = {"local",
-                                      "train",
-                                      "--job-dir",
-                                      JobDir(job),
-                                      "--format",
+    std::vector<std::string> flags = {"--format",
                                       "json",
                                       "--export-name=",
                                       "--max-checkpoints=100",
                                       "--distributed",
-                                      "--worker-count",
-                                      "2",
-                                      "--parameter-server-count",
-                                      "2",
+                                      "--worker-count=2",
+                                      "--parameter-server-count=2",
                                       "--consistency",
                                       consistency};
-    words.insert(words.end(), own.begin(), own.end());
-    words.insert(words.end(),
-                 {"--", "--train-files", rows_, "--eval-files", rows_, "--embedding-size=2",
-                  "--first-layer-size=8", "--train-steps", std::to_string(num_steps)});
-    return words;
+    flags.insert(flags.end(), own.begin(), own.end());
+    return TrainingWords(JobDir(job), flags, rows_,
+                         {"--eval-files", rows_, "--train-steps", std::to_string(num_steps)});
   }
   Ended Run(const std::vector<std::string>& words) { return Process(dir_, words).Wait(); }
   [[nodiscard]] std::string JobDir(const std::string& job) const { return dir_.File(job); }

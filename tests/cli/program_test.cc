@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -43,12 +44,9 @@ class ProgramTest : public ::testing::Test {
   // dime local train on the generated rows.
   std::vector<std::string> Train(const std::vector<std::string>& own,
                                  const std::vector<std::string>& trainer) {
-    std::vector<std::string> words = {"local", "train", "--job-dir", job_dir_};
-    words.insert(words.end(), own.begin(), own.end());
-    words.insert(words.end(), {"--", "--train-files", rows_, "--eval-files", rows_,
-                               "--embedding-size=2", "--first-layer-size=8"});
-    words.insert(words.end(), trainer.begin(), trainer.end());
-    return words;
+    std::vector<std::string> flags = {"--eval-files", rows_};
+    flags.insert(flags.end(), trainer.begin(), trainer.end());
+    return TrainingWords(job_dir_, own, rows_, flags);
   }
   nlohmann::json TrainJson(const std::vector<std::string>& trainer) {
     const Ended ended = Dime(Train({"--format", "json"}, trainer));

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/checkpoint_variables.h"
 #include "tests/support/eventually.h"
@@ -65,13 +66,12 @@ class ReplicaProgramTest : public ::testing::Test {
   // The words of a job: of `dime replica`, or, with others in front, of other commands.
   std::vector<std::string> Words(const std::string& job, int num_steps,
                                  const std::vector<std::string>& own = {},
-                                 std::vector<std::string> command = {"replica"}) {
-    command.insert(command.end(), {"--job-dir", JobDir(job), "--format", "json", "--export-name="});
-    command.insert(command.end(), own.begin(), own.end());
-    command.insert(command.end(),
-                   {"--", "--train-files", rows_, "--eval-files", rows_, "--embedding-size=2",
-                    "--first-layer-size=8", "--train-steps", std::to_string(num_steps)});
-    return command;
+                                 const std::vector<std::string>& command = {"replica"}) {
+    std::vector<std::string> flags = {"--format", "json", "--export-name="};
+    flags.insert(flags.end(), own.begin(), own.end());
+    return TrainingWords(JobDir(job), flags, rows_,
+                         {"--eval-files", rows_, "--train-steps", std::to_string(num_steps)},
+                         command);
   }
   std::string VariablesOfOneProcess(int num_steps) {
     const Ended ended =

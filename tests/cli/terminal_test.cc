@@ -341,8 +341,8 @@ TEST(PredictionOutputTest, JsonHasTheKeysOfThePredictSignature) {
               StartsWith("{\n  \"predictions\": [\n    {\n      \"class_ids\": [\n        0\n"));
   EXPECT_THAT(text, HasSubstr("0.0583675391972065\n"));
   const nlohmann::json instance = nlohmann::json::parse(text)["predictions"][0];
-  EXPECT_EQ(instance["class_ids"], nlohmann::json({0}));
-  EXPECT_EQ(instance["classes"], nlohmann::json({"0"}));
+  EXPECT_EQ(instance["class_ids"], nlohmann::json::array({0}));
+  EXPECT_EQ(instance["classes"], nlohmann::json::array({"0"}));
   EXPECT_EQ(instance["logits"][0].get<float>(), -2.780855178833008f);
   EXPECT_EQ(instance["probabilities"][1].get<float>(), 0.0583675354719162f);
 }

@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "models/internal/feature_columns.h"
+#include "tests/models/read_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::models {
 namespace {
 
+using ::dime::testing::ReadFile;
 using ::dime::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -76,12 +78,6 @@ std::string Replaced(std::string_view from, std::string_view to) {
 
 absl::StatusOr<ModelDescription> Parse(std::string_view page, const std::string& variant = "") {
   return ParseDescription(page, "towns.yaml", variant);
-}
-
-std::string ReadFile(const char* path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file) << path;
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(DescriptionTest, ReadsEveryPart) {

@@ -99,7 +99,9 @@ TEST(HeadTest, TheGradientIsTheSlopeOfTheWeightedLosses) {
   cases[1] = {ThreeClasses(), {2, 0}};
   cases[2] = {Regression(), {-1.5f, 4}};
   const std::vector<float> weights = {0.5f, 2};
-  for (const auto& [head, labels] : cases) {
+  for (const Case& tried : cases) {
+    const std::unique_ptr<const Head>& head = tried.head;
+    const std::vector<float>& labels = tried.labels;
     std::vector<float> logits;
     const auto size = static_cast<std::size_t>(2 * head->logit_dim());
     for (std::size_t i = 0; i < size; ++i) logits.push_back(0.75f - 0.5f * static_cast<float>(i));

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr char kPage[] = R"(
+constexpr char kListsPage[] = R"(
 input:
   fields:
     - {name: tags, type: string, values: any}
@@ -47,15 +47,16 @@ estimator:
   linear_optimizer: {kind: ftrl, learning_rate: 0.2}
 )";
 
-std::string Replaced(std::string_view from, std::string_view to) {
-  std::string page = kPage;
+std::string ListsPageWith(std::string_view from, std::string_view to) {
+  std::string page = kListsPage;
   page.replace(page.find(from), from.size(), to);
   return page;
 }
 
 class ListsTest : public ::testing::Test {
  protected:
-  ListsTest() : encoder_(*ParseDescription(kPage, "lists.yaml", "")), batch_(encoder_.NewBatch()) {}
+  ListsTest()
+      : encoder_(*ParseDescription(kListsPage, "lists.yaml", "")), batch_(encoder_.NewBatch()) {}
 
   // Encodes a CSV record; "" or what is wrong with it.
   std::string Append(std::string_view line) {
@@ -132,8 +133,8 @@ TEST(VocabularyFileTest, IsReadFromBesideThePageAndKeptWithACopy) {
                                "\xef\xbb\xbf"
                                "a\r\n b \nc\nrest"));
   const std::string page =
-      Replaced("{kind: vocabulary_list, vocabulary: [a, b, c], oov_buckets: 2}",
-               "{kind: vocabulary_file, file: tags.txt, size: 3}");
+      ListsPageWith("{kind: vocabulary_list, vocabulary: [a, b, c], oov_buckets: 2}",
+                    "{kind: vocabulary_file, file: tags.txt, size: 3}");
   ASSERT_OK_AND_ASSIGN(const ModelDescription model,
                        ParseDescription(page, dir.path() + "/lists.yaml", ""));
   const auto& column = std::get<VocabularyColumn>(model.FindColumn("tags")->kind);
@@ -160,9 +161,10 @@ TEST(VocabularyFileTest, WrongFilesAreNamedWithTheirLine) {
   const auto parse = [&](const char* content) {
     EXPECT_OK(storage::LocalFileSystem().WriteAtomically(dir.path() + "/tags.txt", content));
     return std::string(base::MessageOf(
-        ParseDescription(Replaced("{kind: vocabulary_list, vocabulary: [a, b, c], oov_buckets: 2}",
-                                  "{kind: vocabulary_file, file: tags.txt}"),
-                         dir.path() + "/lists.yaml", "")
+        ParseDescription(
+            ListsPageWith("{kind: vocabulary_list, vocabulary: [a, b, c], oov_buckets: 2}",
+                          "{kind: vocabulary_file, file: tags.txt}"),
+            dir.path() + "/lists.yaml", "")
             .status()));
   };
   EXPECT_THAT(parse("a\nb\na\n"), HasSubstr("line 3"));
@@ -170,13 +172,12 @@ TEST(VocabularyFileTest, WrongFilesAreNamedWithTheirLine) {
   EXPECT_THAT(parse(""), HasSubstr("is empty"));
 }
 
-struct Mistake {
-  std::string_view right;
-  std::string_view wrong;
-  std::string_view message;
-};
-
 TEST(ListsPageTest, MistakesAreRefusedAndExplained) {
+  struct Mistake {
+    std::string_view right;
+    std::string_view wrong;
+    std::string_view message;
+  };
   constexpr Mistake kMistakes[] = {
       {"values: any}", "values: some}", "is not a whole number"},
       {"{name: kind, type: string}", "{name: kind, type: string, values: 3}",
@@ -202,7 +203,7 @@ TEST(ListsPageTest, MistakesAreRefusedAndExplained) {
       {"  point: {kind: numeric", "  point: {kind: numeric, field: weights", "a fixed number"},
   };
   for (const Mistake& mistake : kMistakes) {
-    EXPECT_THAT(ParseDescription(Replaced(mistake.right, mistake.wrong), "lists.yaml", ""),
+    EXPECT_THAT(ParseDescription(ListsPageWith(mistake.right, mistake.wrong), "lists.yaml", ""),
                 dime::testing::StatusIs(absl::StatusCode::kInvalidArgument,
                                         HasSubstr(std::string(mistake.message))))
         << mistake.wrong;
@@ -210,7 +211,8 @@ TEST(ListsPageTest, MistakesAreRefusedAndExplained) {
 }
 
 TEST(ListsPageTest, WritingAndReadingGivesAnEqualDescription) {
-  ASSERT_OK_AND_ASSIGN(const ModelDescription model, ParseDescription(kPage, "lists.yaml", ""));
+  ASSERT_OK_AND_ASSIGN(const ModelDescription model,
+                       ParseDescription(kListsPage, "lists.yaml", ""));
   const std::string once = FormatDescription(model);
   ASSERT_OK_AND_ASSIGN(const ModelDescription again, ParseDescription(once, "lists.yaml", ""));
   EXPECT_EQ(FormatDescription(again), once);

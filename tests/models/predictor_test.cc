@@ -48,7 +48,7 @@ records::Example SomeExample() {
           {"a feature of others", Strings{}}};
 }
 
-ModelWeights RandomWeights(const Model& model) {
+ModelWeights RandomModelWeights(const Model& model) {
   ModelWeights weights;
   for (const ops::TableSpec& table : model.tables()) {
     base::RandomStream random(/*seed=*/1, table.name);
@@ -113,7 +113,7 @@ class PredictorTest : public ::testing::Test {
 
   TempDir directory_;
   const Model model_{SmallCensus()};
-  const ModelWeights weights_ = RandomWeights(model_);
+  const ModelWeights weights_ = RandomModelWeights(model_);
   std::unique_ptr<Predictor> predictor_;
 };
 

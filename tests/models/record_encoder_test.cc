@@ -20,18 +20,15 @@
 
 #include "models/description.h"
 #include "runtime/records/csv.h"
+#include "tests/models/read_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::models {
 namespace {
 
+using ::dime::testing::ReadFile;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 ModelDescription Census() {
   auto census = ParseDescription(ReadFile(DIME_CENSUS_YAML), "census.yaml", "");

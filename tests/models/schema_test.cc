@@ -37,7 +37,7 @@ struct Place {
   std::string path;      // Where the object stands in a page that was read.
 };
 
-std::string Replaced(std::string text, std::string_view with) {
+std::string FilledIn(std::string text, std::string_view with) {
   return text.replace(text.find('@'), 1, with);
 }
 
@@ -65,7 +65,7 @@ class SchemaTest : public ::testing::Test {
   static std::string Page(const Place& place, const std::string& keys) {
     std::string object = "{" + (place.kind.empty() ? "" : "kind: " + place.kind + ", ") + keys;
     if (object.ends_with(", ")) object.resize(object.size() - 2);
-    return PageWith(place.section, Replaced(place.around, object + "}"));
+    return PageWith(place.section, FilledIn(place.around, object + "}"));
   }
 
   static std::string MessageOf(const std::string& page) {
@@ -132,7 +132,7 @@ class SchemaTest : public ::testing::Test {
     add("column", "columns", "{x: @}", "", "columns.x");
     add("normalizer", "columns", "{a: {kind: numeric, normalizer: @}}", "", "columns.a.normalizer");
     add("optimizer", "estimator", optimizer, "learning_rate: 1, ", "estimator.linear_optimizer");
-    add("decay", "estimator", Replaced(optimizer, "{kind: sgd, learning_rate: 1, decay: @}"),
+    add("decay", "estimator", FilledIn(optimizer, "{kind: sgd, learning_rate: 1, decay: @}"),
         "steps: 5, ", "estimator.linear_optimizer.decay");
     return places;
   }

@@ -11,12 +11,12 @@ namespace {
 
 using Vector = std::vector<float>;
 
-constexpr std::int64_t kRows = 64;
-constexpr std::int64_t kCols = 100;
+constexpr std::int64_t kNumRows = 64;
+constexpr std::int64_t kNumCols = 100;
 
 Vector Dropped(float rate, const DropoutKey& key) {
-  Vector values(kRows * kCols, 3.0f);
-  Dropout(rate, key, /*first_row=*/0, {values.data(), kRows, kCols, kCols});
+  Vector values(kNumRows * kNumCols, 3.0f);
+  Dropout(rate, key, /*first_row=*/0, {values.data(), kNumRows, kNumCols, kNumCols});
   return values;
 }
 
@@ -28,11 +28,11 @@ TEST(DropoutTest, LeavesOutAboutItsRateAndScalesTheRest) {
     else
       EXPECT_EQ(value, 4.0f);
   }
-  EXPECT_NEAR(static_cast<double>(num_dropped) / (kRows * kCols), 0.25, 0.03);  // 5 sigma.
+  EXPECT_NEAR(static_cast<double>(num_dropped) / (kNumRows * kNumCols), 0.25, 0.03);  // 5 sigma.
 }
 
 TEST(DropoutTest, ARateOfZeroChangesNothing) {
-  EXPECT_EQ(Dropped(0, {.step = 1, .layer = 0}), Vector(kRows * kCols, 3.0f));
+  EXPECT_EQ(Dropped(0, {.step = 1, .layer = 0}), Vector(kNumRows * kNumCols, 3.0f));
 }
 
 TEST(DropoutTest, StepsAndLayersLeaveOutOthers) {
@@ -44,10 +44,11 @@ TEST(DropoutTest, StepsAndLayersLeaveOutOthers) {
 
 TEST(DropoutTest, PartsOfABatchLeaveOutWhatTheWholeDoes) {
   const DropoutKey key{.step = 7, .layer = 2};
-  Vector parts(kRows * kCols, 3.0f);
+  Vector parts(kNumRows * kNumCols, 3.0f);
   constexpr std::int64_t kFirst = 20;
-  Dropout(0.5f, key, 0, {parts.data(), kFirst, kCols, kCols});
-  Dropout(0.5f, key, kFirst, {parts.data() + kFirst * kCols, kRows - kFirst, kCols, kCols});
+  Dropout(0.5f, key, 0, {parts.data(), kFirst, kNumCols, kNumCols});
+  Dropout(0.5f, key, kFirst,
+          {parts.data() + kFirst * kNumCols, kNumRows - kFirst, kNumCols, kNumCols});
   EXPECT_EQ(parts, Dropped(0.5f, key));
 }
 

@@ -14,7 +14,7 @@
 namespace dime::ops {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kFloatInfinity = std::numeric_limits<float>::infinity();
 
 std::uint16_t ToHalf(Precision precision, float value) {
   std::uint16_t half = 0;
@@ -45,7 +45,7 @@ TEST(HalfTest, EveryFloat16GoesThereAndBack) {
     const auto mantissa = static_cast<double>(half & 0x3ff);
     const double size =
         exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
-    ASSERT_EQ(std::fabs(value), exponent == 31 ? kInfinity : static_cast<float>(size));
+    ASSERT_EQ(std::fabs(value), exponent == 31 ? kFloatInfinity : static_cast<float>(size));
     ASSERT_EQ(std::signbit(value), half >> 15 != 0);
   }
 }
@@ -91,8 +91,8 @@ TEST(HalfTest, Float16StopsAtItsLargestNumber) {
   EXPECT_EQ(Through(Precision::kFloat16, 65520), 65504);
   EXPECT_EQ(Through(Precision::kFloat16, 1e30f), 65504);
   EXPECT_EQ(Through(Precision::kFloat16, -1e30f), -65504);
-  EXPECT_EQ(Through(Precision::kFloat16, kInfinity), kInfinity);
-  EXPECT_EQ(Through(Precision::kFloat16, -kInfinity), -kInfinity);
+  EXPECT_EQ(Through(Precision::kFloat16, kFloatInfinity), kFloatInfinity);
+  EXPECT_EQ(Through(Precision::kFloat16, -kFloatInfinity), -kFloatInfinity);
 }
 
 TEST(HalfTest, NanStaysNanWhateverItsBits) {

@@ -31,7 +31,7 @@ constexpr int kNumCounters = 5;
 constexpr std::int64_t kNumRows = 3'000;
 
 // Variables that each push makes larger by 1, on different servers; and rows.
-std::vector<ops::TableSpec> Specs() {
+std::vector<ops::TableSpec> CounterSpecs() {
   const ops::OptimizerSpec sgd = {.kind = ops::OptimizerKind::kSgd, .learning_rate = 1.0f};
   std::vector<ops::TableSpec> specs;
   for (int i = 0; i < kNumCounters; ++i) {
@@ -54,7 +54,7 @@ std::vector<ops::TableSpec> Specs() {
 class Servers : public ServerThreads {
  public:
   explicit Servers(int num_servers, const ConsistencyOptions& consistency = {})
-      : ServerThreads(Specs(), num_servers, consistency) {}
+      : ServerThreads(CounterSpecs(), num_servers, consistency) {}
 
   std::unique_ptr<ServerCheckpointer> Checkpointer() {
     return std::make_unique<ServerCheckpointer>(
@@ -70,7 +70,8 @@ absl::Status Save(Checkpointer& checkpointer, const std::string& prefix) {
 }
 
 // Pushes until told to stop.
-void Train(Client& client, unsigned seed, int num_steps, const std::atomic<bool>* stop = nullptr) {
+void TrainCounters(Client& client, unsigned seed, int num_steps,
+                   const std::atomic<bool>* stop = nullptr) {
   ops::Gradients gradients;
   ops::Lookups lookups;
   lookups.tables.resize(kNumCounters + 1);
@@ -103,9 +104,9 @@ absl::Status PushToRow(Client& client, std::int64_t id, float gradient) {
   return client.FinishExchange().status();
 }
 
-std::vector<std::vector<float>> ReadAll(Client& client) {
+std::vector<std::vector<float>> ReadAllParts(Client& client) {
   std::vector<std::vector<float>> values;
-  const std::vector<ops::TableSpec> specs = Specs();
+  const std::vector<ops::TableSpec> specs = CounterSpecs();
   for (std::size_t t = 0; t < specs.size(); ++t) {
     for (int part = 0; part <= ops::NumSlots(specs[t].optimizer.kind); ++part) {
       auto& to = values.emplace_back(static_cast<std::size_t>(specs[t].num_rows * specs[t].dim));
@@ -121,9 +122,9 @@ TEST(CheckpointerTest, WhatAnyServersSaveAnyOthersLoad) {
   {
     Servers servers(3);
     const auto client = servers.ConnectAndStart(0);
-    Train(*client, 1, 20);
+    TrainCounters(*client, 1, 20);
     ASSERT_OK(Save(*servers.Checkpointer(), dir.File("b-3")));
-    expected = ReadAll(*client);
+    expected = ReadAllParts(*client);
   }
   const auto load_and_save = [&](int num_servers, const std::string& from, const std::string& to) {
     Servers servers(num_servers);
@@ -132,7 +133,7 @@ TEST(CheckpointerTest, WhatAnyServersSaveAnyOthersLoad) {
     const auto checkpointer = servers.Checkpointer();
     ASSERT_OK_AND_ASSIGN(const std::int64_t step, checkpointer->Load(dir.File(from)));
     EXPECT_EQ(step, 20);
-    EXPECT_TRUE(ReadAll(*client) == expected) << from << " into " << num_servers;
+    EXPECT_TRUE(ReadAllParts(*client) == expected) << from << " into " << num_servers;
     ASSERT_OK(Save(*checkpointer, dir.File(to)));
   };
   load_and_save(1, "b-3", "b-1");
@@ -140,7 +141,7 @@ TEST(CheckpointerTest, WhatAnyServersSaveAnyOthersLoad) {
 
   std::vector<std::unique_ptr<Table>> tables;
   std::vector<Table*> pointers;
-  for (const ops::TableSpec& spec : Specs()) {
+  for (const ops::TableSpec& spec : CounterSpecs()) {
     tables.push_back(*Table::Create(spec, 9));
     pointers.push_back(tables.back().get());
   }
@@ -163,7 +164,7 @@ TEST(CheckpointerTest, APushIsOnAllServersOrOnNone) {
   for (unsigned r = 0; r < kReplicas; ++r) {
     replicas.emplace_back([&, r] {
       const auto client = servers.Connect(r);
-      Train(*client, r, 1'000'000, &stop);
+      TrainCounters(*client, r, 1'000'000, &stop);
     });
   }
   const auto checkpointer = servers.Checkpointer();
@@ -201,7 +202,7 @@ TEST(CheckpointerTest, WeightsThatAreNoNumbersEndTheSaveAndNotTheServers) {
                        AllOf(HasSubstr("ps-"), HasSubstr("'rows'"), HasSubstr("diverged"))));
   EXPECT_FALSE(storage::LocalFileSystem().Exists(dir.File("b.index")));
   ASSERT_OK(client->servers().Prepare({.seed = 7}));
-  Train(*client, 1, 3);
+  TrainCounters(*client, 1, 3);
   EXPECT_OK(Save(*checkpointer, dir.File("b")));
 }
 
@@ -215,7 +216,7 @@ TEST(CheckpointerTest, OneServerThatCannotWriteFailsTheSaveAndNotTraining) {
   EXPECT_THAT(Save(*checkpointer, dir.File("b")).message(),
               AllOf(HasSubstr("ps-1"), HasSubstr(obstacle)));
   EXPECT_FALSE(storage::LocalFileSystem().Exists(dir.File("b.index")));
-  Train(*client, 1, 3);
+  TrainCounters(*client, 1, 3);
   std::filesystem::remove(obstacle);
   EXPECT_OK(Save(*checkpointer, dir.File("b")));
 }
@@ -249,7 +250,7 @@ TEST(CheckpointerTest, WhatIsGivenUpIsNoObstacleToTheNext) {
   checkpointer->GiveUp();
   EXPECT_THAT(checkpointer->IsWritten(),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("no checkpoint")));
-  Train(*client, 1, 3);
+  TrainCounters(*client, 1, 3);
   EXPECT_OK(Save(*checkpointer, dir.File("b")));
 }
 

@@ -10,6 +10,7 @@
 #include "ps/client.h"
 #include "ps/server.h"
 #include "tests/ps/server_threads.h"
+#include "tests/ps/tables.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::ps {
@@ -19,9 +20,7 @@ using Mode = cluster::Consistency::Kind;
 
 using ::testing::HasSubstr;
 
-const ops::OptimizerSpec kAdagrad = {.kind = ops::OptimizerKind::kAdagrad, .learning_rate = 0.5f};
-
-std::vector<ops::TableSpec> Specs() {
+std::vector<ops::TableSpec> KernelAndEmbeddingSpecs() {
   return {{.name = "kernel",
            .shape = {40, 5},
            .num_rows = 1,
@@ -41,7 +40,7 @@ std::vector<ops::TableSpec> Specs() {
 
 // The embedding without a bound on its ids, with rows that come late and go soon.
 std::vector<ops::TableSpec> UnboundedSpecs() {
-  std::vector<ops::TableSpec> specs = Specs();
+  std::vector<ops::TableSpec> specs = KernelAndEmbeddingSpecs();
   specs[1].num_rows = 0;
   specs[1].shape = {0, 3};
   specs[1].unbounded = {.admit_after = 2, .evict_after_steps = 5, .max_bytes = 1 << 20};
@@ -52,7 +51,7 @@ class Cluster : public ServerThreads {
  public:
   Cluster(int num_servers, const ConsistencyOptions& consistency,
           net::Address::Kind kind = net::Address::Kind::kUnix,
-          std::vector<ops::TableSpec> specs = Specs())
+          std::vector<ops::TableSpec> specs = KernelAndEmbeddingSpecs())
       : ServerThreads(std::move(specs), num_servers, consistency, kind) {}
 };
 
@@ -82,7 +81,7 @@ ops::Gradients GradientsOf(const ops::Rows& rows, float scale) {
 
 // Trains `num_steps` steps of one replica; what the specification does with plain tables.
 std::vector<std::vector<float>> TrainPlainly(int num_steps) {
-  const std::vector<ops::TableSpec> specs = Specs();
+  const std::vector<ops::TableSpec> specs = KernelAndEmbeddingSpecs();
   std::vector<std::unique_ptr<Table>> tables;
   for (const ops::TableSpec& spec : specs) tables.push_back(*Table::Create(spec, 7));
   for (int step = 1; step <= num_steps; ++step) {
@@ -177,8 +176,9 @@ TEST_P(ClientServerTest, OneReplicaTrainsAsPlainTablesDo) {
 }
 
 // Gradients of four micro-batches, from three replicas that start at different times.
-std::vector<std::vector<float>> TrainInSync(int num_servers, int num_replicas,
-                                            std::vector<ops::TableSpec> specs = Specs()) {
+std::vector<std::vector<float>> TrainInSync(
+    int num_servers, int num_replicas,
+    std::vector<ops::TableSpec> specs = KernelAndEmbeddingSpecs()) {
   constexpr int kMicroBatches = 4;
   constexpr int kSteps = 10;
   Cluster cluster(
@@ -265,10 +265,10 @@ TEST(ClientTest, RowsCanBeOnTheirWayWhileAStepIsComputed) {
 }
 
 TEST(ClientTest, AnswersOfManyFramesArriveWhole) {
-  ops::TableSpec sparse = Specs()[1];
+  ops::TableSpec sparse = KernelAndEmbeddingSpecs()[1];
   sparse.num_rows = 200'000;
   sparse.shape = {sparse.num_rows, sparse.dim};
-  ops::TableSpec dense = Specs()[0];
+  ops::TableSpec dense = KernelAndEmbeddingSpecs()[0];
   dense.dim = 1 << 20;
   dense.shape = {dense.dim};
   for (const auto kind : {net::Address::Kind::kUnix, net::Address::Kind::kTcp}) {
@@ -356,7 +356,7 @@ TEST(ClientTest, AServerThatIsGoneIsNamed) {
 // A server, driven by hand with frames.
 class ServerTest : public ::testing::Test {
  protected:
-  explicit ServerTest(std::vector<ops::TableSpec> specs = Specs())
+  explicit ServerTest(std::vector<ops::TableSpec> specs = KernelAndEmbeddingSpecs())
       : specs_(std::move(specs)),
         server_(
             [this](std::uint64_t seed) {
@@ -439,7 +439,7 @@ TEST(PrecisionTest, ValuesOfSixteenBitsTrainWithAnyNumberOfServers) {
   for (const auto precision : {ops::Precision::kBfloat16, ops::Precision::kFloat16}) {
     std::vector<std::vector<std::vector<float>>> results;
     for (const int num_servers : {1, 2, 5}) {
-      Cluster cluster(num_servers, {}, net::Address::Kind::kUnix, Specs());
+      Cluster cluster(num_servers, {}, net::Address::Kind::kUnix, KernelAndEmbeddingSpecs());
       cluster.precision = precision;
       const auto client = cluster.ConnectAndStart(0);
       Train(*client, 20);

@@ -10,6 +10,7 @@
 #include "ps/row_access.h"
 #include "ps/sharding.h"
 #include "ps/snapshot.h"
+#include "tests/ps/tables.h"
 #include "tests/support/limited_file_size.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -23,13 +24,12 @@ using ::dime::testing::TempDir;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Tables = std::vector<std::unique_ptr<Table>>;
 
-constexpr std::int64_t kStep = 12;
+constexpr std::int64_t kSavedStep = 12;
 
 storage::FileSystem& Files() { return storage::LocalFileSystem(); }
 
-std::vector<ops::TableSpec> Specs() {
+std::vector<ops::TableSpec> SavedSpecs() {
   std::vector<ops::TableSpec> specs = {
       {.name = "kernel", .shape = {40, 50}, .num_rows = 1, .dim = 2000, .dense = true},
       {.name = "embedding", .shape = {30'000, 3}, .num_rows = 30'000, .dim = 3},
@@ -48,19 +48,13 @@ std::vector<ops::TableSpec> Specs() {
 }
 
 Tables MakeTables(int num_servers, int server, std::uint64_t seed = 7) {
-  const std::vector<ops::TableSpec> specs = Specs();
+  const std::vector<ops::TableSpec> specs = SavedSpecs();
   const Sharding sharding(specs, num_servers);
   Tables tables;
   for (std::size_t t = 0; t < specs.size(); ++t) {
     tables.push_back(*Table::CreatePart(specs[t], sharding.BlocksOf(server, t), seed));
   }
   return tables;
-}
-
-std::vector<Table*> Pointers(const Tables& tables) {
-  std::vector<Table*> pointers;
-  for (const auto& table : tables) pointers.push_back(table.get());
-  return pointers;
 }
 
 // Changes every row that is here, by an amount that depends on it.
@@ -100,7 +94,7 @@ PartSave::Target TargetAt(const std::string& prefix, int part = 0, int num_parts
           .prefix = prefix,
           .part = part,
           .num_parts = num_parts,
-          .global_step = kStep};
+          .global_step = kSavedStep};
 }
 
 TEST(PartSaveTest, OneProcessWritesTheBytesOfASnapshotWhileTheTablesChange) {
@@ -110,7 +104,7 @@ TEST(PartSaveTest, OneProcessWritesTheBytesOfASnapshotWhileTheTablesChange) {
   ASSERT_OK_AND_ASSIGN(const auto writer,
                        checkpoint::BundleWriter::Create(Files(), dir.File("still")));
   LocalRows rows(Pointers(tables));
-  ASSERT_OK(WriteSnapshot(rows, kStep, SnapshotParts::kWeightsAndSlots, *writer));
+  ASSERT_OK(WriteSnapshot(rows, kSavedStep, SnapshotParts::kWeightsAndSlots, *writer));
   ASSERT_OK(writer->Finish());
 
   PartSave save(Pointers(tables), PartSave::Layout::kWhole);
@@ -148,7 +142,7 @@ TEST(PartSaveTest, AnyNumberOfServersReadsWhatAnyOtherHasWritten) {
     ASSERT_NO_FATAL_FAILURE(SaveFrom(writers, prefix));
     for (const int readers : {1, 2, 11}) {
       ASSERT_OK_AND_ASSIGN(const auto bundle, checkpoint::BundleReader::Open(Files(), prefix));
-      EXPECT_THAT(DescribeMismatch(Specs(), SnapshotParts::kWeightsAndSlots, *bundle),
+      EXPECT_THAT(DescribeMismatch(SavedSpecs(), SnapshotParts::kWeightsAndSlots, *bundle),
                   ElementsAre());
       for (int s = 0; s < readers; ++s) {
         const Tables expected = MakeTables(readers, s);
@@ -157,7 +151,7 @@ TEST(PartSaveTest, AnyNumberOfServersReadsWhatAnyOtherHasWritten) {
         ASSERT_OK_AND_ASSIGN(
             const std::int64_t step,
             ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, Pointers(tables)));
-        EXPECT_EQ(step, kStep);
+        EXPECT_EQ(step, kSavedStep);
         EXPECT_TRUE(Values(tables) == Values(expected))
             << writers << " to " << readers << ", server " << s;
       }

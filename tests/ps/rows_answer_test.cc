@@ -39,8 +39,8 @@ std::vector<float> FloatsOf(const Sent& sent, std::size_t head_bytes) {
 }
 
 // Row i's weights are i * dim, i * dim + 1, ...
-std::unique_ptr<Table> NewTable(std::int64_t num_rows, std::int64_t dim,
-                                ops::OptimizerKind optimizer) {
+std::unique_ptr<Table> NewCountingTable(std::int64_t num_rows, std::int64_t dim,
+                                        ops::OptimizerKind optimizer) {
   auto table = *Table::Create({.name = "t",
                                .shape = {num_rows, dim},
                                .num_rows = num_rows,
@@ -56,7 +56,7 @@ std::unique_ptr<Table> NewTable(std::int64_t num_rows, std::int64_t dim,
 constexpr std::byte kHead[16] = {std::byte{7}};
 
 TEST(RowsAnswerTest, AShortAnswerIsOneFrame) {
-  const auto small = NewTable(10, 3, ops::OptimizerKind::kAdagrad);
+  const auto small = NewCountingTable(10, 3, ops::OptimizerKind::kAdagrad);
   Sent sent;
   RowsAnswer answer;
   answer.Begin(kHead, ops::Precision::kFloat32, Into(sent));
@@ -72,9 +72,9 @@ TEST(RowsAnswerTest, AShortAnswerIsOneFrame) {
 
 TEST(RowsAnswerTest, ALongAnswerIsCutIntoFramesAndLosesNothing) {
   // Weights with slots between them, weights without, and a row that no frame has room for.
-  const auto gathered = NewTable(70'000, 5, ops::OptimizerKind::kAdagrad);
-  const auto in_place = NewTable(40'000, 3, ops::OptimizerKind::kSgd);
-  const auto long_row = NewTable(2, 50'000, ops::OptimizerKind::kAdagrad);
+  const auto gathered = NewCountingTable(70'000, 5, ops::OptimizerKind::kAdagrad);
+  const auto in_place = NewCountingTable(40'000, 3, ops::OptimizerKind::kSgd);
+  const auto long_row = NewCountingTable(2, 50'000, ops::OptimizerKind::kAdagrad);
   std::vector<std::int64_t> rows;
   std::vector<float> expected;
   for (std::int64_t row = 69'999; row >= 0; row -= 2) {

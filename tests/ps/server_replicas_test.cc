@@ -8,21 +8,13 @@
 #include <vector>
 
 #include "ps/server.h"
+#include "tests/ps/server_frames.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::ps {
 namespace {
 
-using Bytes = std::vector<std::byte>;
-
-constexpr net::ConnectionId kMaster = 10;
 constexpr net::ConnectionId kAgain = 20;  // A new start of replica 1.
-
-template <typename T>
-void Append(const T& value, Bytes* bytes) {
-  const auto view = std::as_bytes(std::span(&value, 1));
-  bytes->insert(bytes->end(), view.begin(), view.end());
-}
 
 // A server of one dense row and two sparse ones, in sync; replica r is connection r and has
 // micro-batch r of two.

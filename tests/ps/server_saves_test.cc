@@ -13,6 +13,7 @@
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/bundle_part.h"
 #include "runtime/storage/file_system.h"
+#include "tests/ps/server_frames.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -22,15 +23,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
-using Bytes = std::vector<std::byte>;
-
-constexpr net::ConnectionId kMaster = 10;
-
-template <typename T>
-void Append(const T& value, Bytes* bytes) {
-  const auto view = std::as_bytes(std::span(&value, 1));
-  bytes->insert(bytes->end(), view.begin(), view.end());
-}
 
 // A server of one weight, which each push makes larger by 1; replicas 0 and 1 are connections 0
 // and 1.

@@ -15,9 +15,9 @@ using ::dime::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr int kShard = 3;
+constexpr int kShardNumber = 3;
 
-ops::TableSpec Spec() {
+ops::TableSpec ShardRowsSpec() {
   return {.name = "clicks",
           .shape = {0, 2},
           .dim = 2,
@@ -29,12 +29,14 @@ ops::TableSpec Spec() {
 ShardRows GoodRows() {
   ShardRows rows = {.step = 10, .last_updates = {0, 10}, .records = std::vector<float>(8, 0.5f)};
   for (std::int64_t id = 0; rows.ids.size() < 2; ++id) {
-    if (internal::VirtualShardOf(internal::HashOfId(id)) == kShard) rows.ids.push_back(id);
+    if (internal::VirtualShardOf(internal::HashOfId(id)) == kShardNumber) rows.ids.push_back(id);
   }
   return rows;
 }
 
-absl::Status Check(const ShardRows& rows) { return CheckShard(Spec(), kShard, rows); }
+absl::Status Check(const ShardRows& rows) {
+  return CheckShard(ShardRowsSpec(), kShardNumber, rows);
+}
 
 TEST(ShardRowsTest, WhatATableHasPasses) {
   EXPECT_OK(Check(GoodRows()));
@@ -67,7 +69,7 @@ TEST(ShardRowsTest, IdsOutOfOrderTwiceOrOfAnotherShardAreDamage) {
   rows = GoodRows();
   rows.ids[0] = rows.ids[1];
   EXPECT_THAT(Check(rows), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("shard")));
-  EXPECT_THAT(CheckShard(Spec(), kShard + 1, GoodRows()),
+  EXPECT_THAT(CheckShard(ShardRowsSpec(), kShardNumber + 1, GoodRows()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("shard")));
 }
 

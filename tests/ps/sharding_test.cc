@@ -12,13 +12,13 @@ namespace {
 
 using ::testing::ElementsAre;
 
-ops::TableSpec Spec(std::int64_t num_rows, std::int64_t dim) {
+ops::TableSpec SparseSpec(std::int64_t num_rows, std::int64_t dim) {
   return {.name = "t", .shape = {num_rows, dim}, .num_rows = num_rows, .dim = dim};
 }
 
-const std::vector<ops::TableSpec> kSpecs = {Spec(1, 6600),     Spec(2, 1), Spec(64, 8),
-                                            Spec(65, 8),       Spec(0, 4), Spec(10007, 3),
-                                            Spec(1'000'000, 1)};
+const std::vector<ops::TableSpec> kSpecs = {
+    SparseSpec(1, 6600), SparseSpec(2, 1),     SparseSpec(64, 8),       SparseSpec(65, 8),
+    SparseSpec(0, 4),    SparseSpec(10007, 3), SparseSpec(1'000'000, 1)};
 
 TEST(ShardingTest, EveryRowHasOnePlace) {
   for (const int num_servers : {1, 2, 3, 7, 11, 40}) {
@@ -61,7 +61,8 @@ TEST(ShardingTest, OneServerHasEveryTableWhole) {
 
 TEST(ShardingTest, ServersGetNearlyEqualParts) {
   for (const int num_servers : {2, 4, 11}) {
-    const std::vector<ops::TableSpec> specs = {Spec(1'000'000, 4), Spec(50'000, 16), Spec(1, 500)};
+    const std::vector<ops::TableSpec> specs = {SparseSpec(1'000'000, 4), SparseSpec(50'000, 16),
+                                               SparseSpec(1, 500)};
     const Sharding sharding(specs, num_servers);
     std::vector<std::int64_t> floats;
     for (int server = 0; server < num_servers; ++server) {

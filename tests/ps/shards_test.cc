@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "tests/ps/tables.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::ps {
@@ -17,8 +18,7 @@ using Kind = cluster::Consistency::Kind;
 
 using ::testing::ElementsAre;
 
-const ops::OptimizerSpec kSgd = {.kind = ops::OptimizerKind::kSgd, .learning_rate = 1.0f};
-const ops::OptimizerSpec kAdagrad = {.kind = ops::OptimizerKind::kAdagrad, .learning_rate = 0.5f};
+const ops::OptimizerSpec kUnitSgd = {.kind = ops::OptimizerKind::kSgd, .learning_rate = 1.0f};
 
 std::vector<ops::TableSpec> Specs(const ops::OptimizerSpec& optimizer) {
   return {{.name = "rows", .shape = {10, 2}, .num_rows = 10, .dim = 2, .optimizer = optimizer},
@@ -53,7 +53,7 @@ absl::Status Push(Shards& shards, const Gradients& gradients, int replica, std::
                       .tables = tables});
 }
 
-std::vector<float> AllWeights(const Shards& shards) {
+std::vector<float> WeightsOfAllTables(const Shards& shards) {
   std::vector<float> values(20 + 3);
   shards.tables()[0]->CopyOut(0, 0, 10, values.data());
   shards.tables()[1]->CopyOut(0, 0, 1, values.data() + 20);
@@ -61,7 +61,7 @@ std::vector<float> AllWeights(const Shards& shards) {
 }
 
 TEST(ShardsTest, AsyncAppliesEachPushAtOnce) {
-  const auto shards = NewShards(Specs(kSgd), {.num_replicas = 2});
+  const auto shards = NewShards(Specs(kUnitSgd), {.num_replicas = 2});
   ASSERT_OK(Push(*shards, {{3}, {1, 2}, {1, 0, 0}}, 0, 0, 0));
   ASSERT_OK(Push(*shards, {{3}, {1, 2}, {0, 1, 0}}, 1, 0, 0));
   EXPECT_EQ(shards->version(), 2);
@@ -71,7 +71,7 @@ TEST(ShardsTest, AsyncAppliesEachPushAtOnce) {
 }
 
 TEST(ShardsTest, StalenessIsHowManyUpdatesCameInBetween) {
-  const auto shards = NewShards(Specs(kSgd), {.num_replicas = 2});
+  const auto shards = NewShards(Specs(kUnitSgd), {.num_replicas = 2});
   ASSERT_OK(Push(*shards, {{}, {}, {1, 0, 0}}, 0, 0, 0, 0));  // Nothing came in between.
   ASSERT_OK(Push(*shards, {{}, {}, {1, 0, 0}}, 1, 0, 0, 0));  // One did.
   ASSERT_OK(Push(*shards, {{}, {}, {1, 0, 0}}, 0, 0, 0, 2));
@@ -81,7 +81,7 @@ TEST(ShardsTest, StalenessIsHowManyUpdatesCameInBetween) {
 
 TEST(ShardsTest, BoundedLetsNobodyRunAhead) {
   const auto shards =
-      NewShards(Specs(kSgd), {.consistency = {Kind::kBounded, 1}, .num_replicas = 2});
+      NewShards(Specs(kUnitSgd), {.consistency = {Kind::kBounded, 1}, .num_replicas = 2});
   const Gradients gradients = {{}, {}, {1, 0, 0}};
   EXPECT_TRUE(shards->MayPull(0, 1));
   ASSERT_OK(Push(*shards, gradients, 0, 0, 0));
@@ -119,7 +119,7 @@ TEST(ShardsTest, SyncIsTheSameInWhateverOrderMicroBatchesCome) {
       }
       EXPECT_EQ(shards->version(), step);
     }
-    results.push_back(AllWeights(*shards));
+    results.push_back(WeightsOfAllTables(*shards));
   } while (std::ranges::next_permutation(order).found);
   EXPECT_EQ(results.size(), 6u);
   for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front());
@@ -144,12 +144,12 @@ TEST(ShardsTest, RowsOfTheStepBeforeAreKeptWhereTheyAreWanted) {
       {.consistency = {Kind::kSync}, .num_replicas = 3, .micro_batches = 3, .keep_previous = true});
   const std::vector<std::int64_t> all = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   for (const std::int64_t step : {1, 2}) {
-    const std::vector<float> before = AllWeights(*shards);
+    const std::vector<float> before = WeightsOfAllTables(*shards);
     EXPECT_FALSE(shards->HasPreviousFor(step));
     for (const int m : {2, 0, 1}) {
       ASSERT_OK(Push(*shards, kMicroBatches[static_cast<std::size_t>(m)], m, step, m));
     }
-    EXPECT_NE(AllWeights(*shards), before);
+    EXPECT_NE(WeightsOfAllTables(*shards), before);
     EXPECT_TRUE(shards->HasPreviousFor(step));
     std::vector<float> previous(20 + 3);
     shards->GatherPrevious(0, all, std::span(previous).first(20));
@@ -159,8 +159,8 @@ TEST(ShardsTest, RowsOfTheStepBeforeAreKeptWhereTheyAreWanted) {
 }
 
 TEST(ShardsTest, WhoReturnsStartsBesideTheSlowest) {
-  const auto shards =
-      NewShards(Specs(kSgd), {.consistency = {Kind::kBounded, /*max_lead=*/2}, .num_replicas = 3});
+  const auto shards = NewShards(
+      Specs(kUnitSgd), {.consistency = {Kind::kBounded, /*max_lead=*/2}, .num_replicas = 3});
   const Gradients gradients = {{0}, {1, 1}, {1, 1, 1}};
   shards->Leave(2);
   for (int i = 0; i < 5; ++i) {
@@ -176,7 +176,7 @@ TEST(ShardsTest, WhoReturnsStartsBesideTheSlowest) {
 TEST(ShardsTest, SyncMakesOneUpdateOfTheMean) {
   for (const bool average : {true, false}) {
     const auto shards = NewShards(
-        Specs(kSgd),
+        Specs(kUnitSgd),
         {.consistency = {Kind::kSync}, .num_replicas = 2, .micro_batches = 2, .average = average});
     ASSERT_OK(Push(*shards, {{3, 4}, {1, 2, 3, 4}, {1, 0, 0}}, 0, 1, 0));
     EXPECT_EQ(shards->version(), 0);
@@ -189,8 +189,8 @@ TEST(ShardsTest, SyncMakesOneUpdateOfTheMean) {
 }
 
 TEST(ShardsTest, SyncRefusesWhatIsNotItsStepsNextAndChangesNothing) {
-  const auto shards =
-      NewShards(Specs(kSgd), {.consistency = {Kind::kSync}, .num_replicas = 2, .micro_batches = 2});
+  const auto shards = NewShards(
+      Specs(kUnitSgd), {.consistency = {Kind::kSync}, .num_replicas = 2, .micro_batches = 2});
   const Gradients gradients = {{}, {}, {1, 0, 0}};
   EXPECT_TRUE(absl::IsFailedPrecondition(Push(*shards, gradients, 0, 2, 0)));
   EXPECT_TRUE(absl::IsFailedPrecondition(Push(*shards, gradients, 0, 1, 2)));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/storage/file_system.h"
+#include "tests/ps/tables.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -28,8 +29,8 @@ using checkpoint::BundleWriter;
 
 constexpr std::int64_t kStep = 1234567890123;
 
-ops::TableSpec Spec(const std::string& name, std::int64_t num_rows, std::int64_t dim,
-                    ops::OptimizerKind kind) {
+ops::TableSpec SnapshotSpec(const std::string& name, std::int64_t num_rows, std::int64_t dim,
+                            ops::OptimizerKind kind) {
   ops::TableSpec spec;
   spec.name = name;
   spec.shape = {num_rows, dim};
@@ -41,11 +42,11 @@ ops::TableSpec Spec(const std::string& name, std::int64_t num_rows, std::int64_t
 }
 
 // One table an optimizer; rows of one float, of a few, of more than a block; more than one block.
-std::vector<ops::TableSpec> Specs() {
+std::vector<ops::TableSpec> SnapshotSpecs() {
   std::vector<ops::TableSpec> specs = {
-      Spec("linear/wide/weights", 100'001, 1, ops::OptimizerKind::kFtrl),
-      Spec("dnn/kernel", 1, 70'000, ops::OptimizerKind::kAdagrad),
-      Spec("zeta", 10, 3, ops::OptimizerKind::kSgd)};
+      SnapshotSpec("linear/wide/weights", 100'001, 1, ops::OptimizerKind::kFtrl),
+      SnapshotSpec("dnn/kernel", 1, 70'000, ops::OptimizerKind::kAdagrad),
+      SnapshotSpec("zeta", 10, 3, ops::OptimizerKind::kSgd)};
   specs[1].shape = {700, 100};
   return specs;
 }
@@ -101,16 +102,10 @@ class SnapshotTest : public ::testing::Test {
 
   testing::TempDir dir_;
   std::string prefix_ = dir_.File("model.ckpt-1");
-  std::vector<ops::TableSpec> specs_ = Specs();
+  std::vector<ops::TableSpec> specs_ = SnapshotSpecs();
   std::vector<std::unique_ptr<Table>> tables_ = NewTables(specs_, 1);
   std::vector<Table*> views_;
 };
-
-std::vector<Table*> Pointers(const std::vector<std::unique_ptr<Table>>& tables) {
-  std::vector<Table*> pointers;
-  for (const auto& table : tables) pointers.push_back(table.get());
-  return pointers;
-}
 
 TEST_F(SnapshotTest, VariablesHaveTensorFlowsNamesAndShapes) {
   Write(SnapshotParts::kWeightsAndSlots);
@@ -140,7 +135,7 @@ TEST_F(SnapshotTest, ReadsBackWeightsSlotsAndStep) {
 }
 
 TEST_F(SnapshotTest, AdamsPowersFollowFromTheStep) {
-  specs_ = {Spec("kernel", 2, 3, ops::OptimizerKind::kAdam)};
+  specs_ = {SnapshotSpec("kernel", 2, 3, ops::OptimizerKind::kAdam)};
   specs_[0].slot_prefix = "t_0/";
   specs_[0].beta_power_names = {"head/beta1_power", "head/beta2_power"};
   specs_[0].optimizer.beta1 = 0.5f;
@@ -179,7 +174,7 @@ TEST_F(SnapshotTest, AnExportHasNoSlots) {
 TEST_F(SnapshotTest, MismatchesAreNamed) {
   Write(SnapshotParts::kWeights);
   const auto reader = Open();
-  std::vector<ops::TableSpec> other = Specs();
+  std::vector<ops::TableSpec> other = SnapshotSpecs();
   other[0].shape = {100'002, 1};
   other[0].num_rows = 100'002;
   other[2].name = "eta";

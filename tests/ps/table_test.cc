@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/ps/tables.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::ps {
@@ -30,7 +31,6 @@ const ops::Initializer kZeros;
 const ops::Initializer kUniform = {ops::InitializerKind::kUniform, 0.5f};
 const ops::Initializer kNormal = {ops::InitializerKind::kTruncatedNormal, 0.25f};
 const ops::OptimizerSpec kSgd = {.kind = ops::OptimizerKind::kSgd, .learning_rate = 0.5f};
-const ops::OptimizerSpec kAdagrad = {.kind = ops::OptimizerKind::kAdagrad, .learning_rate = 0.5f};
 const ops::OptimizerSpec kFtrl = {.kind = ops::OptimizerKind::kFtrl, .learning_rate = 0.5f};
 
 ops::TableSpec Spec(std::int64_t num_rows, std::int64_t dim, const ops::OptimizerSpec& optimizer,

@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kNumShards = static_cast<int>(internal::kVirtualShards);
 
-std::unique_ptr<UnboundedTable> NewTable(std::int64_t dim, const ops::UnboundedRows& unbounded) {
+std::unique_ptr<UnboundedTable> NewClicksTable(std::int64_t dim,
+                                               const ops::UnboundedRows& unbounded) {
   const ops::TableSpec spec = {
       .name = "clicks",
       .shape = {0, dim},
@@ -36,9 +37,9 @@ std::unique_ptr<UnboundedTable> NewTable(std::int64_t dim, const ops::UnboundedR
 }
 
 // Updates rows, new ones among them.
-class Updater {
+class UnboundedUpdater {
  public:
-  explicit Updater(UnboundedTable& table) : table_(table) {}
+  explicit UnboundedUpdater(UnboundedTable& table) : table_(table) {}
 
   void Update(int times = 1) {
     for (; times > 0; --times) {
@@ -73,25 +74,25 @@ void ExpectSame(const ShardRows& rows, const ShardRows& expected) {
   EXPECT_EQ(rows.sightings, expected.sightings);
 }
 
-struct Shape {
+struct UnboundedShape {
   std::int64_t dim = 0;
   ops::UnboundedRows unbounded;
 };
 
-class UnboundedCutTest : public ::testing::TestWithParam<Shape> {};
+class UnboundedCutTest : public ::testing::TestWithParam<UnboundedShape> {};
 
 // Rows shorter and longer than a line of the cache; room for all ids, and for few of them; rows
 // that expire soon, and never; with sightings and without.
 INSTANTIATE_TEST_SUITE_P(
     Shapes, UnboundedCutTest,
-    ::testing::Values(Shape{1, {.max_bytes = 32 << 20}}, Shape{12, {.max_bytes = 64 << 20}},
-                      Shape{2, {.admit_after = 2, .evict_after_steps = 150, .max_bytes = 1 << 20}},
-                      Shape{8,
-                            {.admit_after = 2, .evict_after_steps = 600, .max_bytes = 4 << 20}}));
+    ::testing::Values(
+        UnboundedShape{1, {.max_bytes = 32 << 20}}, UnboundedShape{12, {.max_bytes = 64 << 20}},
+        UnboundedShape{2, {.admit_after = 2, .evict_after_steps = 150, .max_bytes = 1 << 20}},
+        UnboundedShape{8, {.admit_after = 2, .evict_after_steps = 600, .max_bytes = 4 << 20}}));
 
 TEST_P(UnboundedCutTest, ReadsWhatWasThereHoweverTheTableGoesOn) {
-  const auto table = NewTable(GetParam().dim, GetParam().unbounded);
-  Updater updater(*table);
+  const auto table = NewClicksTable(GetParam().dim, GetParam().unbounded);
+  UnboundedUpdater updater(*table);
   updater.Update(300);
   const std::vector<ShardRows> expected = ExportAll(*table);
   UnboundedCut& cut = table->BeginCut();
@@ -108,10 +109,10 @@ TEST_P(UnboundedCutTest, ReadsWhatWasThereHoweverTheTableGoesOn) {
 
 // With what a table without cuts holds, too: cuts change nothing.
 TEST_P(UnboundedCutTest, AThreadReadsWhatWasThereWhileAnotherUpdates) {
-  const auto table = NewTable(GetParam().dim, GetParam().unbounded);
-  const auto other = NewTable(GetParam().dim, GetParam().unbounded);
-  Updater updater(*table);
-  Updater other_updater(*other);
+  const auto table = NewClicksTable(GetParam().dim, GetParam().unbounded);
+  const auto other = NewClicksTable(GetParam().dim, GetParam().unbounded);
+  UnboundedUpdater updater(*table);
+  UnboundedUpdater other_updater(*other);
   for (int round = 0; round < 3; ++round) {
     updater.Update(50);
     other_updater.Update(50);
@@ -135,8 +136,8 @@ TEST_P(UnboundedCutTest, AThreadReadsWhatWasThereWhileAnotherUpdates) {
 }
 
 TEST_P(UnboundedCutTest, AnImportIsAChangeToo) {
-  const auto table = NewTable(GetParam().dim, GetParam().unbounded);
-  Updater updater(*table);
+  const auto table = NewClicksTable(GetParam().dim, GetParam().unbounded);
+  UnboundedUpdater updater(*table);
   updater.Update(100);
   const std::vector<ShardRows> before = ExportAll(*table);
   updater.Update(100);
@@ -149,8 +150,8 @@ TEST_P(UnboundedCutTest, AnImportIsAChangeToo) {
 }
 
 TEST(UnboundedCutTest, CopiesNothingUntilItIsChanged) {
-  const auto table = NewTable(16, {.max_bytes = 64 << 20});
-  Updater updater(*table);
+  const auto table = NewClicksTable(16, {.max_bytes = 64 << 20});
+  UnboundedUpdater updater(*table);
   updater.Update(300);
   const UnboundedCut& cut = table->BeginCut();
   EXPECT_EQ(cut.peak_bytes(), 0u);
@@ -162,8 +163,8 @@ TEST(UnboundedCutTest, CopiesNothingUntilItIsChanged) {
 }
 
 TEST(UnboundedCutTest, WhatHasBeenReadIsNotCopiedAnyMore) {
-  const auto table = NewTable(16, {.admit_after = 2, .max_bytes = 64 << 20});
-  Updater updater(*table);
+  const auto table = NewClicksTable(16, {.admit_after = 2, .max_bytes = 64 << 20});
+  UnboundedUpdater updater(*table);
   updater.Update(300);
   UnboundedCut& cut = table->BeginCut();
   std::vector<std::int64_t> ids;

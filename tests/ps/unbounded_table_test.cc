@@ -30,7 +30,7 @@ using ::testing::IsEmpty;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::uint64_t kSeed = 7;
 
-ops::TableSpec Spec(const ops::UnboundedRows& unbounded, std::int64_t dim = 2) {
+ops::TableSpec UnboundedTableSpec(const ops::UnboundedRows& unbounded, std::int64_t dim = 2) {
   return {.name = "some/weights",
           .shape = {0, dim},
           .dim = dim,
@@ -45,8 +45,8 @@ std::vector<int> AllShards() {
   return shards;
 }
 
-std::unique_ptr<UnboundedTable> NewTable(const ops::TableSpec& spec,
-                                         std::vector<int> shards = AllShards()) {
+std::unique_ptr<UnboundedTable> NewUnboundedTable(const ops::TableSpec& spec,
+                                                  std::vector<int> shards = AllShards()) {
   auto table = UnboundedTable::Create(spec, std::move(shards), kSeed);
   EXPECT_OK(table);
   return *std::move(table);
@@ -88,8 +88,8 @@ std::vector<std::int64_t> IdsOfShard(std::size_t shard, std::size_t count) {
 }
 
 TEST(UnboundedTableTest, AnIdWithoutARowReadsItsInitialValues) {
-  const ops::TableSpec spec = Spec({.max_bytes = 4 * kMiB});
-  const auto table = NewTable(spec);
+  const ops::TableSpec spec = UnboundedTableSpec({.max_bytes = 4 * kMiB});
+  const auto table = NewUnboundedTable(spec);
   const std::int64_t far = ops::UnboundedRows::kNumIds - 1;
   EXPECT_EQ(Gather(*table, {5}), WeightsAtFirst(spec, 5));
   EXPECT_EQ(Gather(*table, {far}), WeightsAtFirst(spec, far));
@@ -98,8 +98,8 @@ TEST(UnboundedTableTest, AnIdWithoutARowReadsItsInitialValues) {
 }
 
 TEST(UnboundedTableTest, TheFirstGradientMakesARowOfInitialValuesAndIsApplied) {
-  const ops::TableSpec spec = Spec({.max_bytes = 4 * kMiB});
-  const auto table = NewTable(spec);
+  const ops::TableSpec spec = UnboundedTableSpec({.max_bytes = 4 * kMiB});
+  const auto table = NewUnboundedTable(spec);
   Update(*table, 1, {5});
   std::vector<float> expected = Initial(spec, 5);
   const std::vector<float> gradient(2, 1.0f);
@@ -111,8 +111,8 @@ TEST(UnboundedTableTest, TheFirstGradientMakesARowOfInitialValuesAndIsApplied) {
 }
 
 TEST(UnboundedTableTest, AnIdIsAdmittedAtItsNthGradient) {
-  const ops::TableSpec spec = Spec({.admit_after = 3, .max_bytes = 4 * kMiB});
-  const auto table = NewTable(spec);
+  const ops::TableSpec spec = UnboundedTableSpec({.admit_after = 3, .max_bytes = 4 * kMiB});
+  const auto table = NewUnboundedTable(spec);
   Update(*table, 1, {5});
   Update(*table, 2, {5, 6});
   EXPECT_EQ(Gather(*table, {5}), WeightsAtFirst(spec, 5));
@@ -124,16 +124,16 @@ TEST(UnboundedTableTest, AnIdIsAdmittedAtItsNthGradient) {
 }
 
 TEST(UnboundedTableTest, ReadingIsNoSighting) {
-  const ops::TableSpec spec = Spec({.admit_after = 2, .max_bytes = 4 * kMiB});
-  const auto table = NewTable(spec);
+  const ops::TableSpec spec = UnboundedTableSpec({.admit_after = 2, .max_bytes = 4 * kMiB});
+  const auto table = NewUnboundedTable(spec);
   for (int i = 0; i < 5; ++i) Gather(*table, {5});
   Update(*table, 1, {5});
   EXPECT_EQ(table->statistics().rows, 0);
 }
 
 TEST(UnboundedTableTest, ARowExpiresExactlyWhenItsAgeIsReached) {
-  const ops::TableSpec spec = Spec({.evict_after_steps = 10, .max_bytes = 4 * kMiB});
-  const auto table = NewTable(spec);
+  const ops::TableSpec spec = UnboundedTableSpec({.evict_after_steps = 10, .max_bytes = 4 * kMiB});
+  const auto table = NewUnboundedTable(spec);
   Update(*table, 1, {5});
   const std::vector<float> trained = Gather(*table, {5});
   for (std::int64_t step = 2; step <= 11; ++step) Update(*table, step, {});
@@ -143,8 +143,8 @@ TEST(UnboundedTableTest, ARowExpiresExactlyWhenItsAgeIsReached) {
 }
 
 TEST(UnboundedTableTest, AGradientForWhatHasExpiredFindsInitialValues) {
-  const ops::TableSpec spec = Spec({.evict_after_steps = 3, .max_bytes = 4 * kMiB});
-  const auto table = NewTable(spec);
+  const ops::TableSpec spec = UnboundedTableSpec({.evict_after_steps = 3, .max_bytes = 4 * kMiB});
+  const auto table = NewUnboundedTable(spec);
   Update(*table, 1, {5});
   const std::vector<float> once = Gather(*table, {5});
   for (std::int64_t step = 2; step <= 5; ++step) Update(*table, step, {});
@@ -153,7 +153,8 @@ TEST(UnboundedTableTest, AGradientForWhatHasExpiredFindsInitialValues) {
 }
 
 TEST(UnboundedTableTest, TheSweepTakesAllExpiredRowsAway) {
-  const auto table = NewTable(Spec({.evict_after_steps = 2000, .max_bytes = 16 * kMiB}));
+  const auto table =
+      NewUnboundedTable(UnboundedTableSpec({.evict_after_steps = 2000, .max_bytes = 16 * kMiB}));
   std::vector<std::int64_t> ids(50'000);
   std::iota(ids.begin(), ids.end(), 1);
   Update(*table, 1, ids);
@@ -166,7 +167,7 @@ TEST(UnboundedTableTest, TheSweepTakesAllExpiredRowsAway) {
 }
 
 TEST(UnboundedTableTest, AFullShardGivesAnOldRowsPlaceToTheNewOne) {
-  const auto table = NewTable(Spec({.max_bytes = 4 * kMiB}));
+  const auto table = NewUnboundedTable(UnboundedTableSpec({.max_bytes = 4 * kMiB}));
   const std::size_t room = table->rows_per_shard();
   const std::vector<std::int64_t> ids = IdsOfShard(3, room + 20);
   for (std::size_t i = 0; i < room; ++i) Update(*table, 1 + static_cast<std::int64_t>(i), {ids[i]});
@@ -179,7 +180,7 @@ TEST(UnboundedTableTest, AFullShardGivesAnOldRowsPlaceToTheNewOne) {
 }
 
 TEST(UnboundedTableTest, WhatIsInUseStaysWhenAFullShardMakesRoom) {
-  const auto table = NewTable(Spec({.max_bytes = 4 * kMiB}));
+  const auto table = NewUnboundedTable(UnboundedTableSpec({.max_bytes = 4 * kMiB}));
   const std::size_t room = table->rows_per_shard();
   const std::vector<std::int64_t> ids = IdsOfShard(3, 10 * room);
   const std::vector<std::int64_t> busy(ids.begin(), ids.begin() + static_cast<long>(room / 4));
@@ -196,7 +197,7 @@ TEST(UnboundedTableTest, WhatIsInUseStaysWhenAFullShardMakesRoom) {
 }
 
 TEST(UnboundedTableTest, ARowOfTheSameStepIsNotDisplaced) {
-  const auto table = NewTable(Spec({.max_bytes = 4 * kMiB}));
+  const auto table = NewUnboundedTable(UnboundedTableSpec({.max_bytes = 4 * kMiB}));
   const std::size_t room = table->rows_per_shard();
   const std::vector<std::int64_t> ids = IdsOfShard(3, room + 5);
   Update(*table, 1, ids);
@@ -211,7 +212,8 @@ TEST(UnboundedTableTest, ARowOfTheSameStepIsNotDisplaced) {
 TEST(UnboundedTableTest, MemoryStaysWithinTheBudget) {
   for (const std::int64_t max_bytes : {4 * kMiB, 5 * kMiB + 12345, 40 * kMiB}) {
     for (const std::int64_t admit_after : {1, 2}) {
-      const auto table = NewTable(Spec({.admit_after = admit_after, .max_bytes = max_bytes}, 8));
+      const auto table = NewUnboundedTable(
+          UnboundedTableSpec({.admit_after = admit_after, .max_bytes = max_bytes}, 8));
       EXPECT_LE(table->memory_bytes(), static_cast<std::size_t>(max_bytes));
       const std::size_t record_bytes = 2 * 8 * sizeof(float);
       // The rest is for the index, where up to 43 bytes are for a row, and sightings.
@@ -222,15 +224,17 @@ TEST(UnboundedTableTest, MemoryStaysWithinTheBudget) {
 }
 
 TEST(UnboundedTableTest, ABudgetWithoutRoomForRowsIsRefused) {
-  EXPECT_THAT(UnboundedTable::Create(Spec({.max_bytes = kMiB}, 100), AllShards(), kSeed).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("'some/weights' has at most 1048576 bytes")));
+  EXPECT_THAT(
+      UnboundedTable::Create(UnboundedTableSpec({.max_bytes = kMiB}, 100), AllShards(), kSeed)
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("'some/weights' has at most 1048576 bytes")));
 }
 
 TEST(UnboundedTableTest, TheBudgetThatTheRefusalNamesIsEnough) {
   for (const std::int64_t dim : {1, 8, 100, 1000}) {
     for (const std::int64_t admit_after : {1, 2}) {
-      ops::TableSpec spec = Spec({.admit_after = admit_after, .max_bytes = 1}, dim);
+      ops::TableSpec spec = UnboundedTableSpec({.admit_after = admit_after, .max_bytes = 1}, dim);
       const auto refused = UnboundedTable::Create(spec, AllShards(), kSeed);
       ASSERT_FALSE(refused.ok());
       const std::string text(refused.status().message());
@@ -242,10 +246,11 @@ TEST(UnboundedTableTest, TheBudgetThatTheRefusalNamesIsEnough) {
 }
 
 TEST(UnboundedTableTest, HasOnlyIdsOfItsShards) {
-  const auto table = NewTable(Spec({.max_bytes = 4 * kMiB}), {3});
+  const auto table = NewUnboundedTable(UnboundedTableSpec({.max_bytes = 4 * kMiB}), {3});
   EXPECT_TRUE(table->HasIds(IdsOfShard(3, 5)));
   EXPECT_FALSE(table->HasIds(IdsOfShard(4, 1)));
-  EXPECT_FALSE(NewTable(Spec({.max_bytes = 4 * kMiB}))->HasIds(std::vector<std::int64_t>{-1}));
+  EXPECT_FALSE(NewUnboundedTable(UnboundedTableSpec({.max_bytes = 4 * kMiB}))
+                   ->HasIds(std::vector<std::int64_t>{-1}));
 }
 
 // The same, written down simply: what a shard holds, and no budget.
@@ -318,10 +323,10 @@ std::vector<float> DrawGradients(std::mt19937_64& random, std::size_t count) {
 TEST(UnboundedTableTest, DoesWhatTheReferenceDoesWhileThereIsRoom) {
   for (const std::int64_t admit_after : {1, 2}) {
     for (const std::int64_t evict_after : {0, 7, 600}) {
-      const ops::TableSpec spec = Spec(
+      const ops::TableSpec spec = UnboundedTableSpec(
           {.admit_after = admit_after, .evict_after_steps = evict_after, .max_bytes = 64 * kMiB},
           3);
-      const auto table = NewTable(spec);
+      const auto table = NewUnboundedTable(spec);
       Reference reference(spec);
       std::mt19937_64 random(1);
       for (std::int64_t step = 1; step <= 700; ++step) {
@@ -339,7 +344,8 @@ TEST(UnboundedTableTest, DoesWhatTheReferenceDoesWhileThereIsRoom) {
 }
 
 // What all shards of some tables hold together.
-std::map<int, ShardRows> ExportAll(const std::vector<std::unique_ptr<UnboundedTable>>& tables) {
+std::map<int, ShardRows> ExportAllTables(
+    const std::vector<std::unique_ptr<UnboundedTable>>& tables) {
   std::map<int, ShardRows> rows;
   for (const auto& table : tables) {
     for (const int shard : table->virtual_shards()) rows[shard] = table->Export(shard);
@@ -347,7 +353,7 @@ std::map<int, ShardRows> ExportAll(const std::vector<std::unique_ptr<UnboundedTa
   return rows;
 }
 
-void ExpectSame(const std::map<int, ShardRows>& a, const std::map<int, ShardRows>& b) {
+void ExpectSameShards(const std::map<int, ShardRows>& a, const std::map<int, ShardRows>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [shard, rows] : a) {
     EXPECT_EQ(rows.ids, b.at(shard).ids) << shard;
@@ -357,13 +363,14 @@ void ExpectSame(const std::map<int, ShardRows>& a, const std::map<int, ShardRows
   }
 }
 
-std::vector<std::unique_ptr<UnboundedTable>> NewTables(const ops::TableSpec& spec, int count) {
+std::vector<std::unique_ptr<UnboundedTable>> NewUnboundedTables(const ops::TableSpec& spec,
+                                                                int count) {
   std::vector<std::vector<int>> shards(static_cast<std::size_t>(count));
   for (const int shard : AllShards()) {
     shards[static_cast<std::size_t>(shard * 7 % count)].push_back(shard);
   }
   std::vector<std::unique_ptr<UnboundedTable>> tables;
-  for (auto& part : shards) tables.push_back(NewTable(spec, std::move(part)));
+  for (auto& part : shards) tables.push_back(NewUnboundedTable(spec, std::move(part)));
   return tables;
 }
 
@@ -385,12 +392,12 @@ void UpdateEach(std::vector<std::unique_ptr<UnboundedTable>>& tables, std::int64
 
 // More ids than there is room for, rows that expire, sightings that are forgotten.
 ops::TableSpec CrowdedSpec() {
-  return Spec({.admit_after = 2, .evict_after_steps = 900, .max_bytes = kMiB});
+  return UnboundedTableSpec({.admit_after = 2, .evict_after_steps = 900, .max_bytes = kMiB});
 }
 
 TEST(UnboundedTableTest, HoldsTheSameOnAnyNumberOfServers) {
-  auto one = NewTables(CrowdedSpec(), 1);
-  auto eleven = NewTables(CrowdedSpec(), 11);
+  auto one = NewUnboundedTables(CrowdedSpec(), 1);
+  auto eleven = NewUnboundedTables(CrowdedSpec(), 11);
   std::mt19937_64 random(1);
   for (std::int64_t step = 1; step <= 1500; ++step) {
     const std::vector<std::int64_t> ids = DrawIds(random, 300, 200'000);
@@ -400,18 +407,18 @@ TEST(UnboundedTableTest, HoldsTheSameOnAnyNumberOfServers) {
   }
   EXPECT_GT(one[0]->statistics().displaced, 100);
   EXPECT_GT(one[0]->statistics().expired, 100);
-  ExpectSame(ExportAll(one), ExportAll(eleven));
+  ExpectSameShards(ExportAllTables(one), ExportAllTables(eleven));
 }
 
 TEST(UnboundedTableTest, GoesOnFromAnExportAsIfItHadNotStopped) {
-  auto whole = NewTables(CrowdedSpec(), 1);
-  auto before = NewTables(CrowdedSpec(), 3);
+  auto whole = NewUnboundedTables(CrowdedSpec(), 1);
+  auto before = NewUnboundedTables(CrowdedSpec(), 3);
   std::vector<std::unique_ptr<UnboundedTable>> after;
   std::mt19937_64 random(1);
   for (std::int64_t step = 1; step <= 1500; ++step) {
     if (step == 1000) {
-      after = NewTables(CrowdedSpec(), 5);
-      const auto rows = ExportAll(before);
+      after = NewUnboundedTables(CrowdedSpec(), 5);
+      const auto rows = ExportAllTables(before);
       for (const auto& table : after) {
         for (const int shard : table->virtual_shards()) table->Import(shard, rows.at(shard));
         table->set_step(step - 1);
@@ -423,12 +430,12 @@ TEST(UnboundedTableTest, GoesOnFromAnExportAsIfItHadNotStopped) {
     UpdateEach(step < 1000 ? before : after, step, ids, gradients);
   }
   EXPECT_GT(whole[0]->statistics().displaced, 100);
-  ExpectSame(ExportAll(whole), ExportAll(after));
+  ExpectSameShards(ExportAllTables(whole), ExportAllTables(after));
 }
 
 TEST(UnboundedTableTest, AnImportIntoLessRoomKeepsTheNewest) {
-  const auto large = NewTable(Spec({.max_bytes = 16 * kMiB}), {3});
-  const auto small = NewTable(Spec({.max_bytes = 4 * kMiB}), {3});
+  const auto large = NewUnboundedTable(UnboundedTableSpec({.max_bytes = 16 * kMiB}), {3});
+  const auto small = NewUnboundedTable(UnboundedTableSpec({.max_bytes = 4 * kMiB}), {3});
   const std::vector<std::int64_t> ids = IdsOfShard(3, large->rows_per_shard());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     Update(*large, 1 + static_cast<std::int64_t>(i), {ids[i]});

@@ -10,6 +10,7 @@
 #include "runtime/checkpoint/internal/index_table.h"
 #include "runtime/checkpoint/internal/row_slices.h"
 #include "runtime/checkpoint/proto/tensor_bundle.pb.h"
+#include "tests/runtime/checkpoint_files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -25,8 +26,6 @@ using Shape = std::vector<std::int64_t>;
 
 constexpr std::int64_t kRows = 700'000;  // More than are read at once.
 const Shape kShape = {kRows, 3};
-
-storage::FileSystem& Files() { return storage::LocalFileSystem(); }
 
 // Row r is 3r, 3r + 1, 3r + 2, as far as floats tell.
 std::vector<float> Values(std::int64_t first, std::int64_t count) {

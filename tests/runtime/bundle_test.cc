@@ -7,6 +7,7 @@
 #include "runtime/base/crc32c.h"
 #include "runtime/checkpoint/internal/index_table.h"
 #include "runtime/checkpoint/proto/tensor_bundle.pb.h"
+#include "tests/runtime/checkpoint_files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -21,8 +22,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Shape = std::vector<std::int64_t>;
-
-storage::FileSystem& Files() { return storage::LocalFileSystem(); }
 
 std::string FromHex(std::string_view hex) {
   std::string bytes;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/runtime/checkpoint_files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -14,8 +15,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-storage::FileSystem& Files() { return storage::LocalFileSystem(); }
 
 TEST(CheckpointStateTest, TextIsThatOfTensorFlow) {
   const TempDir dir;

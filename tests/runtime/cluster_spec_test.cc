@@ -15,12 +15,12 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StrEq;
 
-void ExpectRefused(const ClusterSpec& spec, const std::string& message) {
+void ExpectSpecRefused(const ClusterSpec& spec, const std::string& message) {
   EXPECT_THAT(CheckClusterSpec(spec),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
 }
 
-TEST(AddressTest, HostsAreNamesAndAddressesOfBothKinds) {
+TEST(ReplicaAddressTest, HostsAreNamesAndAddressesOfBothKinds) {
   ASSERT_OK_AND_ASSIGN(const net::Address name,
                        ParseReplicaAddress("cmle-training-ps-e118e0f997-0:2222"));
   EXPECT_EQ(name.host, "cmle-training-ps-e118e0f997-0");
@@ -31,7 +31,7 @@ TEST(AddressTest, HostsAreNamesAndAddressesOfBothKinds) {
   EXPECT_EQ(ipv6.host, "fe80::1");
 }
 
-TEST(AddressTest, WhatIsNoAddressIsRefused) {
+TEST(ReplicaAddressTest, WhatIsNoAddressIsRefused) {
   for (const std::string text : {"", "a", ":1", "a:", "a:0", "a:65536", "a:1x", "a:-1", "a b:1",
                                  "[]:1", "::1:2", "[a", "a/b:1", "tcp://a:1", "[g::1]:1"}) {
     EXPECT_THAT(ParseReplicaAddress(text),
@@ -62,15 +62,15 @@ TEST(ClusterSpecTest, AnEmptyOneIsAJobOfOneProcess) {
 }
 
 TEST(ClusterSpecTest, WhatIsWrongIsSaidOfTheReplica) {
-  ExpectRefused({.master = "", .workers = {"w:1"}, .parameter_servers = {}}, "has no master");
-  ExpectRefused({.master = "m:1", .workers = {"w:1", "w"}, .parameter_servers = {}},
-                "worker-1: 'w' is no address");
+  ExpectSpecRefused({.master = "", .workers = {"w:1"}, .parameter_servers = {}}, "has no master");
+  ExpectSpecRefused({.master = "m:1", .workers = {"w:1", "w"}, .parameter_servers = {}},
+                    "worker-1: 'w' is no address");
   EXPECT_THAT(CheckClusterSpec({.master = "m:1", .workers = {"w:1"}, .parameter_servers = {"w:1"}}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        StrEq("ps-0: 'w:1' is the address of worker-0 already")));
   ClusterSpec large = {.master = "m:1", .workers = {}, .parameter_servers = {}};
   for (int i = 0; i < kMaxReplicas; ++i) large.workers.push_back(fmt::format("w{}:1", i));
-  ExpectRefused(large, "10001 replicas; at most 10000 are allowed");
+  ExpectSpecRefused(large, "10001 replicas; at most 10000 are allowed");
 }
 
 TEST(ClusterSpecTest, ALocalOneIsGcloudsBlockOfPorts) {

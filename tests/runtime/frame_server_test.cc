@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/net/channel.h"
+#include "tests/runtime/frames.h"
 #include "tests/support/eventually.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -23,11 +24,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint8_t kEcho = 20;
 constexpr std::uint8_t kTwice = 21;  // Answers with two frames.
 constexpr std::uint8_t kBad = 22;
-
-Deadline In(std::chrono::seconds time) { return Clock::now() + time; }
 
 // Sends back what it gets.
 class EchoServer final : public FrameHandler {
@@ -81,12 +79,6 @@ Channel ConnectAndAuthenticate(const Address& address) {
   Channel channel = Connect(address);
   EXPECT_OK(Authenticate(channel, {"token"}, {.role = 1, .index = 7}, In(5s)));
   return channel;
-}
-
-std::vector<std::byte> Counting(std::size_t size) {
-  std::vector<std::byte> bytes(size);
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 251);
-  return bytes;
 }
 
 absl::Status Send(Channel& channel, std::uint8_t type, std::uint64_t id,

@@ -10,11 +10,11 @@
 namespace dime::net {
 namespace {
 
-iovec PartOf(std::string& text) { return {text.data(), text.size()}; }
+iovec TextPart(std::string& text) { return {text.data(), text.size()}; }
 
 TEST(FrameTest, AHeaderIsReadBack) {
   std::string payload = "payload";
-  const iovec part = PartOf(payload);
+  const iovec part = TextPart(payload);
   const FrameHeader header = {.type = 17,
                               .flags = 0x8002,
                               .payload_bytes = 7,
@@ -35,7 +35,7 @@ TEST(FrameTest, AHeaderIsReadBack) {
 
 TEST(FrameTest, EveryFlippedBitIsFound) {
   std::string payload = "the payload of a frame";
-  const iovec part = PartOf(payload);
+  const iovec part = TextPart(payload);
   const FrameHeaderBytes bytes = EncodeFrameHeader({.type = 17, .payload_bytes = 22}, {&part, 1});
   for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     FrameHeaderBytes damaged = bytes;
@@ -51,7 +51,7 @@ TEST(FrameTest, EveryFlippedBitIsFound) {
 
 TEST(FrameTest, AHeadersSumAloneLeavesThePayloadUnchecked) {
   std::string payload = "payload";
-  const iovec part = PartOf(payload);
+  const iovec part = TextPart(payload);
   const FrameHeaderBytes bytes =
       EncodeFrameHeader({.type = 17, .flags = kFlagHeaderSumOnly, .payload_bytes = 7}, {&part, 1});
   payload[0] = 'P';

@@ -16,7 +16,7 @@ using ::testing::StartsWith;
 using ::testing::StrEq;
 
 // As Cloud ML Engine gives it to worker 3 of a STANDARD_1 job.
-constexpr char kStandard1[] = R"({
+constexpr char kStandard1Json[] = R"({
   "cluster": {"master": ["cmle-training-master-e118e0f997-0:2222"],
               "ps": ["p-0:2222", "p-1:2222", "p-2:2222"],
               "worker": ["w-0:2222", "w-1:2222", "w-2:2222", "w-3:2222"]},
@@ -36,7 +36,7 @@ std::string WithTask(const std::string& task) {
 }
 
 TEST(TfConfigTest, IsReadAsCloudMlEngineGivesIt) {
-  ASSERT_OK_AND_ASSIGN(const TfConfig config, ParseTfConfig(kStandard1));
+  ASSERT_OK_AND_ASSIGN(const TfConfig config, ParseTfConfig(kStandard1Json));
   EXPECT_EQ(config.cluster.master, "cmle-training-master-e118e0f997-0:2222");
   EXPECT_THAT(config.cluster.parameter_servers, ElementsAre("p-0:2222", "p-1:2222", "p-2:2222"));
   EXPECT_EQ(config.cluster.workers.size(), 4u);
@@ -64,7 +64,8 @@ TEST(TfConfigTest, IsWrittenAsCloudMlEngineGivesIt) {
 
 TEST(TfConfigTest, WhatIsWrittenIsReadBackToTheSame) {
   for (const std::string& json :
-       {std::string(kStandard1), std::string("{}"), WithTask(R"({"type": "master", "index": 0})"),
+       {std::string(kStandard1Json), std::string("{}"),
+        WithTask(R"({"type": "master", "index": 0})"),
         std::string(R"({"cluster": {"chief": ["c:1"], "ps": ["p:1"]},)"
                     R"("task": {"type": "chief", "index": 0, "trial": "7"}})")}) {
     ASSERT_OK_AND_ASSIGN(const TfConfig config, ParseTfConfig(json));

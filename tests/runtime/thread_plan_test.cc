@@ -28,7 +28,7 @@ ClusterShape Standard1() {
   return shape;
 }
 
-std::vector<ReplicaId> AllOf(const ClusterShape& shape) {
+std::vector<ReplicaId> AllReplicas(const ClusterShape& shape) {
   std::vector<ReplicaId> replicas;
   for (std::int64_t rank = 0; rank < shape.Counts().Total(); ++rank) {
     replicas.push_back(*ReplicaOfRank(shape.Counts(), rank));
@@ -41,7 +41,7 @@ std::int64_t Sum(const std::vector<std::int64_t>& threads) {
 }
 
 TEST(ThreadPlanTest, ThreadsFollowTheMachineTypesWhereTheHostHasTheCores) {
-  const ThreadPlan plan = PlanThreads(Standard1(), AllOf(Standard1()), 52);
+  const ThreadPlan plan = PlanThreads(Standard1(), AllReplicas(Standard1()), 52);
   EXPECT_THAT(plan.threads, ElementsAre(8, 8, 8, 8, 8, 4, 4, 4));
   EXPECT_EQ(plan.Note(), "");
   EXPECT_FALSE(plan.IsOversubscribed());
@@ -57,7 +57,7 @@ TEST(ThreadPlanTest, OnlyTheReplicasOfTheHostShareIt) {
 TEST(ThreadPlanTest, EveryCoreIsDealtOutOnceAndNobodyGetsMoreThanItsType) {
   const ClusterShape shape = Standard1();
   for (std::int64_t cores = 8; cores <= 52; ++cores) {
-    const ThreadPlan plan = PlanThreads(shape, AllOf(shape), cores);
+    const ThreadPlan plan = PlanThreads(shape, AllReplicas(shape), cores);
     EXPECT_EQ(Sum(plan.threads), cores);
     EXPECT_THAT(plan.threads, Each(Ge(1)));
     for (std::size_t i = 0; i < plan.threads.size(); ++i) {
@@ -69,18 +69,18 @@ TEST(ThreadPlanTest, EveryCoreIsDealtOutOnceAndNobodyGetsMoreThanItsType) {
   uneven.workers = {.count = 1, .machine = {}};
   uneven.workers.machine.cores = 64;
   uneven.parameter_servers.count = 0;
-  EXPECT_THAT(PlanThreads(uneven, AllOf(uneven), 2).threads, ElementsAre(1, 1));
-  EXPECT_THAT(PlanThreads(uneven, AllOf(uneven), 9).threads, ElementsAre(1, 8));
+  EXPECT_THAT(PlanThreads(uneven, AllReplicas(uneven), 2).threads, ElementsAre(1, 1));
+  EXPECT_THAT(PlanThreads(uneven, AllReplicas(uneven), 9).threads, ElementsAre(1, 8));
 }
 
 TEST(ThreadPlanTest, OversubscriptionIsSaidInASentence) {
-  const ThreadPlan plan = PlanThreads(Standard1(), AllOf(Standard1()), 2);
+  const ThreadPlan plan = PlanThreads(Standard1(), AllReplicas(Standard1()), 2);
   EXPECT_THAT(plan.threads, Each(1));
   EXPECT_TRUE(plan.IsOversubscribed());
   EXPECT_EQ(plan.Note(),
             "8 replicas of 52 cores in all share this host's 2: more replicas than cores, so they "
             "take turns and none of them spins");
-  const ThreadPlan capped = PlanThreads(Standard1(), AllOf(Standard1()), 16);
+  const ThreadPlan capped = PlanThreads(Standard1(), AllReplicas(Standard1()), 16);
   EXPECT_FALSE(capped.IsOversubscribed());
   EXPECT_EQ(capped.Note(), "8 replicas of 52 cores in all share this host's 16");
 }

@@ -16,6 +16,7 @@
 #include "runtime/net/frame_server.h"
 #include "runtime/net/handshake.h"
 #include "runtime/net/socket.h"
+#include "tests/runtime/frames.h"
 #include "tests/support/status_matchers.h"
 
 namespace dime::net {
@@ -25,9 +26,6 @@ using namespace std::chrono_literals;
 using ::dime::testing::StatusIs;
 using ::testing::HasSubstr;
 
-constexpr std::uint8_t kEcho = 20;
-
-Deadline In(std::chrono::milliseconds time) { return Clock::now() + time; }
 base::Mac Key(char c) { return base::HmacSha256("key", std::string(1, c)); }
 
 std::pair<Socket, Socket> SocketPair() {
@@ -42,12 +40,6 @@ std::pair<Socket, Socket> TcpPair() {
   Socket server;
   while (!server.is_open()) server = *listener.Accept();
   return {std::move(client), std::move(server)};
-}
-
-std::vector<std::byte> Counting(std::size_t size) {
-  std::vector<std::byte> bytes(size);
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 251);
-  return bytes;
 }
 
 iovec PartOf(std::vector<std::byte>& bytes) { return {bytes.data(), bytes.size()}; }
@@ -243,9 +235,9 @@ TEST(TlsStreamTest, ChangedBytesAreNoticed) {
 }
 
 // Answers frames with the same frame.
-class EchoServer final : public FrameHandler {
+class TlsEchoServer final : public FrameHandler {
  public:
-  explicit EchoServer(const Credentials& credentials, const FrameServerOptions& options = {}) {
+  explicit TlsEchoServer(const Credentials& credentials, const FrameServerOptions& options = {}) {
     const Address address = {.host = "127.0.0.1"};
     server_ = *FrameServer::Open({&address, 1}, credentials, options);
     thread_ = std::jthread([this](std::stop_token stop) { EXPECT_OK(server_->Run(*this, stop)); });
@@ -314,7 +306,7 @@ bool Contains(const std::string& bytes, std::string_view text) {
 TEST(SecureConnectionTest, TlsFollowsWhenEitherEndAsksForIt) {
   for (const auto& [client_security, server_security] :
        {std::pair(kTls, kTls), std::pair(kTls, kPlain), std::pair(kPlain, kTls)}) {
-    const EchoServer server(Token(server_security));
+    const TlsEchoServer server(Token(server_security));
     Channel channel(ConnectTo(server.address()), "the server");
     ASSERT_OK(Authenticate(channel, Token(client_security), {}, In(5s)));
     EXPECT_TRUE(channel.socket().has_tls());
@@ -324,7 +316,7 @@ TEST(SecureConnectionTest, TlsFollowsWhenEitherEndAsksForIt) {
 }
 
 TEST(SecureConnectionTest, WithinAHostAutoIsPlain) {
-  const EchoServer server(Token(TransportSecurity::kAuto));
+  const TlsEchoServer server(Token(TransportSecurity::kAuto));
   Channel channel(ConnectTo(server.address()), "the server");
   ASSERT_OK(Authenticate(channel, Token(TransportSecurity::kAuto), {}, In(5s)));
   EXPECT_FALSE(channel.socket().has_tls());
@@ -340,7 +332,7 @@ TEST(SecureConnectionTest, AutoAsksForTlsBetweenAddresses) {
 }
 
 TEST(SecureConnectionTest, AWrongTokenIsRefusedBeforeTls) {
-  const EchoServer server(Token(kTls));
+  const TlsEchoServer server(Token(kTls));
   Channel channel(ConnectTo(server.address()), "the server");
   EXPECT_THAT(Authenticate(channel, Token(kTls, "other"), {}, In(5s)),
               StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("token")));
@@ -348,7 +340,7 @@ TEST(SecureConnectionTest, AWrongTokenIsRefusedBeforeTls) {
 }
 
 TEST(SecureConnectionTest, SingleBytesAreAsGoodAsMany) {
-  const EchoServer server(Token(kTls));
+  const TlsEchoServer server(Token(kTls));
   Client client(server.address(), /*piece=*/1);
   // The client's own socket is a Unix one, which does not ask for TLS; the server does.
   ASSERT_OK(Authenticate(client.channel, Token(kTls), {}, In(20s)));
@@ -360,7 +352,7 @@ TEST(SecureConnectionTest, WhoIsBetweenSeesNoFrames) {
   for (const TransportSecurity security : {kTls, kPlain}) {
     std::string seen;
     {
-      const EchoServer server(Token(security));
+      const TlsEchoServer server(Token(security));
       Client client(server.address(), 4096, [&](bool, std::span<std::byte> bytes) {
         seen.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       });
@@ -395,7 +387,7 @@ Between::Look Downgrade(bool in_hello) {
 
 TEST(SecureConnectionTest, WhoIsBetweenCannotTalkTheEndsOutOfTls) {
   for (const bool in_hello : {true, false}) {
-    const EchoServer server(Token(in_hello ? kPlain : kTls));
+    const TlsEchoServer server(Token(in_hello ? kPlain : kTls));
     auto pair = TcpPair();
     const Between between(std::move(pair.second), ConnectTo(server.address()), 4096,
                           Downgrade(in_hello));
@@ -449,7 +441,7 @@ TEST(SecureConnectionTest, AServerThatStopsInTlsIsWaitedForUntilTheDeadline) {
 }
 
 TEST(SecureConnectionTest, AClientThatStopsInTlsIsSentAway) {
-  const EchoServer server(Token(kTls), {.handshake_time = 200ms});
+  const TlsEchoServer server(Token(kTls), {.handshake_time = 200ms});
   auto pair = TcpPair();
   std::atomic<int> to_server = 0;
   // The hello and the proof pass; what comes after them comes too late.
@@ -463,7 +455,7 @@ TEST(SecureConnectionTest, AClientThatStopsInTlsIsSentAway) {
 }
 
 TEST(SecureConnectionTest, OneThreadSendsWhileAnotherReceives) {
-  const EchoServer server(Token(kTls));
+  const TlsEchoServer server(Token(kTls));
   Channel receiving(ConnectTo(server.address()), "the server");
   ASSERT_OK(Authenticate(receiving, Token(kTls), {}, In(5s)));
   auto sending = receiving.Twin();
@@ -487,7 +479,7 @@ TEST(SecureConnectionTest, OneThreadSendsWhileAnotherReceives) {
 }
 
 TEST(SecureConnectionTest, ARecordedHandshakeHelpsNobody) {
-  const EchoServer server(Token(kTls));
+  const TlsEchoServer server(Token(kTls));
   std::string sent;
   {
     Client client(server.address(), 4096, [&](bool to_server, std::span<std::byte> bytes) {

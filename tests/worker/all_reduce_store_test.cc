@@ -26,11 +26,11 @@ using ::dime::testing::StatusIs;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kSeed = 7;
-constexpr std::chrono::minutes kPatience{1};
+constexpr std::chrono::minutes kStorePatience{1};
 constexpr std::int64_t kSteps = 4;
 
-ops::TableSpec Spec(const std::string& name, std::int64_t num_rows, std::int64_t dim, bool dense,
-                    ops::OptimizerKind kind) {
+ops::TableSpec ReplicatedSpec(const std::string& name, std::int64_t num_rows, std::int64_t dim,
+                              bool dense, ops::OptimizerKind kind) {
   return {.name = name,
           .shape = {num_rows, dim},
           .num_rows = num_rows,
@@ -41,10 +41,10 @@ ops::TableSpec Spec(const std::string& name, std::int64_t num_rows, std::int64_t
 }
 
 std::vector<ops::TableSpec> Specs(std::int64_t kernel_floats = 333) {
-  return {Spec("kernel", 1, kernel_floats, true, ops::OptimizerKind::kAdagrad),
-          Spec("embedding", 500, 3, false, ops::OptimizerKind::kAdagrad),
-          Spec("matrix", 5, 7, true, ops::OptimizerKind::kAdam),
-          Spec("bias", 1, 2, true, ops::OptimizerKind::kFtrl)};
+  return {ReplicatedSpec("kernel", 1, kernel_floats, true, ops::OptimizerKind::kAdagrad),
+          ReplicatedSpec("embedding", 500, 3, false, ops::OptimizerKind::kAdagrad),
+          ReplicatedSpec("matrix", 5, 7, true, ops::OptimizerKind::kAdam),
+          ReplicatedSpec("bias", 1, 2, true, ops::OptimizerKind::kFtrl)};
 }
 
 ops::Lookups LookupsOf(std::int64_t batch) {
@@ -187,7 +187,7 @@ void Train(const std::vector<ops::TableSpec>& specs, const Shape& shape,
            const std::function<void(ps::RowAccess&)>& after, std::size_t* num_bytes = nullptr) {
   const ps::ConsistencyOptions options = Sync(shape.num_replicas, shape.micro_batches);
   Servers servers(specs, shape.num_servers, options);
-  auto collectives = MakeInProcessCollectives(shape.num_replicas, kPatience);
+  auto collectives = MakeInProcessCollectives(shape.num_replicas, kStorePatience);
   std::vector<std::unique_ptr<ServerStore>> sparse;
   std::vector<std::unique_ptr<AllReduceStore>> stores;
   for (int r = 0; r < shape.num_replicas; ++r) {

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/worker/record_numbers.h"
+
 namespace dime::worker {
 namespace {
 
@@ -17,8 +19,6 @@ using ::testing::IsEmpty;
 using ::testing::Optional;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAreArray;
-
-using Records = std::vector<std::int64_t>;
 
 Records RecordsOf(BatchSchedule& schedule, std::int64_t index) {
   Records records = {-7};
@@ -34,12 +34,6 @@ Records Concatenated(BatchSchedule& schedule, std::int64_t first, std::int64_t l
     all.insert(all.end(), records.begin(), records.end());
   }
   return all;
-}
-
-Records Range(std::int64_t count) {
-  Records records(static_cast<std::size_t>(count));
-  std::iota(records.begin(), records.end(), 0);
-  return records;
 }
 
 TEST(BatchScheduleTest, EpochsFollowEachOtherWithoutAGap) {

@@ -15,7 +15,7 @@ using ::dime::testing::StatusIs;
 using ::testing::HasSubstr;
 
 // Columns of all sorts: narrow ids, wide ones, lists with weights, floats of two dimensions.
-models::Batch Examples() {
+models::Batch ThreeExamples() {
   models::Batch batch;
   batch.num_examples = 3;
   batch.ids = {{.ids = {1, -1, 2'000'000'000}, .offsets = {}, .weights = {}},
@@ -28,7 +28,7 @@ models::Batch Examples() {
   return batch;
 }
 
-void ExpectEqual(const models::Batch& batch, const models::Batch& expected) {
+void ExpectSameExamples(const models::Batch& batch, const models::Batch& expected) {
   EXPECT_EQ(batch.num_examples, expected.num_examples);
   ASSERT_EQ(batch.ids.size(), expected.ids.size());
   for (std::size_t c = 0; c < expected.ids.size(); ++c) {
@@ -47,18 +47,18 @@ void ExpectEqual(const models::Batch& batch, const models::Batch& expected) {
 }
 
 TEST(ExampleBlockTest, ExamplesComeBackAsTheyWere) {
-  models::Batch read = Examples();
+  models::Batch read = ThreeExamples();
   read.num_examples = 99;  // What was there before does not matter.
   read.ids.emplace_back();
-  ASSERT_OK(DecodeExamples(EncodeExamples(Examples()), &read));
-  ExpectEqual(read, Examples());
+  ASSERT_OK(DecodeExamples(EncodeExamples(ThreeExamples()), &read));
+  ExpectSameExamples(read, ThreeExamples());
   models::Batch none;
   ASSERT_OK(DecodeExamples(EncodeExamples(none), &read));
-  ExpectEqual(read, none);
+  ExpectSameExamples(read, none);
 }
 
 TEST(ExampleBlockTest, EveryFlippedBitAndEveryCutIsFound) {
-  const std::string bytes = EncodeExamples(Examples());
+  const std::string bytes = EncodeExamples(ThreeExamples());
   models::Batch read;
   for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string damaged = bytes;
@@ -74,10 +74,10 @@ TEST(ExampleBlockTest, EveryFlippedBitAndEveryCutIsFound) {
 
 TEST(ExampleBlockTest, MemoryIsThatOfTheValues) {
   const std::uint64_t of_each = 2 * 8 + 4 + 3 * 4 + 4 + 4 + 8;  // An offset is 4 bytes, too.
-  EXPECT_EQ(MemoryBytes(Examples()), 3 * of_each + 4 * (8 + 4));
-  EXPECT_EQ(MemoryBytes(Examples(), 0, 1), of_each + 3 * (8 + 4));
-  EXPECT_EQ(MemoryBytes(Examples(), 1, 3), 2 * of_each + 1 * (8 + 4));
-  EXPECT_EQ(MemoryBytes(Examples(), 2, 2), 0u);
+  EXPECT_EQ(MemoryBytes(ThreeExamples()), 3 * of_each + 4 * (8 + 4));
+  EXPECT_EQ(MemoryBytes(ThreeExamples(), 0, 1), of_each + 3 * (8 + 4));
+  EXPECT_EQ(MemoryBytes(ThreeExamples(), 1, 3), 2 * of_each + 1 * (8 + 4));
+  EXPECT_EQ(MemoryBytes(ThreeExamples(), 2, 2), 0u);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ std::unique_ptr<InProcessStore> NewStore(const std::vector<ops::TableSpec>& spec
   return *std::move(store);
 }
 
-ops::Rows Pull(InProcessStore& store, const ops::Lookups& lookups) {
+ops::Rows PullRows(InProcessStore& store, const ops::Lookups& lookups) {
   auto rows = store.Exchange(nullptr, {.lookups = &lookups});
   EXPECT_OK(rows);
   return *std::move(rows);
@@ -47,7 +47,7 @@ ops::Rows Pull(InProcessStore& store, const ops::Lookups& lookups) {
 TEST(InProcessStoreTest, DenseTablesAreViewsOfTheTable) {
   const auto store = NewStore({Spec("kernel", 1, 6, true, ops::OptimizerKind::kAdagrad),
                                Spec("plain", 3, 2, true, ops::OptimizerKind::kSgd)});
-  const ops::Rows rows = Pull(*store, {.tables = {{}, {}}, .uses = {}});
+  const ops::Rows rows = PullRows(*store, {.tables = {{}, {}}, .uses = {}});
   EXPECT_EQ(rows.tables[0].data(), store->tables()[0]->weights(0).data());
   EXPECT_EQ(rows.tables[0].size(), 6u);
   EXPECT_EQ(rows.tables[1].data(), store->tables()[1]->weights(0).data());
@@ -56,7 +56,7 @@ TEST(InProcessStoreTest, DenseTablesAreViewsOfTheTable) {
 
 TEST(InProcessStoreTest, DenseRowsWithSlotsBetweenThemAreGathered) {
   const auto store = NewStore({Spec("kernel", 3, 2, true, ops::OptimizerKind::kFtrl)});
-  const ops::Rows rows = Pull(*store, {.tables = {{}}, .uses = {}});
+  const ops::Rows rows = PullRows(*store, {.tables = {{}}, .uses = {}});
   ASSERT_EQ(rows.tables[0].size(), 6u);
   for (std::int64_t row = 0; row < 3; ++row) {
     const auto weights = store->tables()[0]->weights(row);
@@ -67,7 +67,7 @@ TEST(InProcessStoreTest, DenseRowsWithSlotsBetweenThemAreGathered) {
 
 TEST(InProcessStoreTest, SparseRowsComeInTheOrderOfTheIds) {
   const auto store = NewStore({Spec("embedding", 10, 2, false, ops::OptimizerKind::kAdagrad)});
-  const ops::Rows rows = Pull(*store, {.tables = {{.ids = {7, 2}}}, .uses = {}});
+  const ops::Rows rows = PullRows(*store, {.tables = {{.ids = {7, 2}}}, .uses = {}});
   const ps::Table& table = *store->tables()[0];
   EXPECT_THAT(rows.tables[0], ElementsAre(table.weights(7)[0], table.weights(7)[1],
                                           table.weights(2)[0], table.weights(2)[1]));
@@ -100,7 +100,7 @@ TEST(InProcessStoreTest, TheLastPushAsksForNothing) {
 
 TEST(InProcessStoreTest, NoIdsGiveNoRows) {
   const auto store = NewStore({Spec("embedding", 10, 2, false, ops::OptimizerKind::kFtrl)});
-  EXPECT_THAT(Pull(*store, {.tables = {{}}, .uses = {}}).tables[0], IsEmpty());
+  EXPECT_THAT(PullRows(*store, {.tables = {{}}, .uses = {}}).tables[0], IsEmpty());
 }
 
 TEST(InProcessStoreTest, ATableThatDoesNotFitIsNamed) {

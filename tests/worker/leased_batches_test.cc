@@ -9,21 +9,12 @@
 #include <vector>
 
 #include "tests/support/status_matchers.h"
+#include "tests/worker/numbered_batches.h"
 
 namespace dime::worker {
 namespace {
 
 using ::testing::ElementsAre;
-
-// Batch N has N examples.
-class NumberedBatches final : public BatchSource {
- public:
-  [[nodiscard]] std::optional<std::int64_t> num_batches() const override { return std::nullopt; }
-  absl::Status Gather(std::int64_t index, models::Batch* batch) override {
-    batch->num_examples = index;
-    return absl::OkStatus();
-  }
-};
 
 // Writes down when it is asked.
 class ListedLeases final : public LeaseSource {

@@ -7,25 +7,12 @@
 #include <vector>
 
 #include "tests/support/status_matchers.h"
+#include "tests/worker/numbered_batches.h"
 
 namespace dime::worker {
 namespace {
 
 using ::testing::ElementsAre;
-
-// Batch N has N examples.
-class NumberedBatches final : public BatchSource {
- public:
-  explicit NumberedBatches(std::optional<std::int64_t> num_batches) : num_batches_(num_batches) {}
-  [[nodiscard]] std::optional<std::int64_t> num_batches() const override { return num_batches_; }
-  absl::Status Gather(std::int64_t index, models::Batch* batch) override {
-    batch->num_examples = index;
-    return absl::OkStatus();
-  }
-
- private:
-  const std::optional<std::int64_t> num_batches_;
-};
 
 std::vector<std::int64_t> FirstBatches(const ReplicaShare& share, std::int64_t first_batch) {
   ReplicaBatches batches(std::make_unique<NumberedBatches>(std::nullopt), share, first_batch);

@@ -32,7 +32,7 @@ ReplicaReport Replica(const std::string& name, std::int64_t num_batches, double 
   return replica;
 }
 
-std::span<const std::byte> Bytes(const std::string& text) {
+std::span<const std::byte> BytesOf(const std::string& text) {
   return std::as_bytes(std::span<const char>(text));
 }
 
@@ -90,7 +90,7 @@ TEST(ReportWireTest, BringsBackWhatWasSent) {
   meter.AddParse(1.5);
   meter.Lap(StepPhase::kPullWait);
   const ReplicaReportMessage sent = MakeReplicaReport(meter);
-  const auto message = DecodeReplicaReport(Bytes(Encode(sent)));
+  const auto message = DecodeReplicaReport(BytesOf(Encode(sent)));
   ASSERT_OK(message.status());
   EXPECT_EQ(message->num_batches, 2);
   EXPECT_EQ(message->num_pushes, 1);
@@ -101,7 +101,7 @@ TEST(ReportWireTest, BringsBackWhatWasSent) {
   ps::ServerStatistics statistics{.num_requests = 7, .most_waiting = 3, .busy_seconds = 0.5};
   statistics.staleness = {5, 6, 7};
   statistics.hottest = {{1, 99, 1000}, {0, 2, 500}};
-  const auto decoded = DecodeServerReport(Bytes(EncodeServerReport(statistics)));
+  const auto decoded = DecodeServerReport(BytesOf(EncodeServerReport(statistics)));
   ASSERT_OK(decoded.status());
   EXPECT_EQ(decoded->num_requests, 7);
   EXPECT_EQ(decoded->most_waiting, 3);
@@ -114,17 +114,17 @@ TEST(ReportWireTest, BringsBackWhatWasSent) {
 TEST(ReportWireTest, RefusesWhatIsNoReport) {
   const std::string server = EncodeServerReport({.staleness = {1, 2}, .hottest = {{0, 1, 2}}});
   for (std::size_t size = 0; size < server.size(); ++size) {
-    EXPECT_THAT(DecodeServerReport(Bytes(server.substr(0, size))).status(),
+    EXPECT_THAT(DecodeServerReport(BytesOf(server.substr(0, size))).status(),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("message ends")))
         << size;
   }
-  EXPECT_FALSE(DecodeServerReport(Bytes(server + "x")).ok());
-  EXPECT_FALSE(DecodeReplicaReport(Bytes("short")).ok());
+  EXPECT_FALSE(DecodeServerReport(BytesOf(server + "x")).ok());
+  EXPECT_FALSE(DecodeReplicaReport(BytesOf("short")).ok());
   ReplicaReportMessage message;
   message.phase_seconds[1] = std::nan("");
-  EXPECT_FALSE(DecodeReplicaReport(Bytes(Encode(message))).ok());
+  EXPECT_FALSE(DecodeReplicaReport(BytesOf(Encode(message))).ok());
   message.phase_seconds[1] = std::numeric_limits<double>::infinity();
-  EXPECT_FALSE(DecodeReplicaReport(Bytes(Encode(message))).ok());
+  EXPECT_FALSE(DecodeReplicaReport(BytesOf(Encode(message))).ok());
 }
 
 TEST(ClusterWatchTest, SumsUpWhatReplicasReport) {

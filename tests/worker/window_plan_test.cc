@@ -8,13 +8,13 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/worker/record_numbers.h"
+
 namespace dime::worker {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::Ne;
-
-using Records = std::vector<std::int64_t>;
 
 // Blocks of so many examples, of a byte each; the last one may have fewer.
 std::vector<BlockSize> Blocks(std::int64_t num_examples, std::int64_t per_block) {
@@ -27,7 +27,7 @@ std::vector<BlockSize> Blocks(std::int64_t num_examples, std::int64_t per_block)
 }
 
 // The records of a window, by their numbers in the file, in the order in which they come up.
-Records RecordsOf(const Window& window, const std::vector<BlockSize>& blocks) {
+Records RecordsOfWindow(const Window& window, const std::vector<BlockSize>& blocks) {
   Records in_blocks;
   for (const std::size_t block : window.blocks) {
     std::int64_t record = 0;
@@ -50,16 +50,10 @@ Records EpochOf(WindowPlan& plan, const std::vector<BlockSize>& blocks, std::int
     EXPECT_EQ(window.epoch, epoch);
     EXPECT_EQ(window.first, std::ssize(all));
     EXPECT_EQ(window.end, window.first + std::ssize(window.examples));
-    const Records records = RecordsOf(window, blocks);
+    const Records records = RecordsOfWindow(window, blocks);
     all.insert(all.end(), records.begin(), records.end());
   }
   return all;
-}
-
-Records Range(std::int64_t count) {
-  Records records(static_cast<std::size_t>(count));
-  std::iota(records.begin(), records.end(), 0);
-  return records;
 }
 
 Records Sorted(Records records) {
@@ -108,8 +102,9 @@ TEST(WindowPlanTest, EveryPositionIsFoundInItsWindow) {
       plan.FindWindow(epoch, position, &window);
       ASSERT_LE(window.first, position);
       ASSERT_GT(window.end, position);
-      EXPECT_EQ(RecordsOf(window, blocks).at(static_cast<std::size_t>(position - window.first)),
-                in_order.at(static_cast<std::size_t>(position)));
+      EXPECT_EQ(
+          RecordsOfWindow(window, blocks).at(static_cast<std::size_t>(position - window.first)),
+          in_order.at(static_cast<std::size_t>(position)));
     }
   }
 }

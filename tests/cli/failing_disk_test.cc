@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/records/events.h"
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -41,12 +42,10 @@ struct Shape {
 class FailingDiskTest : public ::testing::TestWithParam<Shape> {
  protected:
   std::vector<std::string> Train(const std::vector<std::string>& own, int num_steps) const {
-    std::vector<std::string> words = {"local", "train", "--job-dir", job_dir_, "--export-name="};
-    words.insert(words.end(), GetParam().flags.begin(), GetParam().flags.end());
-    words.insert(words.end(), own.begin(), own.end());
-    words.insert(words.end(), {"--", "--train-files", rows_, "--embedding-size=2",
-                               "--first-layer-size=8", "--train-steps", std::to_string(num_steps)});
-    return words;
+    std::vector<std::string> flags = {"--export-name="};
+    flags.insert(flags.end(), GetParam().flags.begin(), GetParam().flags.end());
+    flags.insert(flags.end(), own.begin(), own.end());
+    return TrainingWords(job_dir_, flags, rows_, {"--train-steps", std::to_string(num_steps)});
   }
   Ended Dime(const std::vector<std::string>& words, const std::string& faults = "") const {
     if (faults.empty()) return Process(dir_, words).Wait();

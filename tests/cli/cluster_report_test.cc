@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/net/socket.h"
+#include "tests/cli/training_words.h"
 #include "tests/support/census_rows.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process.h"
@@ -37,14 +38,9 @@ class ClusterReportTest : public ::testing::Test {
  protected:
   std::vector<std::string> Train(const std::vector<std::string>& own,
                                  const std::vector<std::string>& trainer) {
-    std::vector<std::string> words = {"local",          "train",        "--job-dir",
-                                      dir_.File("job"), "--scale-tier", "STANDARD_1",
-                                      "--export-name="};
-    words.insert(words.end(), own.begin(), own.end());
-    words.insert(words.end(),
-                 {"--", "--train-files", rows_, "--embedding-size=2", "--first-layer-size=8"});
-    words.insert(words.end(), trainer.begin(), trainer.end());
-    return words;
+    std::vector<std::string> flags = {"--scale-tier", "STANDARD_1", "--export-name="};
+    flags.insert(flags.end(), own.begin(), own.end());
+    return TrainingWords(dir_.File("job"), flags, rows_, trainer);
   }
   nlohmann::json Dime(std::vector<std::string> own, const std::vector<std::string>& trainer) {
     own.insert(own.end(), {"--format", "json"});
