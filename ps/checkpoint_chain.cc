@@ -60,7 +60,9 @@ absl::Status CheckFingerprint(BundleReader& reader, BundleReader& base, std::str
 }  // namespace
 
 absl::StatusOr<std::optional<std::int64_t>> BaseStepOf(BundleReader& reader) {
-  if (!reader.tensors().contains(kBaseStep)) return std::optional<std::int64_t>();
+  if (!reader.tensors().contains(kBaseStep) || ShardsWithChangesAlone(reader).empty()) {
+    return std::optional<std::int64_t>();
+  }
   DIME_ASSIGN_OR_RETURN(const std::int64_t base_step, reader.ReadInt64(kBaseStep));
   DIME_ASSIGN_OR_RETURN(const std::int64_t step, reader.ReadInt64(internal::kGlobalStep));
   if (base_step >= 0 && base_step < step) return std::optional(base_step);
