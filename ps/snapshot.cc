@@ -105,10 +105,12 @@ absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts pa
     }
     DIME_RETURN_IF_ERROR(ReadTablePart(reader, name, part->part, *tables[part->table]));
   }
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, reader.ReadInt64(internal::kGlobalStep));
+  CheckpointChain chain(reader);
   for (UnboundedTable* const table : unbounded) {
-    if (table != nullptr) DIME_RETURN_IF_ERROR(ReadShards(reader, *table));
+    if (table != nullptr) DIME_RETURN_IF_ERROR(ReadShards(chain, step, *table));
   }
-  return reader.ReadInt64(internal::kGlobalStep);
+  return step;
 }
 
 std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,

@@ -6,9 +6,7 @@
 #include <iterator>
 
 #include "ops/optimizer.h"
-#include "ps/checkpoint_chain.h"
 #include "ps/internal/id_hash.h"
-#include "ps/internal/variables.h"
 #include "runtime/base/crc32c.h"
 
 namespace dime::ps {
@@ -126,9 +124,7 @@ std::vector<std::string> ShardsWithChangesAlone(const BundleReader& reader) {
   return names;
 }
 
-absl::Status ReadShards(BundleReader& reader, UnboundedTable& table) {
-  DIME_ASSIGN_OR_RETURN(const std::int64_t step, reader.ReadInt64(internal::kGlobalStep));
-  CheckpointChain chain(reader);
+absl::Status ReadShards(CheckpointChain& chain, std::int64_t step, UnboundedTable& table) {
   for (const int s : table.virtual_shards()) {
     DIME_ASSIGN_OR_RETURN(const ShardRows shard, chain.ReadShard(table.spec(), s, step));
     table.Import(s, shard);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ops/table.h"
+#include "ps/checkpoint_chain.h"
 #include "ps/row_access.h"
 #include "ps/unbounded_table.h"
 #include "runtime/base/status.h"
@@ -30,9 +31,9 @@ namespace dime::ps {
 absl::StatusOr<std::int64_t> WriteShard(const ops::TableSpec& spec, int virtual_shard,
                                         const SavedShard& shard, std::int64_t base,
                                         checkpoint::BundlePartWriter& writer);
-// Fills the table's shards, from this checkpoint and those that it builds on; one at a time is in
-// memory besides.
-absl::Status ReadShards(checkpoint::BundleReader& reader, UnboundedTable& table);
+// Fills the table's shards with what they were after `step` steps, at the chain's newest
+// checkpoint; one at a time is in memory besides.
+absl::Status ReadShards(CheckpointChain& chain, std::int64_t step, UnboundedTable& table);
 
 // What one checkpoint has of a shard; rows.step is not set.
 absl::StatusOr<SavedShard> ReadSavedShard(checkpoint::BundleReader& reader,

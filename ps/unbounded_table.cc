@@ -23,8 +23,8 @@ using internal::Sightings;
 constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kSightingsShare = 16;  // One part in so many of a shard's bytes.
-// Likewise, for the rows that go between two checkpoints: a fifth of all that have 16 floats and
-// Adagrad's slots.
+// Likewise, for the rows that go between two checkpoints: more than a fourth of all, where they
+// have 16 floats and Adagrad's slots.
 constexpr std::size_t kJournalShare = 64;
 constexpr std::size_t kFewestRows = 8;  // Of a virtual shard.
 // Rows among which the oldest is looked for: the more, the nearer to the oldest of all.
