@@ -3,7 +3,8 @@
 //
 // save_bench DIRECTORY [ROWS [KEYS [ROUNDS [unbounded]]]]: rows of 8 floats with Adagrad's slots,
 // 10^7 of them; KEYS of them, anywhere in the table, an exchange. `unbounded`: of a table without a
-// bound on its ids.
+// bound on its ids; and then what a checkpoint costs that holds what has changed since the one
+// before, a hundredth of the rows, beside whole ones.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -69,12 +71,13 @@ class Pair {
   }
 
   // Seconds of one push and pull.
-  double Exchange() {
+  double Exchange() { return ExchangeSome(options_.num_keys); }
+  double ExchangeSome(std::int64_t num_keys) {
     auto& ids = lookups_.tables[0].ids;
     ids.clear();
     // One from each of as many parts of the table: distinct, and anywhere.
-    const std::int64_t part_rows = options_.num_rows / options_.num_keys;
-    for (std::int64_t i = 0; i < options_.num_keys; ++i) {
+    const std::int64_t part_rows = options_.num_rows / num_keys;
+    for (std::int64_t i = 0; i < num_keys; ++i) {
       ids.push_back(IdOf(i * part_rows + static_cast<std::int64_t>(random_() % part_rows)));
     }
     return Exchange(ids);
@@ -155,6 +158,59 @@ void Round(Pair& pair, const Options& options, std::vector<double>* without,
   DIME_CHECK(checkpoint::DeleteBundle(storage::LocalFileSystem(), prefix).ok());
 }
 
+struct Saved {
+  std::string prefix;
+  std::int64_t step = 0;
+  double seconds = 0;  // From before the cut to when all is on disk.
+  double mib = 0;
+};
+
+Saved Save(Pair& pair, const Options& options, std::optional<std::int64_t> base_step) {
+  ps::ServerCheckpointer& checkpointer = pair.checkpointer();
+  Saved saved;
+  const Clock::time_point start = Clock::now();
+  saved.step = *checkpointer.Cut();
+  saved.prefix = fmt::format("{}/model.ckpt-{}", options.directory, saved.step);
+  DIME_CHECK(checkpointer.StartWriting(saved.prefix, base_step).ok());
+  DIME_CHECK(checkpointer.AwaitWritten().ok());
+  saved.seconds = SecondsSince(start);
+  for (const std::string& file : checkpoint::BundleFiles(saved.prefix)) {
+    const auto size = static_cast<double>(storage::LocalFileSystem().Stat(file)->size_bytes);
+    saved.mib += size / (1 << 20);
+  }
+  return saved;
+}
+
+double MedianOf(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+// A whole checkpoint, and one that builds on it, with a hundredth of the rows changed in between;
+// in turn.
+void CompareWithChanges(Pair& pair, const Options& options) {
+  std::vector<double> whole_seconds;
+  std::vector<double> changes_seconds;
+  Saved whole;
+  Saved changes;
+  for (int i = 0; i < options.num_rounds; ++i) {
+    whole = Save(pair, options, {});
+    pair.ExchangeSome(options.num_rows / 100);
+    pair.ExchangeSome(1);  // Pushes what was pulled before.
+    changes = Save(pair, options, whole.step);
+    whole_seconds.push_back(whole.seconds);
+    changes_seconds.push_back(changes.seconds);
+    for (const Saved* const saved : {&whole, &changes}) {
+      DIME_CHECK(checkpoint::DeleteBundle(storage::LocalFileSystem(), saved->prefix).ok());
+    }
+  }
+  fmt::print(
+      "{} rows, of which 1 % change: whole {:.1f} MiB in {:.3f} s, changes {:.1f} MiB in {:.3f} s: "
+      "{:.0f}x fewer bytes, {:.1f}x as fast\n",
+      options.num_rows, whole.mib, MedianOf(whole_seconds), changes.mib, MedianOf(changes_seconds),
+      whole.mib / changes.mib, MedianOf(whole_seconds) / MedianOf(changes_seconds));
+}
+
 }  // namespace
 }  // namespace dime
 
@@ -175,6 +231,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < options.num_rounds; ++i) dime::Round(pair, options, &without, &with);
     dime::Report("without a checkpoint", std::move(without));
     dime::Report("while one is written", std::move(with));
+    if (options.is_unbounded) dime::CompareWithChanges(pair, options);
   }
   DIME_CHECK(dime::storage::LocalFileSystem().DeleteTree(directory).ok());
 }

@@ -67,8 +67,15 @@ void DeclareInputMemoryFlag(CLI::App& app, OwnFlags* flags) {
 
 void DeclareOutputFlags(CLI::App& app, OwnFlags* flags) {
   const char* const group = "Options";
-  app.add_option("--max-checkpoints", flags->max_checkpoints, "Checkpoints to keep [5]")
+  app.add_option("--max-checkpoints", flags->max_checkpoints,
+                 "Checkpoints to keep, and those that they build on [5]")
       ->transform(WholeNumber(1, 1'000'000))
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--full-checkpoint-every", flags->full_checkpoint_every,
+                 "Of so many checkpoints on the way one has all rows of unbounded tables, the "
+                 "others those that changed since the one before; 1: all have all [10]")
+      ->transform(WholeNumber(1, 1000))
       ->type_name("N")
       ->group(group);
   app.add_option("--max-failed-saves", flags->max_failed_saves,
@@ -464,6 +471,7 @@ absl::StatusOr<worker::TrainingOptions> OptionsOf(const TrainingRequest& request
   options.max_failed_saves = own.max_failed_saves;
   options.strict = own.strict;
   options.max_checkpoints = static_cast<int>(own.max_checkpoints);
+  options.full_checkpoint_every = static_cast<int>(own.full_checkpoint_every);
   SetNames(own, defaults, &options);
   DIME_ASSIGN_OR_RETURN(options.export_format, models::ParseExportFormat(trainer.export_format));
   return options;

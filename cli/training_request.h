@@ -33,6 +33,7 @@ struct OwnFlags {
   std::int64_t max_bad_records = 0;
   std::optional<std::uint64_t> input_memory;
   std::int64_t max_checkpoints = 5;
+  std::int64_t full_checkpoint_every = 10;
   std::int64_t max_failed_saves = 3;
   bool strict = false;
   std::int64_t checkpoint_secs = 600;

@@ -43,6 +43,7 @@ LocalCheckpointer::LocalCheckpointer(std::vector<Table*> tables,
 absl::StatusOr<std::int64_t> LocalCheckpointer::Load(const std::string& prefix) {
   DIME_ASSIGN_OR_RETURN(storage::FileSystem* const files, storage::FileSystemFor(prefix));
   DIME_ASSIGN_OR_RETURN(const auto bundle, checkpoint::BundleReader::Open(*files, prefix));
+  last_save_.reset();
   DIME_ASSIGN_OR_RETURN(
       const std::int64_t step,
       ReadSnapshot(*bundle, SnapshotParts::kWeightsAndSlots, tables_, unbounded_));
@@ -52,13 +53,16 @@ absl::StatusOr<std::int64_t> LocalCheckpointer::Load(const std::string& prefix) 
 
 absl::StatusOr<std::int64_t> LocalCheckpointer::Cut() {
   save_.reset();
-  save_ = std::make_unique<PartSave>(tables_, PartSave::Layout::kWhole, unbounded_);
+  save_ = std::make_unique<PartSave>(tables_, PartSave::Layout::kWhole, unbounded_,
+                                     std::exchange(last_save_, std::nullopt));
   target_.global_step = version_();
   return target_.global_step;
 }
 
-absl::Status LocalCheckpointer::StartWriting(const std::string& prefix) {
+absl::Status LocalCheckpointer::StartWritingFrom(std::optional<std::int64_t> base_step,
+                                                 const std::string& prefix) {
   target_.prefix = prefix;
+  target_.base_step = base_step;
   absl::StatusOr<storage::FileSystem*> files = storage::FileSystemFor(prefix);
   absl::Status begun = files.status();
   if (begun.ok()) {
@@ -77,6 +81,7 @@ absl::StatusOr<bool> LocalCheckpointer::IsWritten() {
   if (save_ == nullptr) return base::Aborted("no checkpoint is being written");
   if (!save_->is_over()) return false;
   const absl::StatusOr<std::string> entries = save_->entries();
+  if (entries.ok()) last_save_ = save_->AsBase();
   save_.reset();
   if (!entries.ok()) return entries.status();
   DIME_RETURN_IF_ERROR(

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,13 @@ class Checkpointer {
   // replica that was lost while it pushed, which some may have), and returns how many steps they
   // hold.
   virtual absl::StatusOr<std::int64_t> Cut() = 0;
-  // Begins to write what was frozen, as a bundle. An error ends it, here and below.
-  virtual absl::Status StartWriting(const std::string& prefix) = 0;
+  // Begins to write what was frozen, as a bundle. An error ends it, here and below. With
+  // `base_step` it may hold, of unbounded tables, what has changed since the checkpoint of that
+  // step, which lies beside it under a name of the same form (checkpoint_chain.h). Whoever cannot
+  // tell what has changed since then writes all.
+  absl::Status StartWriting(const std::string& prefix, std::optional<std::int64_t> base_step = {}) {
+    return StartWritingFrom(base_step, prefix);
+  }
   // Whether the bundle is whole and on disk. kFailedPrecondition when weights are no finite
   // numbers: then there is none.
   virtual absl::StatusOr<bool> IsWritten() = 0;
@@ -41,6 +47,8 @@ class Checkpointer {
   absl::Status AwaitWritten();
 
  private:
+  virtual absl::Status StartWritingFrom(std::optional<std::int64_t> base_step,
+                                        const std::string& prefix) = 0;
   // Whose part is not known to be written.
   [[nodiscard]] virtual std::string Awaited() const = 0;
 };
@@ -55,18 +63,20 @@ class LocalCheckpointer final : public Checkpointer {
 
   absl::StatusOr<std::int64_t> Load(const std::string& prefix) override;
   absl::StatusOr<std::int64_t> Cut() override;
-  absl::Status StartWriting(const std::string& prefix) override;
   absl::StatusOr<bool> IsWritten() override;
   void GiveUp() override;
 
  private:
+  absl::Status StartWritingFrom(std::optional<std::int64_t> base_step,
+                                const std::string& prefix) override;
   [[nodiscard]] std::string Awaited() const override { return "this process"; }
 
   const std::vector<Table*> tables_;
   const std::vector<UnboundedTable*> unbounded_;  // Null for fixed ones; or empty.
   const std::function<std::int64_t()> version_;
   const std::function<void(std::int64_t)> set_version_;
-  std::unique_ptr<PartSave> save_;  // Null: none is under way.
+  std::unique_ptr<PartSave> save_;           // Null: none is under way.
+  std::optional<PartSave::Base> last_save_;  // None where the last cut was not written, or no more.
   PartSave::Target target_;
 };
 

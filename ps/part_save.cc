@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "ps/checkpoint_chain.h"
 #include "ps/sharding.h"
 #include "ps/unbounded_snapshot.h"
 #include "runtime/base/check.h"
@@ -16,8 +17,8 @@ constexpr std::int64_t kPieceFloats = std::int64_t{1} << 16;
 }  // namespace
 
 PartSave::PartSave(std::vector<Table*> tables, Layout layout,
-                   std::span<UnboundedTable* const> unbounded)
-    : tables_(std::move(tables)), layout_(layout) {
+                   std::span<UnboundedTable* const> unbounded, std::optional<Base> before)
+    : tables_(std::move(tables)), layout_(layout), before_(std::move(before)) {
   for (Table* const table : tables_) cuts_.push_back(&table->BeginCut());
   for (UnboundedTable* const table : unbounded) {
     if (table == nullptr) continue;
@@ -45,6 +46,8 @@ absl::Status PartSave::Begin(const Target& target) {
     PlanShards();
   }
   PlanUnbounded();
+  builds_on_before_ =
+      before_.has_value() && target.base_step.has_value() && before_->step == *target.base_step;
   auto writer = checkpoint::BundlePartWriter::Create(*target.files, target.prefix, target.part,
                                                      target.num_parts);
   if (writer.ok()) {
@@ -114,6 +117,9 @@ void PartSave::PlanShards() {
 }
 
 void PartSave::PlanUnbounded() {
+  if (target_.part == 0 && target_.base_step.has_value()) {
+    pieces_.push_back({std::string(kBaseStep), BaseStep{}});
+  }
   for (std::size_t t = 0; t < unbounded_.size(); ++t) {
     const ops::TableSpec& spec = unbounded_[t]->spec();
     for (const int shard : unbounded_[t]->virtual_shards()) {
@@ -159,6 +165,8 @@ absl::Status PartSave::WriteNext() {
     DIME_RETURN_IF_ERROR(writer_->EndRows());
   } else if (const auto* const shard = std::get_if<Shard>(&piece.content)) {
     DIME_RETURN_IF_ERROR(WriteShardOf(*shard));
+  } else if (std::holds_alternative<BaseStep>(piece.content)) {
+    DIME_RETURN_IF_ERROR(writer_->AddInt64(piece.name, *target_.base_step));
   } else {
     DIME_RETURN_IF_ERROR(writer_->AddInt64(piece.name, target_.global_step));
   }
@@ -188,10 +196,16 @@ absl::StatusOr<bool> PartSave::WriteRows(const std::string& name, const Rows& ro
 }
 
 absl::Status PartSave::WriteShardOf(const Shard& shard) {
-  const ShardRows rows = shard.cut->Read(shard.number);
+  const std::size_t at = fingerprints_.size();
+  const SavedShard saved = builds_on_before_ ? shard.cut->ReadChanges(shard.number)
+                                             : SavedShard{.rows = shard.cut->Read(shard.number)};
   // Its slots are to be finite, too: they lie in between.
-  DIME_RETURN_IF_ERROR(CheckFinite(*shard.spec, rows.records));
-  return WriteShard(*shard.spec, shard.number, rows, *writer_);
+  DIME_RETURN_IF_ERROR(CheckFinite(*shard.spec, saved.rows.records));
+  DIME_ASSIGN_OR_RETURN(const std::int64_t fingerprint,
+                        WriteShard(*shard.spec, shard.number, saved,
+                                   saved.is_whole ? 0 : before_->fingerprints[at], *writer_));
+  fingerprints_.push_back(fingerprint);
+  return absl::OkStatus();
 }
 
 absl::Status PartSave::CheckFinite(const ops::TableSpec& spec,

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -42,11 +43,22 @@ class PartSave {
     int part = 0;  // The first one has what is no table's, too.
     int num_parts = 1;
     std::int64_t global_step = 0;
+    // The checkpoint is to build on the one of this step (checkpoint_chain.h), as far as that can
+    // be built on; none: it is to stand by itself.
+    std::optional<std::int64_t> base_step = {};
+  };
+
+  // The part of a checkpoint that the next one may build on: what it has of each shard of each
+  // unbounded table, in their order, as fingerprints.
+  struct Base {
+    std::int64_t step = 0;
+    std::vector<std::int64_t> fingerprints;
   };
 
   // The tables outlive this object. `unbounded`: null for fixed ones; none stands for none.
+  // `before`: of the save of these tables that was made just before this one, if it was written.
   PartSave(std::vector<Table*> tables, Layout layout,
-           std::span<UnboundedTable* const> unbounded = {});
+           std::span<UnboundedTable* const> unbounded = {}, std::optional<Base> before = {});
   ~PartSave();  // Waits for the thread, which ends soon.
 
   // Begins to write; then either StartThread() or Step() until it is false.
@@ -69,6 +81,8 @@ class PartSave {
   // Once it is over: what checkpoint::WriteBundleIndex() takes. kFailedPrecondition when weights
   // are no finite numbers.
   [[nodiscard]] const absl::StatusOr<std::string>& entries() const { return entries_; }
+  // Once it is over well: for the next one.
+  [[nodiscard]] Base AsBase() const { return {target_.global_step, fingerprints_}; }
   // Once it is over: what copies of blocks took at most.
   [[nodiscard]] std::size_t peak_copy_bytes() const;
 
@@ -89,9 +103,11 @@ class PartSave {
     UnboundedCut* cut = nullptr;
     int number = 0;
   };
+  // The one in the target.
+  struct BaseStep {};
   struct Piece {
     std::string name;
-    std::variant<Rows, internal::BetaPower, internal::GlobalStep, Shard> content;
+    std::variant<Rows, internal::BetaPower, internal::GlobalStep, BaseStep, Shard> content;
   };
 
   void PlanWholeTables();
@@ -110,6 +126,9 @@ class PartSave {
   std::vector<UnboundedTable*> unbounded_;
   std::vector<UnboundedCut*> unbounded_cuts_;  // Parallel.
   const Layout layout_;
+  const std::optional<Base> before_;
+  bool builds_on_before_ = false;
+  std::vector<std::int64_t> fingerprints_;  // Of the shards that are written.
   Target target_;
   std::vector<Piece> pieces_;
   std::size_t piece_ = 0;  // The next to be written.

@@ -107,6 +107,7 @@ absl::Status Server::OnPrepare(net::ConnectionId connection, std::uint64_t reque
   }
   EndHold();
   save_.reset();  // It reads from the rows before.
+  last_save_.reset();
   shards_ = *std::move(shards);
   has_started_ = false;
   waiting_.clear();

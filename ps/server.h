@@ -162,7 +162,8 @@ class Server final : public net::FrameHandler {
   net::ConnectionId saver_ = 0;  // Who asked for the last hold or cut.
   // The request for a cut that waits for pushes.
   std::optional<std::uint64_t> due_cut_;
-  std::unique_ptr<PartSave> save_;  // Null: no cut is under way.
+  std::unique_ptr<PartSave> save_;           // Null: no cut is under way.
+  std::optional<PartSave::Base> last_save_;  // None where the last cut was not written, or no more.
   bool writes_in_steps_ = false;
 
   // Kept for their memory.

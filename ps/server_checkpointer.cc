@@ -184,7 +184,8 @@ absl::StatusOr<std::vector<std::uint64_t>> ServerCheckpointer::Hold() {
   return last_pushes;
 }
 
-absl::Status ServerCheckpointer::StartWriting(const std::string& prefix) {
+absl::Status ServerCheckpointer::StartWritingFrom(std::optional<std::int64_t> base_step,
+                                                  const std::string& prefix) {
   prefix_ = prefix;
   entries_.assign(servers_.size(), std::nullopt);
   const std::size_t num_parts = servers_.size() + (own_save_ != nullptr ? 1 : 0);
@@ -193,9 +194,11 @@ absl::Status ServerCheckpointer::StartWriting(const std::string& prefix) {
     DIME_RETURN_IF_ERROR(Connect());
     const net::Deadline deadline = links_->BeginWithin(kAnswerTime);
     for (std::size_t s = 0; s < servers_.size(); ++s) {
-      const SaveRequest request = {.global_step = step_,
-                                   .part = static_cast<std::uint32_t>(s),
-                                   .num_parts = static_cast<std::uint32_t>(num_parts)};
+      const SaveRequest request = {
+          .global_step = step_,
+          .part = static_cast<std::uint32_t>(s),
+          .num_parts = static_cast<std::uint32_t>(num_parts),
+          .base_step = base_step ? static_cast<std::uint64_t>(*base_step) : kNoBaseStep};
       const iovec parts[] = {PartOf(&request, sizeof(request)),
                              PartOf(prefix.data(), prefix.size())};
       DIME_RETURN_IF_ERROR(links_->Send(s, MessageType::kSave, parts, deadline));

@@ -29,7 +29,6 @@ class ServerCheckpointer final : public Checkpointer {
 
   absl::StatusOr<std::int64_t> Load(const std::string& prefix) override;
   absl::StatusOr<std::int64_t> Cut() override;
-  absl::Status StartWriting(const std::string& prefix) override;
   absl::StatusOr<bool> IsWritten() override;
   void GiveUp() override;
 
@@ -50,6 +49,8 @@ class ServerCheckpointer final : public Checkpointer {
   absl::StatusOr<bool> LookAtAll();
   absl::Status LoadOwn(const std::string& prefix);
   absl::Status StartOwn();
+  absl::Status StartWritingFrom(std::optional<std::int64_t> base_step,
+                                const std::string& prefix) override;
   [[nodiscard]] std::string Awaited() const override;
 
   const std::vector<std::vector<net::Address>> servers_;

@@ -105,7 +105,8 @@ void Server::CutWhenDue() {
     if (replicas_[r].last_push < wanted[r]) return;
   }
   if (!due_cut_.has_value()) return;
-  save_ = std::make_unique<PartSave>(tables(), PartSave::Layout::kShards, shards_->all_unbounded());
+  save_ = std::make_unique<PartSave>(tables(), PartSave::Layout::kShards, shards_->all_unbounded(),
+                                     std::exchange(last_save_, std::nullopt));
   SendVersion(saver_, *std::exchange(due_cut_, std::nullopt));
   EndHold();
 }
@@ -165,12 +166,15 @@ absl::Status Server::OnSave(net::ConnectionId connection, std::uint64_t request_
   }
   const absl::StatusOr<storage::FileSystem*> files = storage::FileSystemFor(prefix);
   absl::Status begun = files.status();
+  std::optional<std::int64_t> base_step;
+  if (request.base_step != kNoBaseStep) base_step = static_cast<std::int64_t>(request.base_step);
   if (begun.ok()) {
     begun = save_->Begin({.files = *files,
                           .prefix = std::move(prefix),
                           .part = static_cast<int>(request.part),
                           .num_parts = static_cast<int>(request.num_parts),
-                          .global_step = static_cast<std::int64_t>(request.global_step)});
+                          .global_step = static_cast<std::int64_t>(request.global_step),
+                          .base_step = base_step});
   }
   if (!begun.ok()) {
     SendRefusal(connection, request_id, begun);
@@ -196,6 +200,7 @@ void Server::OnSaveState(net::ConnectionId connection, std::uint64_t request_id)
     }
     reply = {.is_written = 1, .peak_copy_bytes = save_->peak_copy_bytes()};
     entries = *save_->entries();
+    last_save_ = save_->AsBase();
     save_.reset();
   }
   parts_.assign({PartOf(&reply, sizeof(reply)), PartOf(entries.data(), entries.size())});
@@ -207,6 +212,7 @@ absl::Status Server::OnLoad(net::ConnectionId connection, std::uint64_t request_
                             std::span<const std::byte> payload) {
   PayloadReader reader(payload);
   DIME_ASSIGN_OR_RETURN(const std::string prefix, TakePath(reader, payload.size()));
+  last_save_.reset();
   const auto load = [&]() -> absl::StatusOr<std::int64_t> {
     DIME_ASSIGN_OR_RETURN(storage::FileSystem* const files, storage::FileSystemFor(prefix));
     DIME_ASSIGN_OR_RETURN(const auto bundle, checkpoint::BundleReader::Open(*files, prefix));

@@ -1,4 +1,5 @@
-// ps/shard_rows.h - a virtual shard of an unbounded table, taken out of it whole.
+// ps/shard_rows.h - a virtual shard of an unbounded table, taken out of it whole; or what has
+// changed in it since a checkpoint before.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,24 @@ struct ShardRows {
   std::vector<std::int64_t> sightings = {};     // As they lie in memory.
 };
 
+// What a checkpoint has of a shard.
+struct SavedShard {
+  bool is_whole = true;
+  // All rows. Or those that were made or changed, and of the sightings the sets that changed.
+  ShardRows rows = {};
+  // Where it is not whole, each ascending: ids of rows that went and did not come back, some of
+  // which may have been no rows before either; the numbers of the sets.
+  std::vector<std::int64_t> erased = {};
+  std::vector<std::int64_t> sighting_sets = {};
+};
+
 // kDataLoss when this is nothing that a table has after rows.step steps.
 [[nodiscard]] absl::Status CheckShard(const ops::TableSpec& spec, int virtual_shard,
                                       const ShardRows& rows);
+
+// Makes the rows of a checkpoint those of the next one, whose changes these are, and whose step
+// these have. kDataLoss when they are none that a table has had; then the rows are anything.
+[[nodiscard]] absl::Status ApplyChanges(const ops::TableSpec& spec, int virtual_shard,
+                                        const SavedShard& changes, ShardRows* rows);
 
 }  // namespace dime::ps

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "ps/checkpoint_chain.h"
 #include "ps/internal/variables.h"
 #include "ps/unbounded_snapshot.h"
 
@@ -104,10 +105,12 @@ absl::StatusOr<std::int64_t> ReadSnapshot(BundleReader& reader, SnapshotParts pa
     }
     DIME_RETURN_IF_ERROR(ReadTablePart(reader, name, part->part, *tables[part->table]));
   }
+  DIME_ASSIGN_OR_RETURN(const std::int64_t step, reader.ReadInt64(internal::kGlobalStep));
+  CheckpointChain chain(reader);
   for (UnboundedTable* const table : unbounded) {
-    if (table != nullptr) DIME_RETURN_IF_ERROR(ReadShards(reader, *table));
+    if (table != nullptr) DIME_RETURN_IF_ERROR(ReadShards(chain, step, *table));
   }
-  return reader.ReadInt64(internal::kGlobalStep);
+  return step;
 }
 
 std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,
@@ -132,8 +135,13 @@ std::vector<std::string> DescribeMismatch(std::span<const ops::TableSpec> specs,
     return std::ranges::any_of(specs,
                                [&](const ops::TableSpec& spec) { return IsOfShards(spec, name); });
   };
+  const auto is_base_step = [specs](const std::string& name) {
+    return name == kBaseStep && std::ranges::any_of(specs, [](const ops::TableSpec& spec) {
+             return spec.unbounded.has_value();
+           });
+  };
   for (const auto& [name, info] : reader.tensors()) {
-    if (!is_of_shards(name) && !expected.contains(name)) {
+    if (!is_of_shards(name) && !expected.contains(name) && !is_base_step(name)) {
       lines.push_back(fmt::format("{}: unknown to the model, is {}", name, Describe(info)));
     }
   }

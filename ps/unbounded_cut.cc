@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "ps/internal/collect_rows.h"
+#include "ps/internal/id_hash.h"
+#include "ps/internal/sightings.h"
 #include "runtime/base/check.h"
 
 namespace dime::ps {
@@ -21,13 +24,14 @@ constexpr std::size_t kDirectoryBlockBytes = 256;
 
 UnboundedCut::UnboundedCut(std::span<const float> records, std::size_t record_floats,
                            std::span<const std::byte> directory, std::vector<Place> places,
-                           std::int64_t step)
+                           std::int64_t step, std::int64_t step_before)
     : record_floats_(record_floats),
       rows_per_block_(
           std::max<std::size_t>(1, kLeastRowBlockBytes / (record_floats * sizeof(float)))),
       directory_begin_(directory.data()),
       places_(std::move(places)),
       step_(step),
+      step_before_(step_before),
       records_(records.data(), records.size_bytes(),
                rows_per_block_ * record_floats * sizeof(float)),
       directory_(directory.data(), directory.size(), kDirectoryBlockBytes) {}
@@ -52,14 +56,22 @@ std::vector<T> UnboundedCut::TakeDirectory(std::span<const T> piece) {
   return taken;
 }
 
-ShardRows UnboundedCut::Read(int virtual_shard) {
+const UnboundedCut::Place& UnboundedCut::Next(int virtual_shard) {
   const auto place = std::ranges::find(places_, virtual_shard, &Place::virtual_shard);
   // In memory's order: what two shards share of a block goes with the second.
   DIME_CHECK(place != places_.end() && place - places_.begin() >= num_read_);
   num_read_ = place - places_.begin() + 1;
-  std::vector<RowIndex::Entry> entries = TakeDirectory(place->entries);
+  return *place;
+}
+
+std::vector<RowIndex::Entry> UnboundedCut::TakeEntries(const Place& place) {
+  std::vector<RowIndex::Entry> entries = TakeDirectory(place.entries);
   std::erase_if(entries, [](const RowIndex::Entry& entry) { return entry.number == 0; });
-  ShardRows rows = internal::CollectRows(
+  return entries;
+}
+
+ShardRows UnboundedCut::TakeRows(std::vector<RowIndex::Entry> entries) {
+  return internal::CollectRows(
       std::move(entries), step_, record_floats_, [&](std::uint32_t row) { PrefetchRow(row); },
       [&](std::uint32_t row, float* out) {
         records_.Read(
@@ -68,9 +80,46 @@ ShardRows UnboundedCut::Read(int virtual_shard) {
                           record_floats_ * sizeof(float));
             });
       });
-  const std::vector<std::uint64_t> sightings = TakeDirectory(place->sightings);
+}
+
+ShardRows UnboundedCut::Read(int virtual_shard) {
+  const Place& place = Next(virtual_shard);
+  ShardRows rows = TakeRows(TakeEntries(place));
+  const std::vector<std::uint64_t> sightings = TakeDirectory(place.sightings);
   rows.sightings.assign(sightings.begin(), sightings.end());
   return rows;
+}
+
+SavedShard UnboundedCut::ReadChanges(int virtual_shard) {
+  constexpr std::size_t kSetSize = internal::Sightings::kSetSize;
+  const Place& place = Next(virtual_shard);
+  std::vector<RowIndex::Entry> entries = TakeEntries(place);
+  const std::vector<std::uint64_t> sightings = TakeDirectory(place.sightings);
+  const auto is_old = [&](const RowIndex::Entry& entry) {
+    return internal::LastUpdate(entry, step_) <= step_before_;
+  };
+  SavedShard saved;
+  saved.is_whole = !place.changes.is_complete || static_cast<std::size_t>(std::ranges::count_if(
+                                                     entries, is_old)) < entries.size() / 2;
+  if (saved.is_whole) {
+    saved.rows = TakeRows(std::move(entries));
+    saved.rows.sightings.assign(sightings.begin(), sightings.end());
+    return saved;
+  }
+  std::erase_if(entries, is_old);
+  saved.rows = TakeRows(std::move(entries));
+  for (const std::size_t set : place.changes.changed_sets) {
+    saved.sighting_sets.push_back(static_cast<std::int64_t>(set));
+    const auto first = sightings.begin() + static_cast<std::ptrdiff_t>(set * kSetSize);
+    saved.rows.sightings.insert(saved.rows.sightings.end(), first,
+                                first + static_cast<std::ptrdiff_t>(kSetSize));
+  }
+  std::vector<std::int64_t> went;
+  for (const std::uint64_t hash : place.changes.erased) went.push_back(internal::IdOfHash(hash));
+  std::ranges::sort(went);
+  went.erase(std::unique(went.begin(), went.end()), went.end());
+  std::ranges::set_difference(went, saved.rows.ids, std::back_inserter(saved.erased));
+  return saved;
 }
 
 }  // namespace dime::ps

@@ -23,7 +23,10 @@ using internal::Sightings;
 constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kSightingsShare = 16;  // One part in so many of a shard's bytes.
-constexpr std::size_t kFewestRows = 8;       // Of a virtual shard.
+// Likewise, for the rows that go between two checkpoints: more than a fourth of all, where they
+// have 16 floats and Adagrad's slots.
+constexpr std::size_t kJournalShare = 64;
+constexpr std::size_t kFewestRows = 8;  // Of a virtual shard.
 // Rows among which the oldest is looked for: the more, the nearer to the oldest of all.
 constexpr std::size_t kCandidates = 16;
 constexpr std::int64_t kMostParts =
@@ -58,9 +61,14 @@ absl::StatusOr<UnboundedTable::Layout> UnboundedTable::LayOut(const ops::TableSp
     const std::size_t share = layout.shard_bytes / kSightingsShare / kLineBytes;
     layout.sightings = std::bit_floor(std::max<std::size_t>(share, 1)) * Sightings::kSetSize;
   }
-  const std::size_t sightings_bytes = layout.sightings * sizeof(std::uint64_t);
+  constexpr std::size_t kLineWords = kLineBytes / sizeof(std::uint64_t);
+  const std::size_t journal_lines = layout.shard_bytes / kJournalShare / kLineBytes;
+  layout.journal_erased = std::max<std::size_t>(journal_lines, 1) * kLineWords;
+  layout.journal_marks =
+      RoundUp(internal::ShardJournal::WordsFor(layout.sightings / Sightings::kSetSize), kLineWords);
+  const std::size_t words = layout.sightings + layout.journal_erased + layout.journal_marks;
   for (int bits = RowIndex::kFewestBits; bits <= RowIndex::kMostBits; ++bits) {
-    const std::size_t taken = sightings_bytes + IndexBytes(bits) + kLineBytes;
+    const std::size_t taken = words * sizeof(std::uint64_t) + IndexBytes(bits) + kLineBytes;
     if (taken >= layout.shard_bytes) break;
     const std::size_t rows =
         std::min(RowIndex::RowsFor(bits), (layout.shard_bytes - taken) / record_bytes);
@@ -118,11 +126,20 @@ UnboundedTable::UnboundedTable(const ops::TableSpec& spec, const Layout& layout,
     next += IndexBytes(layout.index_bits);
     auto* const sightings = reinterpret_cast<std::uint64_t*>(next);
     next += layout.sightings * sizeof(std::uint64_t);
-    shards_.push_back(
-        {RowIndex(entries, layout.index_bits), Sightings({sightings, layout.sightings})});
+    shards_.push_back({RowIndex(entries, layout.index_bits),
+                       Sightings({sightings, layout.sightings}), internal::ShardJournal({}, {})});
+  }
+  directory_ = std::as_bytes(std::span(memory + records_bytes, next));
+  for (Shard& shard : shards_) {
+    auto* const erased = reinterpret_cast<std::uint64_t*>(next);
+    auto* const marks = erased + layout.journal_erased;
+    next = reinterpret_cast<char*>(marks + layout.journal_marks);
+    shard.journal = internal::ShardJournal(
+        {erased, layout.journal_erased},
+        {marks, internal::ShardJournal::WordsFor(layout.sightings / Sightings::kSetSize)});
+    shard.sightings.set_marks(shard.journal.marks());
   }
   DIME_CHECK(next <= memory + memory_bytes);
-  directory_ = std::as_bytes(std::span(memory + records_bytes, next));
 }
 
 UnboundedTable::~UnboundedTable() {
@@ -209,7 +226,7 @@ std::uint32_t UnboundedTable::RowToUpdate(std::int64_t step, std::int64_t id, st
       shard.index.SetLastUpdate(*entry, static_cast<std::uint32_t>(step));
       return entry->number - 1;
     }
-    GiveBack(entry->number - 1);
+    Drop(shard, *entry);
     shard.index.Erase(hash);
     ++statistics_.expired;
   }
@@ -259,7 +276,7 @@ bool UnboundedTable::MakeRoom(std::int64_t step, std::uint64_t hash) {
     oldest = entries[i];
   }
   if (oldest == nullptr) return false;
-  GiveBack(oldest->number - 1);
+  Drop(shard, *oldest);
   shard.index.Erase(oldest->hash);
   ++statistics_.displaced;
   return true;
@@ -274,14 +291,19 @@ void UnboundedTable::Sweep(std::int64_t step) {
   if (limit == 0 || place < 0) return;
   const auto num_parts = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(
       std::clamp<std::int64_t>(limit / (2 * num_shards), 1, kMostParts))));
-  RowIndex& index = shards_[static_cast<std::size_t>(place)].index;
-  index.EraseIf(static_cast<std::uint64_t>(step / num_shards % num_parts),
-                static_cast<std::uint64_t>(num_parts), [&](const RowIndex::Entry& entry) {
-                  if (!IsExpired(entry, step)) return false;
-                  GiveBack(entry.number - 1);
-                  ++statistics_.expired;
-                  return true;
-                });
+  Shard& shard = shards_[static_cast<std::size_t>(place)];
+  shard.index.EraseIf(static_cast<std::uint64_t>(step / num_shards % num_parts),
+                      static_cast<std::uint64_t>(num_parts), [&](const RowIndex::Entry& entry) {
+                        if (!IsExpired(entry, step)) return false;
+                        Drop(shard, entry);
+                        ++statistics_.expired;
+                        return true;
+                      });
+}
+
+void UnboundedTable::Drop(Shard& shard, const RowIndex::Entry& entry) {
+  shard.journal.NoteErased(entry.hash);
+  GiveBack(entry.number - 1);
 }
 
 std::uint32_t UnboundedTable::TakeRecord() {
@@ -316,16 +338,25 @@ ShardRows UnboundedTable::Export(int virtual_shard) const {
   return rows;
 }
 
+void UnboundedTable::set_step(std::int64_t step) {
+  // Other updates follow than those that journals and ages were counted with.
+  if (step != step_) {
+    for (Shard& shard : shards_) shard.journal.Stop();
+  }
+  step_ = step;
+}
+
 UnboundedCut& UnboundedTable::BeginCut() {
   DIME_CHECK(cut_ == nullptr);
   std::vector<UnboundedCut::Place> places;
   for (std::size_t s = 0; s < shards_.size(); ++s) {
-    places.push_back(
-        {virtual_shards_[s], shards_[s].index.places(), shards_[s].sightings.memory()});
+    places.push_back({virtual_shards_[s], shards_[s].index.places(), shards_[s].sightings.memory(),
+                      shards_[s].journal.Read()});
+    shards_[s].journal.Restart();
   }
   const std::span<const float> records(records_, num_touched_ * start_record_.size());
   cut_ = std::make_unique<UnboundedCut>(records, start_record_.size(), directory_,
-                                        std::move(places), step_);
+                                        std::move(places), step_, std::exchange(cut_step_, step_));
   for (Shard& shard : shards_) {
     shard.index.set_cut(&cut_->directory());
     shard.sightings.set_cut(&cut_->directory());
@@ -344,6 +375,7 @@ void UnboundedTable::EndCut() {
 void UnboundedTable::Import(int virtual_shard, const ShardRows& rows) {
   Shard& shard =
       shards_[static_cast<std::size_t>(places_[static_cast<std::size_t>(virtual_shard)])];
+  shard.journal.Stop();
   shard.index.ForEach([&](const RowIndex::Entry& entry) { GiveBack(entry.number - 1); });
   shard.index.Clear();
   shard.sightings.PutBack(std::span(rows.sightings));

@@ -4,7 +4,8 @@
 // An id has a row from the n-th gradient on that comes for it (UnboundedRows::admit_after) until
 // none has come for evict_after_steps, or until a newer one needs its place; without a row it reads
 // its initial values. Each of 256 virtual shards, which an id belongs to by its hash alone, has its
-// own index, room for rows and counts of sightings, a 256th of max_bytes together. What it holds is
+// own index, room for rows, counts of sightings and a journal of what changes between cuts, a 256th
+// of max_bytes together. What it holds is
 // a function of the updates that reached it and their order: servers, however many, and reads
 // change nothing. Threads: as Table.
 //
@@ -25,6 +26,7 @@
 #include "ps/internal/id_hash.h"
 #include "ps/internal/initial_rows.h"
 #include "ps/internal/row_index.h"
+#include "ps/internal/shard_journal.h"
 #include "ps/internal/sightings.h"
 #include "ps/row_table.h"
 #include "ps/shard_rows.h"
@@ -58,7 +60,7 @@ class UnboundedTable final : public RowTable {
               std::span<const float> gradients) override;
 
   // What ages are counted from: the step of the last update, unless a checkpoint says another.
-  void set_step(std::int64_t step) { step_ = step; }
+  void set_step(std::int64_t step);
 
   [[nodiscard]] const std::vector<int>& virtual_shards() const { return virtual_shards_; }
   [[nodiscard]] const UnboundedStatistics& statistics() const { return statistics_; }
@@ -85,10 +87,13 @@ class UnboundedTable final : public RowTable {
     std::size_t rows = 0;
     int index_bits = 0;
     std::size_t sightings = 0;
+    std::size_t journal_erased = 0;  // Words of eight bytes, as are these.
+    std::size_t journal_marks = 0;
   };
   struct Shard {
     internal::RowIndex index;
     internal::Sightings sightings;
+    internal::ShardJournal journal;
   };
   static constexpr std::size_t kBlock = 32;  // Ids whose memory is asked for at once.
   static constexpr std::uint32_t kNoRow = 0xffffffff;
@@ -121,6 +126,8 @@ class UnboundedTable final : public RowTable {
   }
   [[nodiscard]] bool IsExpired(const internal::RowIndex::Entry& entry, std::int64_t step) const;
 
+  // Before its entry is erased.
+  void Drop(Shard& shard, const internal::RowIndex::Entry& entry);
   std::uint32_t TakeRecord();        // To be changed at once.
   void GiveBack(std::uint32_t row);  // Counts the row no more.
 
@@ -133,6 +140,7 @@ class UnboundedTable final : public RowTable {
   std::vector<Shard> shards_;
   std::unique_ptr<UnboundedCut> cut_;  // Null: none is under way.
   std::int64_t step_ = 0;
+  std::int64_t cut_step_ = 0;  // At the last cut, from which on journals know all.
 
   char* memory_;
   std::size_t memory_bytes_;

@@ -136,13 +136,16 @@ struct VersionReply {
 };
 static_assert(sizeof(VersionReply) == 8);
 
-// Which data file of a bundle the server is to write.
+// Which data file of a bundle the server is to write, and of unbounded tables what has changed
+// since the checkpoint of which step, if it knows that.
+inline constexpr std::uint64_t kNoBaseStep = ~std::uint64_t{0};  // All rows.
 struct SaveRequest {
   std::uint64_t global_step = 0;
   std::uint32_t part = 0;
   std::uint32_t num_parts = 0;
+  std::uint64_t base_step = kNoBaseStep;
 };
-static_assert(sizeof(SaveRequest) == 16);
+static_assert(sizeof(SaveRequest) == 24);
 
 struct SaveStateReply {
   std::uint64_t is_written = 0;       // 1: all is on disk.

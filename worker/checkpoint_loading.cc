@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
+#include "ps/checkpoint_chain.h"
 #include "ps/snapshot.h"
 #include "runtime/checkpoint/bundle.h"
 
@@ -34,6 +36,14 @@ absl::StatusOr<std::unique_ptr<checkpoint::BundleReader>> OpenCheckpoint(
   return bundle;
 }
 
+absl::StatusOr<std::optional<std::string>> BaseNameOf(checkpoint::BundleReader& bundle,
+                                                      const std::string& name) {
+  DIME_ASSIGN_OR_RETURN(const std::optional<std::int64_t> step, ps::BaseStepOf(bundle));
+  if (!step.has_value()) return std::optional<std::string>();
+  DIME_ASSIGN_OR_RETURN(std::string base, ps::BasePrefix(name, *step));
+  return std::optional(std::move(base));
+}
+
 absl::StatusOr<std::int64_t> CheckStep(std::int64_t step, const std::string& prefix) {
   if (step < 0) return base::DataLoss("{}: global_step is {}", prefix, step);
   return step;
@@ -51,14 +61,36 @@ absl::StatusOr<std::int64_t> LoadCheckpoint(storage::FileSystem& fs, const std::
 }
 
 absl::StatusOr<std::int64_t> VerifyCheckpoint(storage::FileSystem& fs, const std::string& directory,
-                                              const std::string& name, const models::Model* model) {
+                                              const std::string& name, const models::Model* model,
+                                              std::set<std::string>* sound) {
   const std::string prefix = storage::JoinPath(directory, name);
   DIME_ASSIGN_OR_RETURN(const auto bundle, model == nullptr
                                                ? checkpoint::BundleReader::Open(fs, prefix)
                                                : OpenCheckpoint(fs, directory, prefix, *model));
-  DIME_RETURN_IF_ERROR(bundle->Verify());
+  if (!sound->contains(name)) DIME_RETURN_IF_ERROR(bundle->Verify());
   DIME_ASSIGN_OR_RETURN(const std::int64_t step, bundle->ReadInt64("global_step"));
-  return CheckStep(step, prefix);
+  DIME_RETURN_IF_ERROR(CheckStep(step, prefix).status());
+  DIME_ASSIGN_OR_RETURN(const std::optional<std::string> base, BaseNameOf(*bundle, name));
+  // Its checks tell that steps go down from one to the next.
+  DIME_RETURN_IF_ERROR(ps::CheckBase(*bundle));
+  if (base.has_value() && !sound->contains(*base)) {
+    const auto verified = VerifyCheckpoint(fs, directory, *base, model, sound);
+    if (IsDamage(verified.status())) {
+      return base::DataLoss("{} builds on {}, which is damaged: {}", prefix, *base,
+                            base::MessageOf(verified.status()));
+    }
+    DIME_RETURN_IF_ERROR(verified.status());
+  }
+  sound->insert(name);
+  return step;
+}
+
+absl::StatusOr<std::optional<std::string>> ReadBaseName(storage::FileSystem& fs,
+                                                        const std::string& directory,
+                                                        const std::string& name) {
+  DIME_ASSIGN_OR_RETURN(const auto bundle,
+                        checkpoint::BundleReader::Open(fs, storage::JoinPath(directory, name)));
+  return BaseNameOf(*bundle, name);
 }
 
 bool IsDamage(const absl::Status& status) {

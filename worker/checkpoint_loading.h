@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +23,17 @@ absl::StatusOr<std::int64_t> LoadCheckpoint(storage::FileSystem& fs, const std::
                                             const std::string& name, const models::Model& model,
                                             ps::Checkpointer& rows);
 
-// The same without rows to fill: reads the bundle to its end, checks all checksums, and returns how
-// many steps it holds. `model` may be null: then its variables may be any.
+// The same without rows to fill: reads the bundle to its end, and those that it builds on, checks
+// all checksums, and returns how many steps it holds. `model` may be null: then its variables may
+// be any. Bundles among `sound` are not read again, and what is sound is put to them.
 absl::StatusOr<std::int64_t> VerifyCheckpoint(storage::FileSystem& fs, const std::string& directory,
-                                              const std::string& name, const models::Model* model);
+                                              const std::string& name, const models::Model* model,
+                                              std::set<std::string>* sound);
+
+// The name of the checkpoint that this one builds on, by its index; none: it stands by itself.
+absl::StatusOr<std::optional<std::string>> ReadBaseName(storage::FileSystem& fs,
+                                                        const std::string& directory,
+                                                        const std::string& name);
 
 // Whether a bundle is not what it should be, as opposed to out of reach for the moment.
 [[nodiscard]] bool IsDamage(const absl::Status& status);

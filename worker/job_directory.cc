@@ -1,6 +1,8 @@
 #include "worker/job_directory.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -24,6 +26,29 @@ using storage::JoinPath;
 
 bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
+}
+
+bool HasUnboundedTables(const models::Model& model) {
+  return std::ranges::any_of(
+      model.tables(), [](const ops::TableSpec& table) { return table.unbounded.has_value(); });
+}
+
+// Takes out of `names` all but the last `num_kept`, and those that these build on.
+std::vector<std::string> TakeSuperfluous(std::size_t num_kept,
+                                         const std::map<std::string, std::string>& bases,
+                                         std::vector<std::string>* names) {
+  if (names->size() <= num_kept) return {};
+  std::set<std::string> kept(names->end() - static_cast<std::ptrdiff_t>(num_kept), names->end());
+  for (std::vector<std::string> next(kept.begin(), kept.end()); !next.empty();) {
+    const auto base = bases.find(next.back());
+    next.pop_back();
+    if (base != bases.end() && kept.insert(base->second).second) next.push_back(base->second);
+  }
+  std::vector<std::string> taken;
+  std::ranges::remove_copy_if(*names, std::back_inserter(taken),
+                              [&](const std::string& name) { return kept.contains(name); });
+  std::erase_if(*names, [&](const std::string& name) { return !kept.contains(name); });
+  return taken;
 }
 
 // A model with other learning rates is the same model; the change is logged.
@@ -58,6 +83,7 @@ absl::StatusOr<std::unique_ptr<JobDirectory>> JobDirectory::Open(
   DIME_RETURN_IF_ERROR(directory->ListOwn());
   DIME_RETURN_IF_ERROR(directory->CheckDescription());
   DIME_RETURN_IF_ERROR(directory->CheckVariables());
+  DIME_RETURN_IF_ERROR(directory->LearnBases());
   DIME_RETURN_IF_ERROR(directory->SettleSettings(seed));
   DIME_RETURN_IF_ERROR(directory->Prepare());
   return directory;
@@ -112,6 +138,17 @@ absl::Status JobDirectory::CheckVariables() const {
     const std::vector<std::string> differences =
         ps::DescribeMismatch(model_->tables(), ps::SnapshotParts::kWeightsAndSlots, **bundle);
     return differences.empty() ? absl::OkStatus() : AnotherModel(path_, *name, differences);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobDirectory::LearnBases() {
+  if (!HasUnboundedTables(*model_)) return absl::OkStatus();
+  for (const std::string& name : checkpoints_) {
+    const absl::StatusOr<std::optional<std::string>> base = ReadBaseName(*fs_, path_, name);
+    if (IsDamage(base.status())) continue;  // Restore() says so.
+    if (!base.ok()) return base.status();
+    if (base->has_value()) bases_[name] = **base;
   }
   return absl::OkStatus();
 }
@@ -235,23 +272,37 @@ absl::Status JobDirectory::Save(ps::Checkpointer& rows) {
   return FinishSave();
 }
 
-absl::StatusOr<std::int64_t> JobDirectory::BeginSave(ps::Checkpointer& rows) {
+absl::StatusOr<std::int64_t> JobDirectory::BeginSave(ps::Checkpointer& rows, SaveKind kind) {
   DIME_CHECK(!is_saving());
+  const std::optional<std::int64_t> base = BaseOfNext(kind);
+  // From the cut on journals begin anew, whether or not it becomes a checkpoint.
+  const int num_before = std::exchange(num_in_chain_, 0);
   DIME_ASSIGN_OR_RETURN(const std::int64_t step, rows.Cut());
   if (newest_step_ == step) {
     rows.GiveUp();
     return step;
   }
   const std::string name = CheckpointName(step);
-  if (const absl::Status started = StartWriting(rows, name); !started.ok()) {
+  if (const absl::Status started = StartWriting(rows, name, base); !started.ok()) {
     rows.GiveUp();
     return started;
   }
-  saving_ = {.rows = &rows, .name = name, .step = step};
+  saving_ = {.rows = &rows,
+             .name = name,
+             .step = step,
+             .base = base,
+             .num_in_chain = base.has_value() ? num_before + 1 : 1};
   return step;
 }
 
-absl::Status JobDirectory::StartWriting(ps::Checkpointer& rows, const std::string& name) {
+std::optional<std::int64_t> JobDirectory::BaseOfNext(SaveKind kind) const {
+  const bool may_build = kind == SaveKind::kMayBuildOn && num_in_chain_ > 0 &&
+                         num_in_chain_ < options_.full_every && HasUnboundedTables(*model_);
+  return may_build ? newest_step_ : std::nullopt;
+}
+
+absl::Status JobDirectory::StartWriting(ps::Checkpointer& rows, const std::string& name,
+                                        std::optional<std::int64_t> base) {
   // Nobody writes them any more: a cut is made when the one before is over.
   for (const std::string& half : std::exchange(halves_, {})) DeleteCheckpoint(half);
   std::vector<std::string> names = checkpoints_;
@@ -262,7 +313,8 @@ absl::Status JobDirectory::StartWriting(ps::Checkpointer& rows, const std::strin
   DIME_RETURN_IF_ERROR(Unpublish(name));
   // A bundle of that name that is being replaced: its index must not stand beside new data.
   DIME_RETURN_IF_ERROR(checkpoint::DeleteBundle(*fs_, JoinPath(path_, name)));
-  return rows.StartWriting(JoinPath(path_, name));
+  bases_.erase(name);
+  return rows.StartWriting(JoinPath(path_, name), base);
 }
 
 // What is to be replaced, and is damaged or of another run: what `checkpoint` names has to be
@@ -311,6 +363,7 @@ absl::Status JobDirectory::EndSave(const absl::Status& written) {
     // `checkpoint` was replaced, and failed to be synced: this bundle stays, and those before it,
     // as nobody knows which of them is named after a crash.
     checkpoints_.push_back(saving_->name);
+    if (saving_->base) bases_[saving_->name] = CheckpointName(*saving_->base);
   } else if (!status.ok()) {
     // Some of it may be there, or be still to come.
     DeleteCheckpoint(saving_->name);
@@ -325,15 +378,21 @@ absl::Status JobDirectory::Publish() {
   std::vector<std::string>& names = state.all_prefixes;
   std::erase(names, saving_->name);
   names.push_back(saving_->name);
-  const std::size_t num_kept = static_cast<std::size_t>(std::max(1, options_.max_to_keep));
-  const std::size_t num_dropped = names.size() > num_kept ? names.size() - num_kept : 0;
-  const std::vector<std::string> dropped(names.begin(), names.begin() + num_dropped);
-  names.erase(names.begin(), names.begin() + num_dropped);
+  std::map<std::string, std::string> bases = bases_;
+  if (saving_->base) bases[saving_->name] = CheckpointName(*saving_->base);
+  const std::vector<std::string> dropped =
+      TakeSuperfluous(static_cast<std::size_t>(std::max(1, options_.max_to_keep)), bases, &names);
 
   DIME_RETURN_IF_ERROR(checkpoint::WriteCheckpointState(*fs_, path_, state));
   checkpoints_ = std::move(names);
+  bases_ = std::move(bases);
   newest_step_ = saving_->step;
-  for (const std::string& old : dropped) DeleteCheckpoint(old);
+  num_in_chain_ = saving_->num_in_chain;
+  // What builds on others goes before these: whatever is left, if this is where it ends, is whole.
+  for (auto old = dropped.rbegin(); old != dropped.rend(); ++old) {
+    DeleteCheckpoint(*old);
+    bases_.erase(*old);
+  }
   return absl::OkStatus();
 }
 

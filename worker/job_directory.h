@@ -1,7 +1,9 @@
 // worker/job_directory.h - what a training job leaves on disk, and how it is found again.
 //
 //   checkpoint                    which bundles there are, the newest last
-//   model.ckpt-N.{index,data-*}   weights and slots after N steps; the newest few are kept
+//   model.ckpt-N.{index,data-*}   weights and slots after N steps; the newest few are kept, and
+//   those
+//                                 that these build on
 //   dime/model.yaml               the model's description
 //   dime/job.yaml                 what else decides its bytes
 //   dime/checkpoints              which bundles are the job's own to delete
@@ -15,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,12 +33,19 @@
 namespace dime::worker {
 
 struct JobDirectoryOptions {
-  int max_to_keep = 5;
+  int max_to_keep = 5;  // And those that they build on.
+  // Of so many checkpoints that are saved one after another, one stands by itself; the others may
+  // build on the one before. 1: all do.
+  int full_every = 1;
   std::optional<Order> order = {};  // None: the job's own, or shuffled for a new one.
   std::optional<std::uint64_t> input_memory = {};  // None: the job's own, or 1 GiB for a new one.
   std::int64_t train_batch_size = 0;  // Recorded, and a change is logged; 0: not known.
   bool strict = false;  // A damaged newest checkpoint is an error, and none before it is taken.
 };
+
+// kFull: it stands by itself. kMayBuildOn: of unbounded tables it may hold what has changed since
+// the newest one (ps/checkpoint_chain.h), as often as full_every allows.
+enum class SaveKind { kFull, kMayBuildOn };
 
 class JobDirectory {
  public:
@@ -66,11 +76,11 @@ class JobDirectory {
   // Cuts the rows and begins to write them, while training goes on; returns the step that they
   // hold. If that is the newest checkpoint's, nothing is begun. One at a time; `rows` outlives it.
   // On an error, here or later, it is over, and the checkpoints from before are as they were.
-  absl::StatusOr<std::int64_t> BeginSave(ps::Checkpointer& rows);
+  absl::StatusOr<std::int64_t> BeginSave(ps::Checkpointer& rows, SaveKind kind = SaveKind::kFull);
   [[nodiscard]] bool is_saving() const { return saving_.has_value(); }
-  // Publishes the checkpoint once it is written, and deletes those beyond max_to_keep, those that a
-  // killed run left first. False: it is not written yet. kFailedPrecondition: weights are no finite
-  // numbers.
+  // Publishes the checkpoint once it is written, and deletes those beyond max_to_keep that none of
+  // the others builds on, those that a killed run left first. False: it is not written yet.
+  // kFailedPrecondition: weights are no finite numbers.
   absl::StatusOr<bool> PollSave();
   void GiveUpSave();  // Nothing of it stays.
   // As PollSave(), but waits for it.
@@ -95,7 +105,10 @@ class JobDirectory {
   absl::Status Prepare() const;
   absl::Status DeleteLeftovers(const std::string& directory) const;
   absl::Status DeleteHalfBundles() const;
-  absl::Status StartWriting(ps::Checkpointer& rows, const std::string& name);
+  absl::Status LearnBases();
+  [[nodiscard]] std::optional<std::int64_t> BaseOfNext(SaveKind kind) const;
+  absl::Status StartWriting(ps::Checkpointer& rows, const std::string& name,
+                            std::optional<std::int64_t> base);
   absl::Status Publish();
   absl::Status Unpublish(const std::string& name);
   [[nodiscard]] bool IsPublished(const std::string& name) const;
@@ -113,11 +126,17 @@ class JobDirectory {
     ps::Checkpointer* rows = nullptr;
     std::string name;
     std::int64_t step = 0;
+    std::optional<std::int64_t> base = {};  // The step of the one that it builds on.
+    int num_in_chain = 1;                   // What it makes of num_in_chain_.
   };
   std::optional<Saving> saving_;
-  std::vector<std::string> halves_;          // Names of what was not written to its end.
-  std::vector<std::string> own_;             // Names that dime/checkpoints had at the start.
-  std::vector<std::string> checkpoints_;     // Names of those not known to be damaged, newest last.
+  std::vector<std::string> halves_;       // Names of what was not written to its end.
+  std::vector<std::string> own_;          // Names that dime/checkpoints had at the start.
+  std::vector<std::string> checkpoints_;  // Names of those not known to be damaged, newest last.
+  std::map<std::string, std::string> bases_;  // Of checkpoints that build on another, its name.
+  // How many have been saved since one that stands by itself, with it; 0: the newest is not known
+  // to be what the rows' journals begin with.
+  int num_in_chain_ = 0;
   std::optional<std::int64_t> newest_step_;  // Of the checkpoint that was restored or saved last.
 };
 

@@ -67,6 +67,7 @@ class Examiner {
   absl::Status ExamineCheckpoints();
   absl::StatusOr<bool> IsStillWanted(const std::string& name) const;
   absl::Status ExamineCheckpoint(const std::string& name, bool is_newest);
+  absl::StatusOr<std::string> BaseToName(const std::string& name) const;
   absl::Status ExamineOtherBundles(const FoundCheckpoints& found);
   absl::Status ExaminePages();
   absl::Status ExamineFiles(const std::string& directory);
@@ -83,6 +84,7 @@ class Examiner {
   const std::string& job_dir_;
   std::optional<models::Model> model_;  // None: nobody says which one it is,
   absl::Status model_problem_;          // as this is the matter with its page.
+  std::set<std::string> sound_;         // Checkpoints that have been read to their ends.
   JobExamination result_;
 };
 
@@ -106,6 +108,7 @@ absl::Status Examiner::ExamineCheckpoints() {
   FoundCheckpoints found;
   for (int look = 1; look <= kMostLooks; ++look) {
     result_ = before;
+    sound_.clear();
     DIME_ASSIGN_OR_RETURN(found, FindCheckpoints(fs_, job_dir_));
     DIME_RETURN_IF_ERROR(ExamineOtherBundles(found));
     for (const std::string& name : found.names) {
@@ -135,16 +138,27 @@ absl::StatusOr<bool> Examiner::IsStillWanted(const std::string& name) const {
 }
 
 absl::Status Examiner::ExamineCheckpoint(const std::string& name, bool is_newest) {
-  const auto step = VerifyCheckpoint(fs_, job_dir_, name, model_ ? &*model_ : nullptr);
+  const auto step = VerifyCheckpoint(fs_, job_dir_, name, model_ ? &*model_ : nullptr, &sound_);
   if (step.ok()) {
     result_.resume_step = *step;
-    Add(name, Condition::kSound, fmt::format("step {}", *step));
+    DIME_ASSIGN_OR_RETURN(const auto base, BaseToName(name));
+    Add(name, Condition::kSound,
+        base.empty() ? fmt::format("step {}", *step)
+                     : fmt::format("step {}, builds on {}", *step, base));
     return absl::OkStatus();
   }
   DIME_ASSIGN_OR_RETURN(const bool is_wanted, IsStillWanted(name));
   if (!is_wanted) return absl::OkStatus();
   if (is_newest && absl::IsFailedPrecondition(step.status())) Obstruct(step.status());
   return AddDamage(name, step.status());
+}
+
+// "": there is none, or the bundle has gone since it was read.
+absl::StatusOr<std::string> Examiner::BaseToName(const std::string& name) const {
+  const auto base = ReadBaseName(fs_, job_dir_, name);
+  if (IsDamage(base.status())) return std::string();
+  DIME_RETURN_IF_ERROR(base.status());
+  return base->value_or("");
 }
 
 absl::Status Examiner::ExamineOtherBundles(const FoundCheckpoints& found) {

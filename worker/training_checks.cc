@@ -42,6 +42,7 @@ absl::Status CheckOptions(const TrainingOptions& options) {
       {"the checkpoint interval [seconds]", options.checkpoint_interval.count(), 0},
       {"the number of steps between checkpoints", options.checkpoint_steps, 0},
       {"the number of checkpoints to keep", options.max_checkpoints, 1},
+      {"the number of checkpoints of which one is full", options.full_checkpoint_every, 1},
       {"the number of failed saves to bear", options.max_failed_saves, 0},
       {"the number of steps between summaries", options.summary_steps, 0},
   };

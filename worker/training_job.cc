@@ -58,7 +58,7 @@ class TrainingJob {
   absl::Status AwaitLeases(LeaseBook& leases);
   absl::Status SaveAndPerhapsEvaluate(TrainLoop& loop);
   // A checkpoint of the rows as they are: begins it; looks or waits for it; all of that.
-  absl::Status BeginSave();
+  absl::Status BeginSave(SaveKind kind);
   absl::Status PollSave();
   absl::Status FinishSave();
   absl::Status Save();
@@ -146,6 +146,7 @@ absl::Status TrainingJob::Open() {
   DIME_ASSIGN_OR_RETURN(directory_,
                         JobDirectory::Open(options_.job_dir, model_, options_.seed,
                                            {.max_to_keep = options_.max_checkpoints,
+                                            .full_every = options_.full_checkpoint_every,
                                             .order = options_.order,
                                             .input_memory = options_.input_memory,
                                             .train_batch_size = options_.train_batch_size,
@@ -329,7 +330,7 @@ absl::Status TrainingJob::SaveAndPerhapsEvaluate(TrainLoop& loop) {
   batches_->NoteDone();
   // In common no other replica takes the next step before this one does: the rows stand still.
   DIME_ASSIGN_OR_RETURN(step_, job_store_->Await(options_.cluster.in_common() ? step_ : 0, {}));
-  DIME_RETURN_IF_ERROR(Bear(BeginSave()));
+  DIME_RETURN_IF_ERROR(Bear(BeginSave(SaveKind::kMayBuildOn)));
   if (!IsEvaluationDue(Clock::now())) return absl::OkStatus();
   DIME_RETURN_IF_ERROR(Bear(FinishSave()));
   return Evaluate();
@@ -354,11 +355,11 @@ bool TrainingJob::IsEvaluationDue(Clock::time_point now) const {
          (!last_evaluation_.has_value() || now >= *last_evaluation_ + options_.eval_interval);
 }
 
-absl::Status TrainingJob::BeginSave() {
+absl::Status TrainingJob::BeginSave(SaveKind kind) {
   clock_.Enter("checkpoint");
   last_save_ = Clock::now();
   last_save_step_ = step_;
-  DIME_ASSIGN_OR_RETURN(step_, directory_->BeginSave(job_store_->checkpointer()));
+  DIME_ASSIGN_OR_RETURN(step_, directory_->BeginSave(job_store_->checkpointer(), kind));
   last_save_step_ = step_;
   const absl::Status done_saved = batches_->SaveDone(step_);
   if (!done_saved.ok()) directory_->GiveUpSave();
@@ -383,7 +384,7 @@ absl::Status TrainingJob::FinishSave() {
 }
 
 absl::Status TrainingJob::Save() {
-  absl::Status saved = BeginSave();
+  absl::Status saved = BeginSave(SaveKind::kFull);
   if (saved.ok()) saved = FinishSave();
   return FatalSave(saved, step_, directory_->newest_checkpoint());
 }

@@ -44,7 +44,8 @@ struct TrainingOptions {
 
   std::chrono::seconds checkpoint_interval{600};
   std::int64_t checkpoint_steps = 0;  // > 0: also after every so many steps.
-  int max_checkpoints = 5;
+  int max_checkpoints = 5;            // And those that they build on.
+  int full_checkpoint_every = 10;     // Of unbounded tables the others have what has changed.
   std::int64_t max_failed_saves = 3;  // In a row; then the job ends. 0: it never does for that.
   bool strict = false;  // A damaged newest checkpoint ends the job; none before it is taken.
   std::chrono::seconds eval_delay{

@@ -58,6 +58,8 @@ class Sightings {
   }
   // Where sets are preserved before they are changed; null: nowhere.
   void set_cut(MemoryCut* cut) { cut_ = cut; }
+  // A bit for each set, which is set when the set changes; somebody else clears it.
+  void set_marks(std::span<std::uint64_t> marks) { marks_ = marks; }
 
  private:
   static constexpr std::uint64_t kTagBits = ~kMostCounted;
@@ -70,6 +72,11 @@ class Sightings {
   std::uint64_t* SetToChange(std::uint64_t hash) {
     std::uint64_t* const set = SetOf(hash);
     BeforeChange({set, kSetSize});
+    if (!marks_.empty()) {
+      const auto number = static_cast<std::size_t>(set - memory_.data()) / kSetSize;
+      constexpr std::size_t kWordBits = 64;
+      marks_[number / kWordBits] |= std::uint64_t{1} << number % kWordBits;
+    }
     return set;
   }
   void BeforeChange(std::span<const std::uint64_t> sets) {
@@ -78,6 +85,7 @@ class Sightings {
   }
 
   std::span<std::uint64_t> memory_;
+  std::span<std::uint64_t> marks_;
   MemoryCut* cut_ = nullptr;
 };
 

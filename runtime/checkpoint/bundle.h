@@ -80,6 +80,10 @@ class BundleReader {
 
   [[nodiscard]] const std::map<std::string, TensorInfo, std::less<>>& tensors() const;
   [[nodiscard]] const std::string& prefix() const;
+  [[nodiscard]] storage::FileSystem& file_system() const;
+  // The CRC-32C of a tensor's bytes by the index, whether or not they have it. kInvalidArgument for
+  // one in slices.
+  absl::StatusOr<std::uint32_t> Crc(std::string_view name) const;
 
   // Reads a whole tensor; its CRC is checked. `out` must have as many elements as the tensor.
   absl::Status ReadFloats(std::string_view name, std::span<float> out);

@@ -243,6 +243,19 @@ class BundleReader::Impl {
 
   const std::map<std::string, TensorInfo, std::less<>>& infos() const { return infos_; }
   const std::string& prefix() const { return prefix_; }
+  [[nodiscard]] storage::FileSystem& file_system() const { return fs_; }
+
+  absl::StatusOr<std::uint32_t> Crc(std::string_view name) const {
+    const auto found = places_.find(name);
+    if (found == places_.end()) {
+      return base::NotFound("checkpoint '{}' has no tensor '{}'", prefix_, name);
+    }
+    if (found->second.is_sliced) {
+      return base::InvalidArgument("checkpoint '{}': the tensor '{}' lies in several pieces",
+                                   prefix_, name);
+    }
+    return found->second.extents.front().place.crc;
+  }
 
  private:
   absl::Status ReadIndex(std::string_view file) {
@@ -383,6 +396,11 @@ const std::map<std::string, TensorInfo, std::less<>>& BundleReader::tensors() co
   return impl_->infos();
 }
 const std::string& BundleReader::prefix() const { return impl_->prefix(); }
+storage::FileSystem& BundleReader::file_system() const { return impl_->file_system(); }
+
+absl::StatusOr<std::uint32_t> BundleReader::Crc(std::string_view name) const {
+  return impl_->Crc(name);
+}
 
 absl::Status BundleReader::ReadFloats(std::string_view name, std::span<float> out) {
   DIME_ASSIGN_OR_RETURN(const Tensor* tensor, impl_->Find(name, DataType::kFloat));

@@ -1,5 +1,5 @@
 """TensorFlow runs exports of models with unbounded columns, hashed and crossed, of single values and of lists, and scores as
-`dime local predict` does: also ids that have no row.
+`dime local predict` does: also ids that have no row. It reads checkpoints that build on others as any other.
 
 Usage: unbounded_test.py DIME
 """
@@ -67,8 +67,15 @@ def main(dime):
     scratch = scratch_dir()
     (scratch / "page.yaml").write_text(PAGE)
     train = write_csv(scratch / "train.csv", make_rows(400, 20, CITIES))
-    result = dime.train(scratch / "job", own=["--model", scratch / "page.yaml"], train_files=train, eval_files=train,
+    result = dime.train(scratch / "job", own=["--model", scratch / "page.yaml", "--checkpoint-steps", 100], train_files=train, eval_files=train,
                         train_steps=300, export_format="JSON")
+
+    reader = tf.train.load_checkpoint(str(scratch / "job" / "model.ckpt-200"))
+    shapes = reader.get_variable_to_shape_map()
+    check(all(reader.get_tensor(name).shape == tuple(shape) for name, shape in shapes.items()),
+          f"TensorFlow reads the {len(shapes)} tensors of a checkpoint that builds on another")
+    changes = sum(name.endswith("/base_crc") for name in shapes)
+    check(reader.get_tensor("base_step") == 100 and changes > 0, f"{changes} of its shards have changes alone")
 
     rows = make_rows(200, 40, CITIES + ["Quito"])  # Half of the users, and a city, were never seen.
     instances = scratch / "instances.json"
