@@ -191,6 +191,7 @@ TableCut& Table::BeginCut() {
 
 void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out) const {
   DIME_CHECK(first >= 0 && count >= 0 && first + count <= num_rows_);
+  if (count == 0) return;  // Of a table without rows, which has no memory.
   const float* row = records_ + first * record_floats_ + part * spec_.dim;
   if (spec_.dim == 1) {  // Of these there are most, and a call for each costs more than the copy.
     for (std::int64_t i = 0; i < count; ++i, row += record_floats_) out[i] = *row;
@@ -203,6 +204,7 @@ void Table::CopyOut(int part, std::int64_t first, std::int64_t count, float* out
 
 void Table::CopyIn(int part, std::int64_t first, std::int64_t count, const float* in) {
   DIME_CHECK(first >= 0 && count >= 0 && first + count <= num_rows_);
+  if (count == 0) return;  // Of a table without rows, which has no memory.
   if (cut_ != nullptr) [[unlikely]]
     cut_->PreserveRange(first, count);
   float* row = records_ + first * record_floats_ + part * spec_.dim;
