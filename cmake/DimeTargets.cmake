@@ -66,7 +66,7 @@ endfunction()
 
 # dime_tests(FOLDER ps [PROGRAM ps_programs] FILES table_test.cc snapshot_test.cc DEPS dime::ps)
 # Declares one GoogleTest program of these files, test_<program> (test_<folder> if it has no name), and an entry of ctest for
-# each file, ps.table, that runs the file's suites. The entry is a `unit` test of two minutes at most until it is told otherwise.
+# each file, ps.table, that runs the file's suites. The entry is a `unit` test of five minutes at most until it is told otherwise.
 function(dime_tests)
   cmake_parse_arguments(ARG "" "FOLDER;PROGRAM" "FILES;DEPS" ${ARGN})
   set(program test_${ARG_FOLDER})
@@ -83,7 +83,7 @@ function(dime_tests)
     string(REGEX REPLACE "_test\\.cc$" "" stem ${file})
     dime_test_filter(${file} filter)
     add_test(NAME ${ARG_FOLDER}.${stem} COMMAND ${program} --gtest_filter=${filter})
-    set_tests_properties(${ARG_FOLDER}.${stem} PROPERTIES LABELS unit TIMEOUT 120)
+    set_tests_properties(${ARG_FOLDER}.${stem} PROPERTIES LABELS unit TIMEOUT 300)
     set_property(GLOBAL APPEND_STRING PROPERTY DIME_TEST_ENTRIES
       "$<TARGET_FILE:${program}>\t${CMAKE_CURRENT_SOURCE_DIR}/${file}\t${filter}\n")
   endforeach()
