@@ -42,7 +42,7 @@ std::pair<Socket, Socket> TcpPair() {
   return {std::move(client), std::move(server)};
 }
 
-iovec PartOf(std::vector<std::byte>& bytes) { return {bytes.data(), bytes.size()}; }
+iovec WholeOf(std::vector<std::byte>& bytes) { return {bytes.data(), bytes.size()}; }
 
 // Carries bytes between two sockets, both ways, at most `piece` at a time, and shows those of each
 // direction to `look`, which may change them. Ends when one end does.
@@ -63,7 +63,7 @@ class Between {
  private:
   bool Carry(Socket& from, Socket& to, std::size_t piece, bool to_server) {
     std::vector<std::byte> bytes(piece);
-    const iovec room = PartOf(bytes);
+    const iovec room = WholeOf(bytes);
     const auto count = from.Receive({&room, 1});
     if (!count.ok()) return false;
     bytes.resize(*count);
@@ -199,7 +199,7 @@ TEST(TlsStreamTest, WhoSpeaksNoTlsIsRefused) {
   auto [client, server] = SocketPair();
   server.StartTls(TlsStream::End::kServer, Key('a'));
   std::vector<std::byte> bytes = Counting(100);
-  const iovec part = PartOf(bytes);
+  const iovec part = WholeOf(bytes);
   ASSERT_OK(client.Send({&part, 1}));
   EXPECT_TRUE(absl::IsPermissionDenied(server.ShakeTls().status()));
 }
@@ -224,7 +224,7 @@ TEST(TlsStreamTest, ChangedBytesAreNoticed) {
   ASSERT_OK(ShakeBoth(client, server));
   changes = true;
   std::vector<std::byte> bytes = Counting(100);
-  const iovec part = PartOf(bytes);
+  const iovec part = WholeOf(bytes);
   ASSERT_OK(client.Send({&part, 1}));
   absl::StatusOr<std::size_t> received = std::size_t{0};
   while (received.ok() && *received == 0) {
@@ -288,7 +288,7 @@ void ExpectEchoes(Channel& channel, std::initializer_list<std::size_t> sizes) {
   std::uint64_t id = 0;
   for (const std::size_t size : sizes) {
     std::vector<std::byte> payload = Counting(size);
-    const iovec part = PartOf(payload);
+    const iovec part = WholeOf(payload);
     ASSERT_OK(channel.Send({.type = kEcho, .request_id = ++id}, {&part, 1}, In(20s)));
     const auto header = channel.ReceiveHeader(In(20s));
     ASSERT_OK(header);
@@ -463,7 +463,7 @@ TEST(SecureConnectionTest, OneThreadSendsWhileAnotherReceives) {
   std::vector<std::byte> payload = Counting(50'000);
   std::jthread sender([&] {
     std::vector<std::byte> bytes = payload;
-    const iovec part = PartOf(bytes);
+    const iovec part = WholeOf(bytes);
     for (std::uint64_t id = 0; id < 200; ++id) {
       ASSERT_OK(sending->Send({.type = kEcho, .request_id = id}, {&part, 1}, In(20s)));
     }
