@@ -4,6 +4,7 @@ Batches are made of rows in the order of the file, again from its start when it 
 `--order as-read`.
 """
 import os
+import re
 import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -121,6 +122,23 @@ def copy_checkpoint(from_dir, step, to_dir):
         shutil.copy(f"{from_dir}/model.ckpt-{step}.{suffix}", to_dir)
     with open(f"{to_dir}/checkpoint", "w") as state:
         state.write(f'model_checkpoint_path: "model.ckpt-{step}"\nall_model_checkpoint_paths: "model.ckpt-{step}"\n')
+
+
+def perturb_checkpoint(from_dir, step, to_dir, seed):
+    """The same, with each weight (no slot) one float up or down, or as it was. Seed 0: all as they were."""
+    reader = tf.train.load_checkpoint(f"{from_dir}/model.ckpt-{step}")
+    names = sorted(reader.get_variable_to_shape_map())
+    rng = np.random.default_rng(seed)
+    values = []
+    for name in names:
+        value = reader.get_tensor(name)
+        if seed != 0 and value.dtype == np.float32 and value.ndim > 0 and not re.search("Adagrad|Ftrl", name):
+            toward = rng.choice(np.array([-np.inf, np.nan, np.inf], np.float32), value.shape)
+            value = np.where(np.isnan(toward), value, np.nextafter(value, toward))
+        values.append(value)
+    os.makedirs(to_dir)
+    tf.raw_ops.SaveV2(prefix=f"{to_dir}/model.ckpt-{step}", tensor_names=names, shape_and_slices=[""] * len(names),
+                      tensors=values)
 
 
 def read_rows(path):

@@ -1,10 +1,11 @@
 """dime's models are as good as TensorFlow's.
 
 Usage: quality_test.py DIME same-start | own-seeds | ten-epochs | clusters
-  same-start  from TensorFlow's initial weights and batches, 4 seeds: AUC within .002 after 1000 steps
+  same-start  from the same weights and batches, 4 seeds, each also with its last bits changed, 1000 steps: AUC differs
+              by at most .0005 in the median, .003 in the mean
   own-seeds   32 seeds of dime's own, 1000 steps: mean accuracy and AUC reach TensorFlow's
   ten-epochs  16 seeds, 10 epochs: the means are not below TensorFlow's in the same run by more than .002
-  clusters    32 seeds on STANDARD_1, 1000 global steps: the mean AUC of sync and bounded reaches TensorFlow's; async is told
+  clusters    16 seeds on STANDARD_1, 1000 global steps: the mean AUC of sync and bounded reaches TensorFlow's; async is told
 """
 import concurrent.futures
 import statistics
@@ -23,18 +24,30 @@ def metrics_of(dime, job_dir, seed, **flags):
 
 
 def same_start(dime):
+    """A bit of the first weights decides where a ReLU at its edge goes, and moves TensorFlow's own AUC after 1000
+    steps by up to .01; processors that round otherwise do the same. So of the pairs of runs a few may part."""
     import census_tf as tf_side
     scratch = scratch_dir()
+    differences = []
     for seed in range(1, 5):
-        theirs = scratch / f"tensorflow-{seed}"
-        est = tf_side.estimator(str(theirs), seed)
-        tf_side.train(est, TRAIN, 1000)
-        expected = tf_side.evaluate(est, TEST)["auc"]
-        ours = scratch / f"dime-{seed}"
-        tf_side.copy_checkpoint(theirs, 0, ours)
-        found = dime.train(ours, own=["--order", "as-read"], train_files=TRAIN, eval_files=TEST, train_steps=1000,
-                           eval_steps=0)["metrics"]["auc"]
-        check(abs(found - expected) <= .002, f"seed {seed}: AUC {found:.4f}, TensorFlow's {expected:.4f}")
+        first = scratch / f"first-{seed}"
+        tf_side.train(tf_side.estimator(str(first), seed), TRAIN, 1)
+        for start in range(2):
+            weights, theirs, ours = (scratch / f"{of}-{seed}-{start}" for of in ("weights", "tensorflow", "dime"))
+            tf_side.perturb_checkpoint(first, 0, weights, seed=start)
+            tf_side.copy_checkpoint(weights, 0, theirs)
+            est = tf_side.estimator(str(theirs), seed)
+            tf_side.train(est, TRAIN, 1000)
+            expected = tf_side.evaluate(est, TEST)["auc"]
+            tf_side.copy_checkpoint(weights, 0, ours)
+            found = dime.train(ours, own=["--order", "as-read"], train_files=TRAIN, eval_files=TEST, train_steps=1000,
+                               eval_steps=0)["metrics"]["auc"]
+            print(f"seed {seed}, start {start}: AUC {found:.4f}, TensorFlow's {expected:.4f}", flush=True)
+            differences.append(found - expected)
+    median = statistics.median(map(abs, differences))
+    check(median <= .0005, f"median difference of {len(differences)} AUCs {median:.5f}")
+    mean = statistics.mean(differences)
+    check(abs(mean) <= .003, f"mean difference {mean:+.5f}")
 
 
 def own_seeds(dime):
@@ -80,8 +93,8 @@ def clusters(dime):
         runs = [dime.train(scratch / f"{consistency}-{seed}",
                            own=["--seed", seed, "--scale-tier", "STANDARD_1", "--consistency", consistency],
                            train_files=TRAIN, eval_files=TEST, train_steps=1000, eval_steps=0)["metrics"]["auc"]
-                for seed in range(1, 33)]
-        told = f"{consistency}: mean AUC of 32 seeds {statistics.mean(runs):.4f}, {min(runs):.4f} to {max(runs):.4f}"
+                for seed in range(1, 17)]
+        told = f"{consistency}: mean AUC of 16 seeds {statistics.mean(runs):.4f}, {min(runs):.4f} to {max(runs):.4f}"
         if consistency == "async":
             print(told)  # Nothing is promised.
         else:
