@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "runtime/base/secret.h"
@@ -41,9 +42,10 @@ struct PeerName {
 };
 
 // The client's part. kPermissionDenied when the server does not know the token, or says that this
-// client does not. Afterwards the channel is as secure as either end asks for.
+// client does not; kCancelled, at once, when it is asked to stop. Afterwards the channel is as
+// secure as either end asks for.
 absl::Status Authenticate(Channel& channel, const Credentials& credentials, const PeerName& self,
-                          Deadline deadline);
+                          Deadline deadline, const std::stop_token& stop = {});
 
 // The server's part, a frame at a time.
 class HandshakeServer {
