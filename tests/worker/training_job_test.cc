@@ -305,6 +305,27 @@ TEST_F(TrainingJobTest, AStopBeforeTheStartLeavesNoCheckpoint) {
   EXPECT_FALSE(fs::exists(options.job_dir + "/checkpoint"));
 }
 
+TEST_F(TrainingJobTest, TheEndOfTheClusterEndsTheReadingWithAnError) {
+  std::stop_source cluster;
+  cluster.request_stop();
+  TrainingOptions options = Options("job");
+  options.cluster.stop = cluster.get_token();
+  EXPECT_THAT(Run(options), StatusIs(absl::StatusCode::kCancelled, HasSubstr("stop")));
+  EXPECT_THAT(observer_.inputs, IsEmpty());
+}
+
+TEST_F(TrainingJobTest, TheEndOfTheClusterEndsAnEvaluationWithAnError) {
+  std::stop_source cluster;
+  TrainingOptions options = Options("job");
+  options.cluster.stop = cluster.get_token();
+  observer_.on_checkpoint = [&](std::int64_t step) {
+    if (step == options.train_steps) cluster.request_stop();
+  };
+  EXPECT_THAT(RunTrainingJob(SmallCensus(), options, observer_, {}),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("stop")));
+  EXPECT_THAT(observer_.evaluations, IsEmpty());
+}
+
 TEST_F(TrainingJobTest, AtItsLastStepAJobIsOnlyEvaluatedAndExported) {
   const TrainingOptions options = Options("job");
   ASSERT_OK(Run(options));
