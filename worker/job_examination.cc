@@ -192,7 +192,9 @@ absl::Status Examiner::ExaminePages() {
   }
   const auto done = ReadDoneBatches(fs_, job_dir_, result_.resume_step.value_or(0));
   if (!done.ok()) {
-    if (result_.resume_step) Obstruct(done.status());
+    if (result_.resume_step.value_or(0) > 0) {
+      Obstruct(base::Annotate(done.status(), "no job goes on, unless in sync"));
+    }
     DIME_RETURN_IF_ERROR(AddDamage(kLeasesPage, done.status()));
   } else if (fs_.Exists(PathOf(kLeasesPage))) {
     Add(kLeasesPage, Condition::kSound, "which batches checkpoints have");

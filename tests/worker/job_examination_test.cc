@@ -111,6 +111,18 @@ TEST_F(JobExaminationTest, DamagedPagesAreFound) {
   }
 }
 
+TEST_F(JobExaminationTest, ADamagedPageOfLeasesIsAnObstacleOnceThereAreSteps) {
+  for (const int step : {0, 10}) {
+    SaveSteps({step});
+    Write(File("dime/leases"), "no leases");
+    const JobExamination job = Examine();
+    EXPECT_THAT(job.resume_step, Optional(step));
+    EXPECT_EQ(Of("dime/leases", job).condition, Condition::kDamaged);
+    EXPECT_EQ(job.obstacle.empty(), step == 0) << job.obstacle;
+  }
+  EXPECT_THAT(Examine().obstacle, HasSubstr("unless in sync: "));
+}
+
 TEST_F(JobExaminationTest, WhatAKilledRunLeftIsNoDamage) {
   SaveSteps({10, 20});
   SaveSteps({30});

@@ -549,6 +549,24 @@ TEST_F(TrainingJobTest, ADamagedCheckpointIsTrainedAgainToTheSameBytes) {
   EXPECT_TRUE(CheckpointBytes(second.checkpoint) == expected);
 }
 
+TEST_F(TrainingJobTest, OnlyWhoGoesOnFromLeasesReadsTheirPage) {
+  TrainingOptions options = Options("job");
+  const auto damage = [&] { std::ofstream(options.job_dir + "/dime/leases") << "no leases"; };
+  options.train_steps = 10;
+  ASSERT_OK(Run(options));
+  options.train_steps = 20;
+  damage();
+  EXPECT_OK(Run(options));  // In sync.
+  options.train_steps = 30;
+  options.cluster.consistency.kind = cluster::Consistency::Kind::kAsync;
+  damage();
+  EXPECT_THAT(Run(options), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dime/leases")));
+  options.job_dir = directory_.File("new");
+  fs::create_directories(options.job_dir + "/dime");
+  damage();
+  EXPECT_OK(Run(options));
+}
+
 TEST_F(TrainingJobTest, AnotherModelsDirectoryIsRefused) {
   TrainingOptions options = Options("job");
   ASSERT_OK(Run(options));
