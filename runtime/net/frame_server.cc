@@ -301,6 +301,9 @@ class FrameServer::Impl {
         DecodeFrameHeader(input.filled().first<kFrameHeaderBytes>(), limit);
     if (!header.ok()) {
       Complain(header.status());
+      if (connection.handshake && absl::IsFailedPrecondition(header.status())) {
+        SayVersion(connection);
+      }
       Break(connection);
       return std::nullopt;
     }
@@ -308,6 +311,13 @@ class FrameServer::Impl {
     if (input.filled().size() >= whole) return *header;
     input.Grow(whole);
     return std::nullopt;
+  }
+
+  // To a peer of another version, in the one frame that it understands as such.
+  static void SayVersion(Connection& connection) {
+    FrameHeaderBytes bytes = EncodeFrameHeader({.type = kOtherVersion}, {});
+    const iovec part = {bytes.data(), bytes.size()};
+    (void)connection.socket.Send({&part, 1});
   }
 
   void Handle(ConnectionId id, Connection& connection, const FrameHeader& header) {

@@ -29,6 +29,8 @@ inline constexpr std::uint8_t kHello = 1;
 inline constexpr std::uint8_t kChallenge = 2;
 inline constexpr std::uint8_t kProof = 3;
 inline constexpr std::uint8_t kWelcome = 4;
+// From a server to who speaks another version, which its header tells: nothing. It hangs up.
+inline constexpr std::uint8_t kOtherVersion = 5;
 inline constexpr std::uint8_t kFirstFreeType = 16;
 
 inline constexpr std::uint32_t kMaxHandshakePayloadBytes = 4096;

@@ -319,6 +319,44 @@ TEST(FrameServerTurnsTest, APeerThatSendsAllTheTimeKeepsNobodyWaiting) {
   }
 }
 
+// A header as a peer of the next version sends it.
+FrameHeaderBytes HeaderOfNextVersion(std::uint8_t type) {
+  FrameHeaderBytes bytes = EncodeFrameHeader({.type = type}, {});
+  bytes[4] = std::byte{kWireVersion + 1};
+  return bytes;
+}
+
+TEST_P(FrameServerTest, APeerOfAnotherVersionIsToldOurs) {
+  const EchoServer server(NewAddress());
+  auto socket = Socket::Connect(server.address(), In(5s));
+  ASSERT_OK(socket);
+  FrameHeaderBytes hello = HeaderOfNextVersion(kHello);
+  const iovec part = {hello.data(), hello.size()};
+  ASSERT_OK(socket->Send({&part, 1}));
+  Channel channel(*std::move(socket), "the server");
+  const auto header = channel.ReceiveHeader(In(10s));
+  ASSERT_OK(header);
+  EXPECT_EQ(header->type, kOtherVersion);
+  EXPECT_FALSE(channel.ReceiveHeader(In(10s)).ok());
+  EXPECT_EQ(server.num_connected, 0);
+}
+
+TEST(AuthenticateTest, AServerOfAnotherVersionIsNamedWithBoth) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+  Channel channel(Socket(ends[0]), "the server");
+  Socket server(ends[1]);
+  FrameHeaderBytes answer = HeaderOfNextVersion(kOtherVersion);
+  const iovec part = {answer.data(), answer.size()};
+  ASSERT_OK(server.Send({&part, 1}));
+  const absl::Status status = Authenticate(channel, {"token"}, {}, In(5s));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(base::MessageOf(status)),
+              ::testing::AllOf(::testing::HasSubstr("the server"),
+                               ::testing::HasSubstr("version " + std::to_string(kWireVersion + 1)),
+                               ::testing::HasSubstr("run the same version")));
+}
+
 // A TCP connection to 127.0.0.1 from one of this host's other addresses.
 Socket ConnectFrom(const char* host, std::uint16_t port) {
   Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
