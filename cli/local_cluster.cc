@@ -83,7 +83,7 @@ class LocalCluster::Impl {
     }
     const auto deadline = std::chrono::steady_clock::now() + kEndTime;
     const auto is_over = [&](const Process& process) {
-      if (process.pid == 0) return true;
+      if (process.pid == 0 && !process.next_start) return true;
       return process.is(cluster::Role::kEvaluator) ? stop.stop_requested()
                                                    : std::chrono::steady_clock::now() >= deadline;
     };
@@ -124,6 +124,13 @@ class LocalCluster::Impl {
     [[nodiscard]] bool is(cluster::Role role) const { return replica.role == role; }
   };
 
+  // Of several that end at nearly the same time the first of these is why the others did.
+  enum class Cause { kSignal, kOwnFailure, kPeerIsGone };
+  static Cause CauseOf(int status) {
+    if (WIFSIGNALED(status)) return Cause::kSignal;
+    return WEXITSTATUS(status) == kExitUnavailable ? Cause::kPeerIsGone : Cause::kOwnFailure;
+  }
+
   // Whether any process is left, or comes back.
   bool Look() {
     const std::lock_guard lock(mutex_);
@@ -148,17 +155,25 @@ class LocalCluster::Impl {
   void OnEnd(Process& process, int status) {
     const Failure failure = Explain(process, status);
     if (failure.exit_code == kExitOk || process.was_ended) return;
-    if (ComesBack(process, failure)) return;
-    if (process.is(cluster::Role::kEvaluator)) evaluator_failure_ = failure;
     const Cause cause = CauseOf(status);
+    if (ComesBack(process, failure, cause)) return;
+    Fail(process, failure, cause);
+  }
+
+  void Fail(const Process& process, const Failure& failure, Cause cause) {
+    if (process.is(cluster::Role::kEvaluator)) evaluator_failure_ = failure;
     if (failure_ && cause >= cause_) return;
     cause_ = cause;
     failure_ = failure;
   }
 
   // Sets its next start, if there is to be one.
-  bool ComesBack(Process& process, const Failure& failure) {
-    if (!watching_.workers_return || !process.is(cluster::Role::kWorker)) return false;
+  bool ComesBack(Process& process, const Failure& failure, Cause cause) {
+    const bool is_worker = watching_.workers_return && process.is(cluster::Role::kWorker);
+    // No other process has anything to do with an evaluator, while the job runs or afterwards.
+    const bool is_evaluator =
+        !failure_ && cause == Cause::kSignal && process.is(cluster::Role::kEvaluator);
+    if (!is_worker && !is_evaluator) return false;
     const auto now = RestartPolicy::Clock::now();
     const auto pause = process.policy.OnEnd(failure.exit_code, now);
     if (!pause) return false;
@@ -175,15 +190,16 @@ class LocalCluster::Impl {
     const absl::StatusOr<pid_t> pid = Spawn(process.name, ++process.incarnation);
     if (pid.ok()) {
       process.pid = *pid;
-    } else if (!failure_) {
-      failure_ = Failure{std::string(base::MessageOf(pid.status())), kExitIo};
-      cause_ = Cause::kOwnFailure;
+    } else {
+      Fail(process, {std::string(base::MessageOf(pid.status())), kExitIo}, Cause::kOwnFailure);
     }
   }
 
   void StopRestarts() {
     watching_.workers_return = false;
-    for (Process& process : processes_) process.next_start.reset();
+    for (Process& process : processes_) {
+      if (!process.is(cluster::Role::kEvaluator)) process.next_start.reset();
+    }
   }
 
   void KillHung() {
@@ -200,13 +216,6 @@ class LocalCluster::Impl {
   static bool IsLongAgo(std::chrono::steady_clock::time_point time) {
     constexpr std::chrono::milliseconds kAfterwards{500};
     return std::chrono::steady_clock::now() >= time + kAfterwards;
-  }
-
-  // Of several that end at nearly the same time the first of these is why the others did.
-  enum class Cause { kSignal, kOwnFailure, kPeerIsGone };
-  static Cause CauseOf(int status) {
-    if (WIFSIGNALED(status)) return Cause::kSignal;
-    return WEXITSTATUS(status) == kExitUnavailable ? Cause::kPeerIsGone : Cause::kOwnFailure;
   }
 
   static Failure Explain(const Process& process, int status) {

@@ -47,7 +47,8 @@ class LocalCluster {
     // Those that are to be killed.
     std::function<std::vector<worker::HungReplica>()> take_hung;
     std::stop_token job_ended;
-    // Workers that end before their work is done are started again; see RestartPolicy.
+    // Workers that end before their work is done are started again; see RestartPolicy. So is an
+    // evaluator that a signal has ended, always.
     bool workers_return = false;
   };
   // Starts this program once for each replica but the master, as `dime replica ARGS`. When one of

@@ -27,7 +27,10 @@
 #include "cli/restart_policy.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/storage/file_system.h"
 #include "worker/coordination/liveness.h"
+#include "worker/job_end.h"
+#include "worker/job_lock.h"
 
 namespace dime::cli {
 namespace {
@@ -201,31 +204,49 @@ bool MayHelpToRestart(int exit_code, int num_restarts) {
   return !is_asked_for && RestartPolicy::MayHelp(exit_code);
 }
 
+// OK where nobody can say.
+absl::Status CheckUnused(const std::string& job_dir) {
+  const auto fs = storage::FileSystemFor(job_dir);
+  if (!fs.ok()) return absl::OkStatus();
+  const absl::Status locked = worker::LockJobDirectory(**fs, job_dir).status();
+  return absl::IsAborted(locked) ? locked : absl::OkStatus();
+}
+
+// A master that could say why it ended, and had trained all that there was to train.
+bool IsTrained(const MasterStart& start, const std::string& job_dir) {
+  const auto fs = storage::FileSystemFor(job_dir);
+  return !start.was_killed() && fs.ok() && worker::ReadJobEnd(**fs, job_dir).has_value();
+}
+
 }  // namespace
 
-int RunSupervised(const char* command, Words words, int max_restarts) {
+int RunSupervised(const SupervisedJob& job) {
+  if (const absl::Status unused = CheckUnused(job.job_dir); !unused.ok()) {
+    return ReportError(job.command, unused);
+  }
   const sigset_t set = BlockSignals();
   const Descriptor signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   RestartPolicy policy;
   for (int num_restarts = 0;; ++num_restarts) {
     MasterStart start(signals.number);
-    const absl::StatusOr<int> exit_code = start.Run(words);
-    if (!exit_code.ok()) return ReportError(command, exit_code.status());
+    const absl::StatusOr<int> exit_code = start.Run(job.words);
+    if (!exit_code.ok()) return ReportError(job.command, exit_code.status());
     std::optional<std::chrono::milliseconds> pause;
-    if (num_restarts < max_restarts && !start.was_interrupted() &&
-        MayHelpToRestart(*exit_code, num_restarts)) {
+    if (num_restarts < job.max_restarts && !start.was_interrupted() &&
+        MayHelpToRestart(*exit_code, num_restarts) && !IsTrained(start, job.job_dir) &&
+        CheckUnused(job.job_dir).ok()) {
       pause = policy.OnEnd(*exit_code, Clock::now());
     }
     if (!pause) {
       if (start.was_killed()) {
-        ReportError(command, base::Unavailable("{}", Explain(start, *exit_code)));
+        ReportError(job.command, base::Unavailable("{}", Explain(start, *exit_code)));
       }
       return start.hung().empty() ? *exit_code : kExitUnavailable;
     }
     base::Log(base::Severity::kWarning,
               "{}: it is started again in {:.1f} s, from its last checkpoint ({} of {} times)",
               Explain(start, *exit_code), std::chrono::duration<double>(*pause).count(),
-              num_restarts + 1, max_restarts);
+              num_restarts + 1, job.max_restarts);
     if (const int number = AwaitSignal(signals.number, *pause)) return 128 + number;
   }
 }

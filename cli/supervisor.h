@@ -6,15 +6,24 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "cli/commands/commands.h"
 
 namespace dime::cli {
 
-// Runs `dime WORDS` as the master, up to 1 + max_restarts times; returns its last exit code.
-// `command`: as messages name it.
-int RunSupervised(const char* command, Words words, int max_restarts);
+struct SupervisedJob {
+  const char* command;  // As messages name it.
+  Words words;          // Of the master's command line.
+  std::string job_dir;
+  int max_restarts = 0;
+};
+
+// Runs `dime WORDS` as the master, up to 1 + max_restarts times; returns its last exit code. It is
+// not started, or not again, where it could only end in the same way: another job has the
+// directory, or all is trained and what has failed comes after that.
+int RunSupervised(const SupervisedJob& job);
 
 // The master's end: signals come from the supervisor, who hears every second that this process
 // moves. Threads: one of its own.

@@ -17,7 +17,8 @@ constexpr std::chrono::minutes kReplicaConnectTime{30};
 
 absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& cluster,
                                                          const PeerAddresses& peers,
-                                                         std::span<net::Listener> listeners) {
+                                                         std::span<net::Listener> listeners,
+                                                         const std::stop_token& stop) {
   if (cluster.num_replicas == 1) {
     return std::move(MakeInProcessCollectives(1, std::chrono::milliseconds(0)).front());
   }
@@ -26,7 +27,8 @@ absl::StatusOr<std::shared_ptr<Collective>> CollectiveOf(const ClusterOptions& c
                                   .addresses = {{}},  // Nobody connects to the master.
                                   .credentials = cluster.credentials,
                                   .connect_time = kReplicaConnectTime,
-                                  .stop = cluster.stop};
+                                  .stop = cluster.stop,
+                                  .stop_connecting = stop};
   options.addresses.insert(options.addresses.end(), peers.workers.begin(), peers.workers.end());
   return ConnectReplicas(listeners, options);
 }
@@ -39,7 +41,7 @@ std::vector<ops::TableSpec> TablesOfServers(const models::Model& model, cluster:
 
 absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
     const models::Model& model, const ClusterOptions& cluster, const PeerAddresses& peers,
-    std::span<net::Listener> listeners, std::uint64_t seed) {
+    std::span<net::Listener> listeners, std::uint64_t seed, const std::stop_token& stop) {
   auto result = std::make_unique<ClusterStore>();
   result->client_options_ = {
       .credentials = cluster.credentials,
@@ -48,11 +50,13 @@ absl::StatusOr<std::unique_ptr<ClusterStore>> ClusterStore::Connect(
       .precision = static_cast<ops::Precision>(cluster.wire_precision),
       .stop = cluster.stop};
   result->in_common_ = cluster.in_common();
-  DIME_ASSIGN_OR_RETURN(result->on_servers_,
-                        ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers,
-                                             result->client_options_));
+  ps::ClientOptions first_options = result->client_options_;
+  first_options.stop_connecting = stop;
+  DIME_ASSIGN_OR_RETURN(
+      result->on_servers_,
+      ServerStore::Connect(TablesOfServers(model, cluster.dense), peers.servers, first_options));
   if (cluster.dense == cluster::DenseRows::kServers) return result;
-  DIME_ASSIGN_OR_RETURN(result->collective_, CollectiveOf(cluster, peers, listeners));
+  DIME_ASSIGN_OR_RETURN(result->collective_, CollectiveOf(cluster, peers, listeners, stop));
   DIME_ASSIGN_OR_RETURN(
       result->all_reduce_,
       AllReduceStore::Create(model.tables(), seed,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "models/model.h"
@@ -29,12 +30,11 @@ class ClusterStore {
  public:
   // Connects to the servers, and, if need be, to the other training replicas, once all are in
   // place. `listeners`: where those come that connect here. `seed` decides the first values of the
-  // rows that replicas keep; the master's counts.
-  static absl::StatusOr<std::unique_ptr<ClusterStore>> Connect(const models::Model& model,
-                                                               const ClusterOptions& cluster,
-                                                               const PeerAddresses& peers,
-                                                               std::span<net::Listener> listeners,
-                                                               std::uint64_t seed);
+  // rows that replicas keep; the master's counts. kCancelled when `stop` or the cluster's is asked
+  // for.
+  static absl::StatusOr<std::unique_ptr<ClusterStore>> Connect(
+      const models::Model& model, const ClusterOptions& cluster, const PeerAddresses& peers,
+      std::span<net::Listener> listeners, std::uint64_t seed, const std::stop_token& stop = {});
 
   [[nodiscard]] ParameterStore& store();
   [[nodiscard]] ps::ServerControl& servers() { return on_servers_->servers(); }

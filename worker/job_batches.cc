@@ -11,8 +11,12 @@ namespace dime::worker {
 absl::Status JobBatches::Begin(std::int64_t step) {
   first_step_ = step;
   last_step_ = options_.train_steps;
-  DIME_ASSIGN_OR_RETURN(done_at_start_,
-                        ReadDoneBatches(directory_.file_system(), directory_.path(), step));
+  // Steps in common take their batches in order, and a new job has taken none: the page, which may
+  // be damaged, matters to neither.
+  if (step > 0 && !options_.cluster.in_common()) {
+    DIME_ASSIGN_OR_RETURN(done_at_start_,
+                          ReadDoneBatches(directory_.file_system(), directory_.path(), step));
+  }
   done_ = done_at_start_.ranges;
   if (const std::optional<std::int64_t> num_batches = MakeAll()->num_batches()) {
     const bool in_common = options_.cluster.in_common();

@@ -24,10 +24,6 @@ namespace {
 using checkpoint::BundleReader;
 using storage::JoinPath;
 
-bool Contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::ranges::find(names, name) != names.end();
-}
-
 bool HasUnboundedTables(const models::Model& model) {
   return std::ranges::any_of(
       model.tables(), [](const ops::TableSpec& table) { return table.unbounded.has_value(); });
@@ -234,7 +230,8 @@ absl::Status JobDirectory::DeleteLeftovers(const std::string& directory) const {
 
 absl::Status JobDirectory::DeleteHalfBundles() const {
   for (const std::string& name : own_) {
-    if (!Contains(checkpoints_, name)) DeleteCheckpoint(name);  // What is left has no index.
+    // What is left has no index.
+    if (std::ranges::count(checkpoints_, name) == 0) DeleteCheckpoint(name);
   }
   return absl::OkStatus();
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <set>
 #include <utility>
+#include <variant>
 
 #include "models/export/saved_model.h"
 #include "models/model.h"
+#include "models/predictor.h"
 #include "runtime/checkpoint/bundle.h"
 #include "runtime/checkpoint/checkpoint_state.h"
 #include "runtime/records/tfrecord.h"
@@ -98,6 +100,13 @@ absl::Status Examiner::ExamineModel() {
   model_.emplace(**description);
   Add(kModelPage, Condition::kSound,
       fmt::format("a model of {} variables", model_->tables().size()));
+  // They were read with the page, which knows their sizes and fingerprints.
+  for (const models::FeatureColumn& column : model_->description().columns) {
+    const auto* const vocabulary = std::get_if<models::VocabularyColumn>(&column.kind);
+    if (vocabulary == nullptr || vocabulary->file.empty()) continue;
+    Add(JoinPath(kOwnFiles, std::string(storage::BaseName(vocabulary->file))), Condition::kSound,
+        fmt::format("a vocabulary of {} entries", vocabulary->vocabulary.size()));
+  }
   return absl::OkStatus();
 }
 
@@ -192,7 +201,9 @@ absl::Status Examiner::ExaminePages() {
   }
   const auto done = ReadDoneBatches(fs_, job_dir_, result_.resume_step.value_or(0));
   if (!done.ok()) {
-    if (result_.resume_step) Obstruct(done.status());
+    if (result_.resume_step.value_or(0) > 0) {
+      Obstruct(base::Annotate(done.status(), "no job goes on, unless in sync"));
+    }
     DIME_RETURN_IF_ERROR(AddDamage(kLeasesPage, done.status()));
   } else if (fs_.Exists(PathOf(kLeasesPage))) {
     Add(kLeasesPage, Condition::kSound, "which batches checkpoints have");
@@ -269,6 +280,9 @@ absl::Status Examiner::ExamineExport(const std::string& name) {
   const auto examine = [&]() -> absl::Status {
     DIME_ASSIGN_OR_RETURN(const std::string graph, fs_.ReadFile(PathOf(name) + "/saved_model.pb"));
     DIME_RETURN_IF_ERROR(models::ReadSignatures(graph).status());
+    const std::string page = JoinPath(PathOf(name), models::kExportDescriptionFile);
+    DIME_ASSIGN_OR_RETURN(const std::string text, fs_.ReadFile(page, models::kMaxDescriptionBytes));
+    DIME_RETURN_IF_ERROR(models::ParseDescription(text, page, /*variant=*/"").status());
     DIME_ASSIGN_OR_RETURN(const auto variables, checkpoint::BundleReader::Open(
                                                     fs_, PathOf(name) + "/variables/variables"));
     return variables->Verify();

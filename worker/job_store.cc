@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const models::Model& mo
   result->coordinator_ = cluster.coordinator;
   DIME_ASSIGN_OR_RETURN(const PeerAddresses peers, cluster.coordinator->AwaitPeers(stop));
   DIME_ASSIGN_OR_RETURN(result->in_cluster_,
-                        ClusterStore::Connect(model, cluster, peers, {}, job.seed));
+                        ClusterStore::Connect(model, cluster, peers, {}, job.seed, stop));
   result->cluster_checkpointer_ = result->in_cluster_->NewCheckpointer(peers);
   DIME_RETURN_IF_ERROR(result->in_cluster_->servers().Prepare({.seed = job.seed}));
   return result;

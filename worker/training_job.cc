@@ -5,6 +5,7 @@
 
 #include "models/batch.h"
 #include "models/model.h"
+#include "runtime/base/either_stop.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/storage/file_system.h"
@@ -75,7 +76,9 @@ class TrainingJob {
 
   const TrainingOptions& options_;
   TrainingObserver& observer_;
-  const std::stop_token stop_;
+  const std::stop_token stop_;  // A user's wish: ends the job in good order.
+  // The cluster's end, too, which is an error: whatever goes on in this process is in vain.
+  const base::EitherStop any_stop_;
   const models::Model model_;
   const Clock::time_point start_ = Clock::now();
 
@@ -110,6 +113,7 @@ TrainingJob::TrainingJob(const models::ModelDescription& description,
     : options_(options),
       observer_(observer),
       stop_(std::move(stop)),
+      any_stop_(stop_, options.cluster.stop),
       model_(description),
       pool_(options.num_threads),
       failed_saves_(options.max_failed_saves),
@@ -164,10 +168,10 @@ absl::Status TrainingJob::ReadInput() {
                                  .window_bytes = WindowBytesWithin(directory_->input_memory()),
                                  .memory_bytes = directory_->input_memory(),
                                  .scratch_directory = directory_->path(),
-                                 .stop = stop_};
+                                 .stop = any_stop_.token()};
   absl::StatusOr<Dataset> train_data = LoadDataset(options_.train_files, model_.description(),
                                                    model_.encoder(), dataset_options, pool_);
-  if (absl::IsCancelled(train_data.status())) {
+  if (absl::IsCancelled(train_data.status()) && stop_.stop_requested()) {
     result_.interrupted = true;
     return absl::OkStatus();
   }
@@ -404,7 +408,7 @@ absl::Status TrainingJob::Bear(const absl::Status& saved) {
 absl::Status TrainingJob::Evaluate() {
   if (!eval_data_.has_value() || last_evaluation_step_ == step_) return absl::OkStatus();
   absl::StatusOr<models::MetricValues> metrics = ComputeMetrics();
-  if (absl::IsCancelled(metrics.status())) {
+  if (absl::IsCancelled(metrics.status()) && stop_.stop_requested()) {
     result_.interrupted = true;
     return absl::OkStatus();
   }
@@ -422,10 +426,11 @@ absl::StatusOr<models::MetricValues> TrainingJob::ComputeMetrics() {
   DIME_ASSIGN_OR_RETURN(const Dataset* const data, eval_data_->Get());
   if (!std::exchange(eval_data_reported_, true)) ReportInput("eval", *data);
   clock_.Enter("evaluate");
-  return worker::Evaluate(
-      model_, data->examples,
-      {.batch_size = options_.eval_batch_size, .steps = options_.eval_steps, .stop = stop_},
-      *store_, pool_);
+  return worker::Evaluate(model_, data->examples,
+                          {.batch_size = options_.eval_batch_size,
+                           .steps = options_.eval_steps,
+                           .stop = any_stop_.token()},
+                          *store_, pool_);
 }
 
 absl::Status TrainingJob::ExportModel() {

@@ -30,7 +30,10 @@ int RunLocalTrain(Words args) {
   if (!plan->is_one_process() && !supervised) {
     std::vector<std::string> words = {"local", "train"};
     words.insert(words.end(), args.begin(), args.end());
-    return RunSupervised(kLocalTrain, words, static_cast<int>((*request)->own.max_restarts));
+    return RunSupervised({.command = kLocalTrain,
+                          .words = words,
+                          .job_dir = (*request)->job_dir,
+                          .max_restarts = static_cast<int>((*request)->own.max_restarts)});
   }
   NoteIgnoredOptions((*request)->own.ignored_options);
   return RunMaster(kLocalTrain, **request, args, *plan, {.here = AllReplicas(plan->counts())});

@@ -41,10 +41,16 @@ std::size_t MemoryCut::SizeOf(std::size_t block) const {
 void MemoryCut::PreserveBlock(std::size_t block) {
   if (block >= num_blocks_ || !Hold(block)) return;
   const std::size_t size = SizeOf(block);
-  std::byte* const copy = new std::byte[size];
-  std::memcpy(copy, memory_ + block * block_bytes_, size);
-  copies_[block] = copy;
-  copied_.push_back(block);
+  std::unique_ptr<std::byte[]> copy;
+  try {
+    copy.reset(new std::byte[size]);
+    copied_.push_back(block);
+  } catch (...) {
+    Release(block, kLive);  // Nothing has changed it: the reader need not wait for ever.
+    throw;
+  }
+  std::memcpy(copy.get(), memory_ + block * block_bytes_, size);
+  copies_[block] = copy.release();
   const std::size_t held = held_bytes_.fetch_add(size, std::memory_order_relaxed) + size;
   peak_bytes_ = std::max(peak_bytes_, held);
   Release(block, kAside);

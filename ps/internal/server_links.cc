@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "runtime/base/either_stop.h"
+
 namespace dime::ps::internal {
 
 using net::Clock;
@@ -11,8 +13,9 @@ using net::Deadline;
 
 absl::Status ServerLinks::Connect(std::span<const std::vector<net::Address>> servers) {
   const Deadline deadline = Clock::now() + options_.connect_time;
+  const base::EitherStop stop(options_.stop, options_.stop_connecting);
   for (std::size_t s = 0; s < servers.size(); ++s) {
-    DIME_RETURN_IF_ERROR(ConnectTo(s, servers[s], deadline));
+    DIME_RETURN_IF_ERROR(ConnectTo(s, servers[s], deadline, stop.token()));
   }
   on_stop_.emplace(options_.stop, [this] {
     for (const net::Channel& channel : channels_) channel.Shutdown();
@@ -22,15 +25,16 @@ absl::Status ServerLinks::Connect(std::span<const std::vector<net::Address>> ser
 
 // Servers are started at the same time as their clients: who is not there may be so in a moment.
 absl::Status ServerLinks::ConnectTo(std::size_t server, std::span<const net::Address> addresses,
-                                    Deadline deadline) {
+                                    Deadline deadline, const std::stop_token& stop) {
   constexpr std::chrono::milliseconds kFirstPause{1};
   constexpr std::chrono::milliseconds kLongestPause{100};
   for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
-    const absl::Status connected = TryToConnect(server, addresses, deadline);
-    if (!absl::IsUnavailable(connected) && !absl::IsDeadlineExceeded(connected)) return connected;
-    if (options_.stop.stop_requested()) {
-      return base::Annotate(connected, fmt::format("stopped while waiting for ps-{}", server));
+    const absl::Status connected = TryToConnect(server, addresses, deadline, stop);
+    if (stop.stop_requested()) {
+      return base::Cancelled("stopped while connecting to ps-{}: {}", server,
+                             base::MessageOf(connected));
     }
+    if (!absl::IsUnavailable(connected) && !absl::IsDeadlineExceeded(connected)) return connected;
     if (Clock::now() + pause >= deadline) {
       return base::Annotate(
           connected, fmt::format("no ps-{} within {} ms", server, options_.connect_time.count()));
@@ -40,17 +44,18 @@ absl::Status ServerLinks::ConnectTo(std::size_t server, std::span<const net::Add
 }
 
 absl::Status ServerLinks::TryToConnect(std::size_t server, std::span<const net::Address> addresses,
-                                       Deadline deadline) {
+                                       Deadline deadline, const std::stop_token& stop) {
   absl::Status last = base::InvalidArgument("ps-{} has no address", server);
   for (const net::Address& address : addresses) {
-    absl::StatusOr<net::Socket> socket = net::Socket::Connect(address, deadline);
+    absl::StatusOr<net::Socket> socket = net::Socket::Connect(address, deadline, stop);
     if (!socket.ok()) {
       last = socket.status();
       continue;
     }
     net::Channel channel(*std::move(socket),
                          fmt::format("ps-{} at {}", server, address.ToString()));
-    DIME_RETURN_IF_ERROR(net::Authenticate(channel, options_.credentials, options_.self, deadline));
+    DIME_RETURN_IF_ERROR(
+        net::Authenticate(channel, options_.credentials, options_.self, deadline, stop));
     channels_.push_back(std::move(channel));
     return absl::OkStatus();
   }

@@ -29,7 +29,8 @@ struct ClientOptions {
   // A server may have to wait for other replicas, which read their data or evaluate.
   std::chrono::milliseconds answer_time{600'000};
   ops::Precision precision = ops::Precision::kFloat32;  // Of gradients and rows on the wire.
-  std::stop_token stop = {};  // Ends all waits: nobody answers any more, or need not.
+  std::stop_token stop = {};             // Ends all waits: nobody answers any more, or need not.
+  std::stop_token stop_connecting = {};  // Ends the connecting alone.
 };
 
 }  // namespace dime::ps
@@ -42,7 +43,8 @@ class ServerLinks {
   ServerLinks(const ServerLinks&) = delete;
   ServerLinks& operator=(const ServerLinks&) = delete;
 
-  // To all servers: servers[s] is where server s listens, in order of preference.
+  // To all servers: servers[s] is where server s listens, in order of preference. kCancelled when
+  // it is asked to stop.
   absl::Status Connect(std::span<const std::vector<net::Address>> servers);
 
   [[nodiscard]] std::size_t size() const { return channels_.size(); }
@@ -75,9 +77,9 @@ class ServerLinks {
 
  private:
   absl::Status ConnectTo(std::size_t server, std::span<const net::Address> addresses,
-                         net::Deadline deadline);
+                         net::Deadline deadline, const std::stop_token& stop);
   absl::Status TryToConnect(std::size_t server, std::span<const net::Address> addresses,
-                            net::Deadline deadline);
+                            net::Deadline deadline, const std::stop_token& stop);
 
   // The first `count` bytes of the parts; valid until the next call.
   std::span<const iovec> FirstBytes(std::span<const iovec> parts, std::size_t count);

@@ -20,10 +20,11 @@ inline constexpr std::uint32_t kMaxPayloadBytes = 1u << 30;
 
 class Channel {
  public:
-  // `peer`: how messages name the other end, "ps-1 at 10.0.0.7:2222".
+  // `peer`: how messages name the other end, "ps-1 at 10.0.0.7:2222". TLS, where it has begun, is
+  // over with its handshake.
   Channel(Socket socket, std::string peer, std::uint32_t max_payload_bytes = kMaxPayloadBytes)
       : socket_(std::move(socket)),
-        is_trusted_(socket_.IsWithinHost()),
+        is_trusted_(socket_.has_tls() || socket_.IsWithinHost()),
         peer_(std::move(peer)),
         max_payload_bytes_(max_payload_bytes) {}
 

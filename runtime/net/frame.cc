@@ -68,8 +68,10 @@ absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameH
     return base::DataLoss("the peer does not speak dime's protocol");
   }
   if (const auto version = Get<std::uint8_t>(bytes, kVersionAt); version != kWireVersion) {
-    return base::DataLoss("the peer speaks version {} of the protocol, this program version {}",
-                          version, kWireVersion);
+    return base::FailedPrecondition(
+        "the peer speaks version {} of the protocol, this program version {}: run the same version "
+        "of dime on all hosts",
+        version, kWireVersion);
   }
   FrameHeader header;
   header.type = Get<std::uint8_t>(bytes, kTypeAt);

@@ -15,7 +15,9 @@
 
 namespace dime::net {
 
-inline constexpr std::uint8_t kWireVersion = 1;
+// Of frames, of the handshake, and of every message: whatever peers of two builds could take for
+// something else makes the next one.
+inline constexpr std::uint8_t kWireVersion = 2;
 inline constexpr std::size_t kFrameHeaderBytes = 32;
 
 struct FrameHeader {
@@ -39,7 +41,8 @@ using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
                                                  std::span<const iovec> payload);
 
 // Checks magic and version, and the length against `max_payload_bytes`, before anybody takes memory
-// for it. kDataLoss: this is no frame of ours; kResourceExhausted: it is too long.
+// for it. kDataLoss: this is no frame of ours; kFailedPrecondition: it has another version;
+// kResourceExhausted: it is too long.
 absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameHeaderBytes> bytes,
                                               std::uint32_t max_payload_bytes);
 

@@ -27,6 +27,9 @@ constexpr std::chrono::microseconds kLongestSend{2000};
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kLingerTime{1000};
 constexpr std::chrono::seconds kBetweenComplaints{10};
+// What one peer's turn has at most: one that sends all the time must not keep the others waiting.
+constexpr std::size_t kMostBytesPerTurn = 1 << 20;
+constexpr int kMostFramesPerTurn = 64;
 // A peer that takes no answers is not asked for more requests.
 constexpr std::size_t kMostUntakenBytes = 32 << 20;
 
@@ -36,6 +39,7 @@ struct Connection {
   std::optional<HandshakeServer> handshake;  // None: it is over, that of TLS included.
   bool is_shaking_tls = false;
   bool is_paused = false;  // Frames may wait in `input` until the peer has taken its answers.
+  bool has_more = false;   // Its turn was over first; poll() need not tell of what is left.
   Deadline handshake_deadline;
   internal::InputBuffer input;
   internal::OutputQueue output;
@@ -186,6 +190,10 @@ class FrameServer::Impl {
   absl::Status AwaitEvents() {
     ListDescriptors();
     const auto look = [&] { return poll(descriptors_.data(), descriptors_.size(), 0) != 0; };
+    if (std::exchange(is_turn_left_, false)) {
+      look();
+      return absl::OkStatus();
+    }
     // A peer that was just answered may ask again at once. Strangers are not worth a processor.
     const auto patience = spin_end_ - Clock::now();
     if (patience > Clock::duration::zero() &&
@@ -211,7 +219,9 @@ class FrameServer::Impl {
       }
       if ((events & POLLOUT) != 0) Flush(connection->second);
       const bool has_input = (events & (POLLIN | POLLHUP | POLLERR)) != 0;
-      if (has_input || connection->second.is_paused) Read(connection->first, connection->second);
+      if (has_input || connection->second.is_paused || connection->second.has_more) {
+        Read(connection->first, connection->second);
+      }
     }
     for (std::size_t l = 0; l < listeners_.size(); ++l) {
       if ((descriptors_[1 + l].revents & POLLIN) != 0) Accept(listeners_[l]);
@@ -242,20 +252,27 @@ class FrameServer::Impl {
     connection.output.Drop(*sent);
   }
 
-  // Takes what has come until there is a frame, and handles it and those that came with it; then
-  // it is the next peer's turn.
+  // Takes what has come until there is a frame, and handles it and those that came with it, or as
+  // many as a turn has; then it is the next peer's.
   void Read(ConnectionId id, Connection& connection) {
-    bool handled = false;
+    connection.has_more = false;
+    int num_frames = 0;
+    std::size_t num_bytes = 0;
     while (!connection.broken) {
       connection.is_paused = connection.output.size() > kMostUntakenBytes;
       if (connection.is_paused) return;
+      if (num_frames == kMostFramesPerTurn || num_bytes >= kMostBytesPerTurn) {
+        connection.has_more = true;
+        is_turn_left_ = true;
+        return;
+      }
       if (const std::optional<FrameHeader> header = WholeFrame(connection)) {
         Handle(id, connection, *header);
-        handled = true;
+        ++num_frames;
         continue;
       }
       // What TLS has taken off the connection poll() does not tell of again.
-      const bool is_done = handled && !connection.socket.HasBufferedInput();
+      const bool is_done = num_frames > 0 && !connection.socket.HasBufferedInput();
       if (connection.broken || is_done || connection.is_shaking_tls) return;
       const iovec room = connection.input.room();
       const absl::StatusOr<std::size_t> received = connection.socket.Receive({&room, 1});
@@ -265,6 +282,7 @@ class FrameServer::Impl {
       }
       if (*received == 0) return;
       traffic_.num_bytes_in += *received;
+      num_bytes += *received;
       connection.input.Filled(*received);
     }
   }
@@ -283,6 +301,9 @@ class FrameServer::Impl {
         DecodeFrameHeader(input.filled().first<kFrameHeaderBytes>(), limit);
     if (!header.ok()) {
       Complain(header.status());
+      if (connection.handshake && absl::IsFailedPrecondition(header.status())) {
+        SayVersion(connection);
+      }
       Break(connection);
       return std::nullopt;
     }
@@ -290,6 +311,13 @@ class FrameServer::Impl {
     if (input.filled().size() >= whole) return *header;
     input.Grow(whole);
     return std::nullopt;
+  }
+
+  // To a peer of another version, in the one frame that it understands as such.
+  static void SayVersion(Connection& connection) {
+    FrameHeaderBytes bytes = EncodeFrameHeader({.type = kOtherVersion}, {});
+    const iovec part = {bytes.data(), bytes.size()};
+    (void)connection.socket.Send({&part, 1});
   }
 
   void Handle(ConnectionId id, Connection& connection, const FrameHeader& header) {
@@ -424,6 +452,7 @@ class FrameServer::Impl {
   Traffic traffic_;
 
   bool is_accepting_paused_ = false;
+  bool is_turn_left_ = false;  // A connection has_more: there is no time to sleep.
 
   std::vector<pollfd> descriptors_;
   std::vector<iovec> send_parts_;

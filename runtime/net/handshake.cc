@@ -71,10 +71,8 @@ absl::Status ExpectFrame(Channel& channel, std::uint8_t type, std::size_t size, 
                         channel.peer(), header->type, header->payload_bytes);
 }
 
-}  // namespace
-
-absl::Status Authenticate(Channel& channel, const Credentials& credentials, const PeerName& self,
-                          Deadline deadline) {
+absl::Status ShakeHands(Channel& channel, const Credentials& credentials, const PeerName& self,
+                        Deadline deadline) {
   const base::Secret& token = credentials.token;
   const bool asks_for_tls = AsksForTls(credentials.security, channel.socket());
   Hello hello{.name = self, .asks_for_tls = asks_for_tls ? 1u : 0u, .nonce = {}};
@@ -102,6 +100,19 @@ absl::Status Authenticate(Channel& channel, const Credentials& credentials, cons
   const absl::Status status = channel.StartTls(TlsStream::End::kClient, key, deadline);
   base::Wipe(key);
   return status;
+}
+
+}  // namespace
+
+absl::Status Authenticate(Channel& channel, const Credentials& credentials, const PeerName& self,
+                          Deadline deadline, const std::stop_token& stop) {
+  absl::Status status;
+  {
+    const std::stop_callback on_stop(stop, [&channel] { channel.Shutdown(); });
+    status = ShakeHands(channel, credentials, self, deadline);
+  }
+  if (!stop.stop_requested()) return status;
+  return base::Cancelled("{}: stopped during the handshake", channel.peer());
 }
 
 absl::StatusOr<HandshakeServer::Answer> HandshakeServer::OnFrame(

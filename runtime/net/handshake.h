@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "runtime/base/secret.h"
@@ -28,6 +29,8 @@ inline constexpr std::uint8_t kHello = 1;
 inline constexpr std::uint8_t kChallenge = 2;
 inline constexpr std::uint8_t kProof = 3;
 inline constexpr std::uint8_t kWelcome = 4;
+// From a server to who speaks another version, which its header tells: nothing. It hangs up.
+inline constexpr std::uint8_t kOtherVersion = 5;
 inline constexpr std::uint8_t kFirstFreeType = 16;
 
 inline constexpr std::uint32_t kMaxHandshakePayloadBytes = 4096;
@@ -41,9 +44,10 @@ struct PeerName {
 };
 
 // The client's part. kPermissionDenied when the server does not know the token, or says that this
-// client does not. Afterwards the channel is as secure as either end asks for.
+// client does not; kCancelled, at once, when it is asked to stop. Afterwards the channel is as
+// secure as either end asks for.
 absl::Status Authenticate(Channel& channel, const Credentials& credentials, const PeerName& self,
-                          Deadline deadline);
+                          Deadline deadline, const std::stop_token& stop = {});
 
 // The server's part, a frame at a time.
 class HandshakeServer {

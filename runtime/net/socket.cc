@@ -24,6 +24,7 @@ namespace {
 constexpr int kBacklog = 128;
 constexpr int kBufferBytes = 1 << 20;
 constexpr std::chrono::microseconds kPatience{50};
+constexpr std::chrono::milliseconds kBetweenLooksForStop{100};
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
@@ -92,12 +93,22 @@ absl::StatusOr<Socket> NewSocket(int family) {
   return socket;
 }
 
-absl::Status ConnectTo(Socket& socket, const sockaddr* name, socklen_t size, Deadline deadline) {
+absl::Status AwaitConnected(const Socket& socket, Deadline deadline, const std::stop_token& stop) {
+  while (true) {
+    if (stop.stop_requested()) return base::Cancelled("stopped before the peer answered");
+    const Deadline soon = Clock::now() + kBetweenLooksForStop;
+    const absl::Status ready = socket.AwaitWritable(std::min(deadline, soon));
+    if (!absl::IsDeadlineExceeded(ready) || soon >= deadline) return ready;
+  }
+}
+
+absl::Status ConnectTo(Socket& socket, const sockaddr* name, socklen_t size, Deadline deadline,
+                       const std::stop_token& stop) {
   if (connect(socket.fd(), name, size) == 0) return absl::OkStatus();
   if (errno != EINPROGRESS && errno != EINTR) {
     return base::Unavailable("{}", std::strerror(errno));
   }
-  DIME_RETURN_IF_ERROR(socket.AwaitWritable(deadline));
+  DIME_RETURN_IF_ERROR(AwaitConnected(socket, deadline, stop));
   int error = 0;
   socklen_t error_size = sizeof(error);
   getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &error_size);
@@ -170,7 +181,8 @@ Socket::~Socket() {
   if (fd_ >= 0) close(fd_);
 }
 
-absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline) {
+absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline,
+                                       const std::stop_token& stop) {
   const auto annotated = [&](const absl::Status& status) {
     return base::Annotate(status, fmt::format("cannot connect to {}", address.ToString()));
   };
@@ -178,7 +190,7 @@ absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline
     DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(AF_UNIX));
     Tune(socket.fd(), address.kind);
     DIME_ASSIGN_OR_RETURN(const UnixName name, UnixNameOf(address));
-    const absl::Status connected = ConnectTo(socket, name.get(), name.size, deadline);
+    const absl::Status connected = ConnectTo(socket, name.get(), name.size, deadline, stop);
     if (!connected.ok()) return annotated(connected);
     return socket;
   }
@@ -187,8 +199,9 @@ absl::StatusOr<Socket> Socket::Connect(const Address& address, Deadline deadline
   for (const addrinfo* entry = list.get(); entry != nullptr; entry = entry->ai_next) {
     DIME_ASSIGN_OR_RETURN(Socket socket, NewSocket(entry->ai_family));
     Tune(socket.fd(), address.kind);
-    last = ConnectTo(socket, entry->ai_addr, entry->ai_addrlen, deadline);
+    last = ConnectTo(socket, entry->ai_addr, entry->ai_addrlen, deadline, stop);
     if (last.ok()) return socket;
+    if (stop.stop_requested()) break;
   }
   return annotated(last);
 }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -37,7 +38,9 @@ class Socket {
   }
   ~Socket();
 
-  static absl::StatusOr<Socket> Connect(const Address& address, Deadline deadline);
+  // kCancelled, within a tenth of a second, when it is asked to stop.
+  static absl::StatusOr<Socket> Connect(const Address& address, Deadline deadline,
+                                        const std::stop_token& stop = {});
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }

@@ -26,8 +26,10 @@ using ::dime::testing::Ended;
 using ::dime::testing::Eventually;
 using ::dime::testing::Process;
 using ::dime::testing::ReplicasOf;
+using ::dime::testing::SignalReplica;
 using ::dime::testing::TempDir;
 using ::dime::testing::WriteCensusRows;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -110,15 +112,39 @@ TEST_F(ClusterProgramTest, AnEvaluatorIsAProcessOfItsOwnThatTheMasterAwaits) {
   }
 }
 
-TEST_F(ClusterProgramTest, AnEvaluatorThatIsKilledFailsTheJobAndIsNamed) {
+TEST_F(ClusterProgramTest, AnEvaluatorThatIsKilledIsStartedAgainAlone) {
   const std::string page = WriteEvaluatorPage(dir_.File("config.yaml"), kWorkerAndServer);
-  Process master(dir_, Train("job", {"--config", page, "--max-restarts=0"}, 10'000'000));
+  Process master(dir_, Train("job", {"--config", page, "--max-restarts=0"}, 3000));
   ASSERT_TRUE(
-      Eventually([&] { return std::filesystem::exists(JobDir("job") + "/eval_census-eval"); }));
-  for (const pid_t pid : ReplicasOf(JobDir("job"), "evaluator-0")) kill(pid, SIGKILL);
+      Eventually([&] { return SignalReplica(JobDir("job"), "evaluator-0", SIGKILL) == 1; }));
   const Ended ended = master.Wait();
-  EXPECT_EQ(ended.exit_code, 69);
-  EXPECT_THAT(ended.err, HasSubstr("evaluator-0 was ended by signal 9"));
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("evaluator-0 was ended by signal 9 (Killed): it is started again"),
+                    HasSubstr("evaluator-0: evaluation after step 3000")));
+}
+
+TEST_F(ClusterProgramTest, AJobThatIsTrainedIsNotRunAgainForItsEvaluator) {
+  const std::string page = WriteEvaluatorPage(dir_.File("config.yaml"));
+  std::filesystem::create_directory(JobDir("job"));
+  std::ofstream(JobDir("job") + "/export") << "where the evaluator needs a directory";
+  const Ended ended =
+      Process(dir_, Train("job", {"--config", page, "--export-name", "census"}, 30)).Wait();
+  EXPECT_EQ(ended.exit_code, 74) << ended.err;
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("the job is trained, but evaluator-0 ended with exit code"),
+                    Not(HasSubstr("from its last checkpoint"))));
+}
+
+TEST_F(ClusterProgramTest, AJobDirectoryInUseEndsTheSecondJobAtOnce) {
+  Process first(dir_, Train("job", kStandard, 10'000'000));
+  ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(JobDir("job") + "/checkpoint"); }));
+  const Ended second = Process(dir_, Train("job", kStandard, 10)).Wait();
+  EXPECT_EQ(second.exit_code, 69);
+  EXPECT_THAT(second.err, AllOf(HasSubstr("is in use by another job: wait for its end"),
+                                Not(HasSubstr("started again"))));
+  first.Signal(SIGINT);
+  EXPECT_EQ(first.Wait().exit_code, 128 + SIGINT);
 }
 
 TEST_F(ClusterProgramTest, AnEvaluatorEndsWithAJobThatIsStopped) {

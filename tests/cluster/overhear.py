@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 
-FRAME = re.compile(rb"dime\x01([\x01-\xff])")
+FRAME = re.compile(rb"dime\x02([\x01-\xff])")
 LAST_OF_HANDSHAKE = 4
 
 

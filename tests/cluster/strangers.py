@@ -39,7 +39,7 @@ def crc32c(data):
 
 def frame(kind, payload=b"", length=None):
     """A frame whose sum is right; `length`: another one than its payload's."""
-    header = b"dime" + struct.pack("<BBHIIQI", 1, kind, 0, len(payload) if length is None else length, 0, 1, 0)
+    header = b"dime" + struct.pack("<BBHIIQI", 2, kind, 0, len(payload) if length is None else length, 0, 1, 0)
     return header + struct.pack("<I", crc32c(header + payload)) + payload
 
 

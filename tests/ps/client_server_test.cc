@@ -4,11 +4,13 @@
 
 #include <memory>
 #include <random>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
 #include "ps/client.h"
 #include "ps/server.h"
+#include "ps/server_checkpointer.h"
 #include "tests/ps/server_threads.h"
 #include "tests/ps/tables.h"
 #include "tests/support/status_matchers.h"
@@ -18,6 +20,7 @@ namespace {
 
 using Mode = cluster::Consistency::Kind;
 
+using dime::testing::StatusIs;
 using ::testing::HasSubstr;
 
 std::vector<ops::TableSpec> KernelAndEmbeddingSpecs() {
@@ -538,6 +541,27 @@ TEST_F(ServerTest, APushThatComesTwiceIsAppliedOnce) {
   EXPECT_OK(Send(MessageType::kExchange, Exchange({2, 0, 1, 0, 0}, 0, gradients)));
   EXPECT_EQ(shards_->version(), 2);
   EXPECT_EQ(answers_.size(), 5u);
+}
+
+// A server that takes connections and says nothing.
+TEST(ClientTest, AStopEndsTheConnectingToASilentServer) {
+  ASSERT_OK_AND_ASSIGN(const net::Listener silent, net::Listener::Open({.host = "127.0.0.1"}));
+  const std::vector<std::vector<net::Address>> servers = {{silent.address()}};
+  const std::vector<ops::TableSpec> specs = KernelAndEmbeddingSpecs();
+  const Sharding sharding(specs, 1);
+  for (const bool is_the_jobs_end : {false, true}) {
+    std::stop_source stop;
+    ClientOptions options = {.credentials = {"token"},
+                             .self = NameOfReplica(0),
+                             .connect_time = std::chrono::minutes(10)};
+    (is_the_jobs_end ? options.stop : options.stop_connecting) = stop.get_token();
+    const std::jthread stopper([&] { stop.request_stop(); });
+    EXPECT_THAT(Client::Connect(specs, sharding, servers, options),
+                StatusIs(absl::StatusCode::kCancelled, HasSubstr("connecting to ps-0")));
+    ServerCheckpointer checkpointer(servers, options, /*hold_to_cut=*/true);
+    EXPECT_THAT(checkpointer.Load("nowhere"),
+                StatusIs(absl::StatusCode::kCancelled, HasSubstr("connecting to ps-0")));
+  }
 }
 
 }  // namespace

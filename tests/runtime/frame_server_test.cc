@@ -26,6 +26,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint8_t kTwice = 21;  // Answers with two frames.
 constexpr std::uint8_t kBad = 22;
+constexpr std::uint8_t kSlow = 23;  // Takes a while, and is not answered.
 
 // Sends back what it gets.
 class EchoServer final : public FrameHandler {
@@ -45,6 +46,10 @@ class EchoServer final : public FrameHandler {
                        std::span<const std::byte> payload) override {
     ++num_frames;
     if (header.type == kBad) return base::DataLoss("a bad message");
+    if (header.type == kSlow) {
+      std::this_thread::sleep_for(1ms);
+      return absl::OkStatus();
+    }
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(payload.data()) % 16, 0u);
     const iovec part = {const_cast<std::byte*>(payload.data()), payload.size()};
     for (int i = 0; i < (header.type == kTwice ? 2 : 1); ++i) {
@@ -294,6 +299,62 @@ TEST(FrameServerPostTest, WorkOfAnotherThreadIsDoneByTheServersOwn) {
   std::promise<std::thread::id> done;
   server.Post([&] { done.set_value(std::this_thread::get_id()); });
   EXPECT_EQ(done.get_future().get(), server.thread_id());
+}
+
+TEST(FrameServerTurnsTest, APeerThatSendsAllTheTimeKeepsNobodyWaiting) {
+  for (const TransportSecurity security : {TransportSecurity::kTls, TransportSecurity::kInsecure}) {
+    const EchoServer server(Address{.host = "127.0.0.1"});
+    const std::jthread sender([&](const std::stop_token& stop) {
+      Channel channel = Connect(server.address());
+      ASSERT_OK(Authenticate(channel, {.token = "token", .security = security}, {}, In(5s)));
+      std::vector<std::byte> payload = Counting(1000);
+      while (!stop.stop_requested()) ASSERT_OK(Send(channel, kSlow, 1, payload));
+    });
+    // By now more has been sent than is handled in time.
+    EXPECT_TRUE(dime::testing::Eventually([&] { return server.num_frames >= 100; }));
+    Channel channel = ConnectAndAuthenticate(server.address());
+    std::vector<std::byte> payload = Counting(100);
+    ASSERT_OK(Send(channel, kEcho, 7, payload));
+    ExpectFrame(channel, 7, payload);
+  }
+}
+
+// A header as a peer of the next version sends it.
+FrameHeaderBytes HeaderOfNextVersion(std::uint8_t type) {
+  FrameHeaderBytes bytes = EncodeFrameHeader({.type = type}, {});
+  bytes[4] = std::byte{kWireVersion + 1};
+  return bytes;
+}
+
+TEST_P(FrameServerTest, APeerOfAnotherVersionIsToldOurs) {
+  const EchoServer server(NewAddress());
+  auto socket = Socket::Connect(server.address(), In(5s));
+  ASSERT_OK(socket);
+  FrameHeaderBytes hello = HeaderOfNextVersion(kHello);
+  const iovec part = {hello.data(), hello.size()};
+  ASSERT_OK(socket->Send({&part, 1}));
+  Channel channel(*std::move(socket), "the server");
+  const auto header = channel.ReceiveHeader(In(10s));
+  ASSERT_OK(header);
+  EXPECT_EQ(header->type, kOtherVersion);
+  EXPECT_FALSE(channel.ReceiveHeader(In(10s)).ok());
+  EXPECT_EQ(server.num_connected, 0);
+}
+
+TEST(AuthenticateTest, AServerOfAnotherVersionIsNamedWithBoth) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+  Channel channel(Socket(ends[0]), "the server");
+  Socket server(ends[1]);
+  FrameHeaderBytes answer = HeaderOfNextVersion(kOtherVersion);
+  const iovec part = {answer.data(), answer.size()};
+  ASSERT_OK(server.Send({&part, 1}));
+  const absl::Status status = Authenticate(channel, {"token"}, {}, In(5s));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(base::MessageOf(status)),
+              ::testing::AllOf(::testing::HasSubstr("the server"),
+                               ::testing::HasSubstr("version " + std::to_string(kWireVersion + 1)),
+                               ::testing::HasSubstr("run the same version")));
 }
 
 // A TCP connection to 127.0.0.1 from one of this host's other addresses.

@@ -61,9 +61,11 @@ TEST(FrameTest, AHeadersSumAloneLeavesThePayloadUnchecked) {
 TEST(FrameTest, WhatIsNoFrameIsRefused) {
   FrameHeaderBytes bytes = EncodeFrameHeader({.type = 17, .payload_bytes = 100}, {});
   EXPECT_TRUE(absl::IsResourceExhausted(DecodeFrameHeader(bytes, 99).status()));
-  bytes[4] = std::byte{2};
-  EXPECT_THAT(std::string(base::MessageOf(DecodeFrameHeader(bytes, 100).status())),
-              ::testing::HasSubstr("version 2"));
+  bytes[4] = std::byte{kWireVersion + 1};
+  const absl::Status other_version = DecodeFrameHeader(bytes, 100).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(other_version));
+  EXPECT_THAT(std::string(base::MessageOf(other_version)),
+              ::testing::HasSubstr("this program version " + std::to_string(kWireVersion)));
   bytes[0] = std::byte{'G'};
   EXPECT_TRUE(absl::IsDataLoss(DecodeFrameHeader(bytes, 100).status()));
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -311,6 +312,40 @@ TEST(SocketCollectiveTest, NamesARankThatIsGone) {
   collectives[0].reset();
   EXPECT_THAT(Broadcast(*collectives[1], values),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("master-0 (rank 0)")));
+}
+
+TEST(SocketCollectiveTest, SilentStrangersDelayNobody) {
+  for (const Filling filling : {Filling::kUnixSockets, Filling::kTcp}) {
+    Addresses addresses(2, filling);
+    std::vector<net::Socket> strangers;
+    for (int i = 0; i < 30; ++i) {
+      strangers.push_back(
+          *net::Socket::Connect(addresses.addresses[1][0], net::Clock::now() + kPatience));
+    }
+    // One after another they would take 150 s.
+    std::jthread master([&] { EXPECT_OK(addresses.Connect(0)); });
+    EXPECT_OK(addresses.Connect(1));
+    master.join();
+    std::byte byte{};
+    const iovec part = {&byte, 1};
+    EXPECT_EQ(strangers.back().Receive({&part, 1}).status().code(), absl::StatusCode::kUnavailable);
+  }
+}
+
+TEST(SocketCollectiveTest, AStopEndsTheConnectingOnBothEnds) {
+  for (const int rank : {0, 1}) {
+    Addresses addresses(2, Filling::kTcp);  // Nobody answers at the other end.
+    std::stop_source stop;
+    std::jthread stopper([&] { stop.request_stop(); });
+    EXPECT_THAT(ConnectReplicas({&addresses.listeners[static_cast<std::size_t>(rank)], 1},
+                                {.rank = rank,
+                                 .addresses = addresses.addresses,
+                                 .credentials = {"token"},
+                                 .connect_time = kPatience,
+                                 .stop_connecting = stop.get_token()})
+                    .status(),
+                StatusIs(absl::StatusCode::kCancelled, HasSubstr("stopped while")));
+  }
 }
 
 TEST(SocketCollectiveTest, LetsNobodyInWithoutTheToken) {

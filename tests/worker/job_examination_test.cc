@@ -111,6 +111,50 @@ TEST_F(JobExaminationTest, DamagedPagesAreFound) {
   }
 }
 
+TEST_F(JobExaminationTest, VocabulariesInFilesAreRead) {
+  Write(parent_.File("races.txt"), " Black\n Other\n White\n");
+  models::ModelDescription description = testing::SmallCensus();
+  for (models::FeatureColumn& column : description.columns) {
+    auto* const vocabulary = std::get_if<models::VocabularyColumn>(&column.kind);
+    if (vocabulary == nullptr || column.name != "race") continue;
+    vocabulary->file = parent_.File("races.txt");
+    vocabulary->vocabulary = {"Black", "Other", "White"};
+  }
+  const models::Model model(description);
+  ASSERT_OK_AND_ASSIGN(const auto directory, Open(model));
+  const auto store = *InProcessStore::Create(model.tables(), /*seed=*/1);
+  store->set_version(10);
+  ASSERT_OK(directory->Save(store->checkpointer()));
+  const std::string name = "dime/race.vocabulary";
+  const JobExamination whole = Examine();
+  EXPECT_TRUE(whole.is_sound());
+  EXPECT_THAT(Of(name, whole), Is(Condition::kSound, "a vocabulary of 3 entries"));
+  const std::string before = Read(File(name));
+  for (const std::string damaged :
+       {"Black\nOther\n", "Black\nOther\nWhitf\n", "\nOther\nWhite\n"}) {
+    Write(File(name), damaged);
+    const JobExamination job = Examine();
+    EXPECT_THAT(Of("dime/model.yaml", job), Is(Condition::kDamaged, name));
+    EXPECT_THAT(job.obstacle, HasSubstr(name));
+  }
+  fs::remove(File(name));
+  EXPECT_THAT(Examine().obstacle, HasSubstr(name));
+  Write(File(name), before);
+  EXPECT_TRUE(Examine().is_sound());
+}
+
+TEST_F(JobExaminationTest, ADamagedPageOfLeasesIsAnObstacleOnceThereAreSteps) {
+  for (const int step : {0, 10}) {
+    SaveSteps({step});
+    Write(File("dime/leases"), "no leases");
+    const JobExamination job = Examine();
+    EXPECT_THAT(job.resume_step, Optional(step));
+    EXPECT_EQ(Of("dime/leases", job).condition, Condition::kDamaged);
+    EXPECT_EQ(job.obstacle.empty(), step == 0) << job.obstacle;
+  }
+  EXPECT_THAT(Examine().obstacle, HasSubstr("unless in sync: "));
+}
+
 TEST_F(JobExaminationTest, WhatAKilledRunLeftIsNoDamage) {
   SaveSteps({10, 20});
   SaveSteps({30});

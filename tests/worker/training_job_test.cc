@@ -305,6 +305,27 @@ TEST_F(TrainingJobTest, AStopBeforeTheStartLeavesNoCheckpoint) {
   EXPECT_FALSE(fs::exists(options.job_dir + "/checkpoint"));
 }
 
+TEST_F(TrainingJobTest, TheEndOfTheClusterEndsTheReadingWithAnError) {
+  std::stop_source cluster;
+  cluster.request_stop();
+  TrainingOptions options = Options("job");
+  options.cluster.stop = cluster.get_token();
+  EXPECT_THAT(Run(options), StatusIs(absl::StatusCode::kCancelled, HasSubstr("stop")));
+  EXPECT_THAT(observer_.inputs, IsEmpty());
+}
+
+TEST_F(TrainingJobTest, TheEndOfTheClusterEndsAnEvaluationWithAnError) {
+  std::stop_source cluster;
+  TrainingOptions options = Options("job");
+  options.cluster.stop = cluster.get_token();
+  observer_.on_checkpoint = [&](std::int64_t step) {
+    if (step == options.train_steps) cluster.request_stop();
+  };
+  EXPECT_THAT(RunTrainingJob(SmallCensus(), options, observer_, {}),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("stop")));
+  EXPECT_THAT(observer_.evaluations, IsEmpty());
+}
+
 TEST_F(TrainingJobTest, AtItsLastStepAJobIsOnlyEvaluatedAndExported) {
   const TrainingOptions options = Options("job");
   ASSERT_OK(Run(options));
@@ -526,6 +547,24 @@ TEST_F(TrainingJobTest, ADamagedCheckpointIsTrainedAgainToTheSameBytes) {
   ASSERT_OK_AND_ASSIGN(const TrainingResult second, Run(options));
   EXPECT_EQ(second.first_step, 20);
   EXPECT_TRUE(CheckpointBytes(second.checkpoint) == expected);
+}
+
+TEST_F(TrainingJobTest, OnlyWhoGoesOnFromLeasesReadsTheirPage) {
+  TrainingOptions options = Options("job");
+  const auto damage = [&] { std::ofstream(options.job_dir + "/dime/leases") << "no leases"; };
+  options.train_steps = 10;
+  ASSERT_OK(Run(options));
+  options.train_steps = 20;
+  damage();
+  EXPECT_OK(Run(options));  // In sync.
+  options.train_steps = 30;
+  options.cluster.consistency.kind = cluster::Consistency::Kind::kAsync;
+  damage();
+  EXPECT_THAT(Run(options), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dime/leases")));
+  options.job_dir = directory_.File("new");
+  fs::create_directories(options.job_dir + "/dime");
+  damage();
+  EXPECT_OK(Run(options));
 }
 
 TEST_F(TrainingJobTest, AnotherModelsDirectoryIsRefused) {

@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <functional>
+#include <list>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
 
 #include "runtime/base/check.h"
+#include "runtime/base/either_stop.h"
 #include "runtime/base/log.h"
 #include "runtime/net/channel.h"
+#include "runtime/net/greeting.h"
 #include "runtime/net/handshake.h"
 
 namespace dime::worker {
@@ -24,6 +27,8 @@ using net::PartOf;
 constexpr std::uint8_t kValues = 128;  // The one type of frame.
 constexpr std::chrono::milliseconds kHandshakeTime{5000};
 constexpr std::chrono::seconds kConnectTime{60};
+constexpr std::chrono::milliseconds kTick{100};  // Between looks at the stop and at deadlines.
+constexpr std::size_t kMostGuests = 64;          // Who comes then waits in the system's queue.
 
 net::Channel ChannelTo(net::Socket socket, const net::Address& address) {
   return net::Channel(std::move(socket), fmt::format("over {}", address.ToString()));
@@ -36,11 +41,12 @@ class SocketCollective final : public Collective {
 
   absl::Status ConnectAll(std::span<net::Listener> listeners) {
     const Deadline deadline = Clock::now() + options_.connect_time;
-    DIME_RETURN_IF_ERROR(AcceptAll(listeners, deadline));
+    const base::EitherStop stop(options_.stop, options_.stop_connecting);
+    DIME_RETURN_IF_ERROR(AcceptAll(listeners, deadline, stop.token()));
     for (int r = rank() + 1; r < size(); ++r) {
       // Who is connected to has been listening since before it joined: it is there, or never.
       const Deadline soon = std::min(deadline, Clock::now() + kConnectTime);
-      DIME_RETURN_IF_ERROR(base::Annotate(Connect(r, soon), RankName(r)));
+      DIME_RETURN_IF_ERROR(base::Annotate(Connect(r, soon, stop.token()), RankName(r)));
     }
     on_stop_.emplace(options_.stop, [this] {
       for (const std::optional<net::Channel>& peer : peers_) {
@@ -71,21 +77,24 @@ class SocketCollective final : public Collective {
   }
 
  private:
-  absl::Status Connect(int rank, Deadline deadline) {
+  absl::Status Connect(int rank, Deadline deadline, const std::stop_token& stop) {
     constexpr std::chrono::milliseconds kFirstPause{1};
     constexpr std::chrono::milliseconds kLongestPause{100};
     for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
-      const absl::Status connected = TryToConnect(rank, deadline);
+      const absl::Status connected = TryToConnect(rank, deadline, stop);
+      if (stop.stop_requested()) {
+        return base::Cancelled("stopped while connecting: {}", base::MessageOf(connected));
+      }
       if (!absl::IsUnavailable(connected) || Clock::now() + pause >= deadline) return connected;
       std::this_thread::sleep_for(pause);
     }
   }
 
-  absl::Status TryToConnect(int rank, Deadline deadline) {
+  absl::Status TryToConnect(int rank, Deadline deadline, const std::stop_token& stop) {
     const auto at = static_cast<std::size_t>(rank);
     absl::Status last = base::InvalidArgument("it listens nowhere");
     for (const net::Address& address : options_.addresses[at]) {
-      absl::StatusOr<net::Socket> socket = net::Socket::Connect(address, deadline);
+      absl::StatusOr<net::Socket> socket = net::Socket::Connect(address, deadline, stop);
       if (!socket.ok()) {
         last = socket.status();
         continue;
@@ -93,37 +102,72 @@ class SocketCollective final : public Collective {
       net::Channel peer = ChannelTo(*std::move(socket), address);
       DIME_RETURN_IF_ERROR(net::Authenticate(peer, options_.credentials,
                                              {.index = static_cast<std::uint32_t>(options_.rank)},
-                                             deadline));
+                                             deadline, stop));
       peers_[at] = std::move(peer);
       return absl::OkStatus();
     }
     return last;
   }
 
-  absl::Status AcceptAll(std::span<net::Listener> listeners, Deadline deadline) {
+  absl::Status AcceptAll(std::span<net::Listener> listeners, Deadline deadline,
+                         const std::stop_token& stop) {
+    std::list<Guest> guests;
     while (const std::optional<int> missing = FirstMissing()) {
-      std::vector<pollfd> ready;
-      for (const net::Listener& listener : listeners) ready.push_back({listener.fd(), POLLIN, 0});
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-      if (left.count() <= 0) {
+      if (stop.stop_requested()) {
+        return base::Cancelled("stopped while waiting for {}", RankName(*missing));
+      }
+      if (Clock::now() >= deadline) {
         return base::DeadlineExceeded("{} has waited {} ms for {}, which does not connect",
                                       RankName(rank()), options_.connect_time.count(),
                                       RankName(*missing));
       }
-      if (poll(ready.data(), ready.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) {
+      std::vector<pollfd> ready;
+      for (const Guest& guest : guests) {
+        ready.push_back({guest.greeting.fd(), guest.greeting.events(), 0});
+      }
+      const short accepting = guests.size() < kMostGuests ? POLLIN : 0;
+      for (const net::Listener& listener : listeners) {
+        ready.push_back({listener.fd(), accepting, 0});
+      }
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+      if (poll(ready.data(), ready.size(), static_cast<int>(std::min(left, kTick).count())) < 0 &&
+          errno != EINTR) {
         return base::ErrnoToStatus(errno, "cannot wait for replicas");
       }
+      std::erase_if(guests, [&](Guest& guest) { return IsThrough(guest); });
       for (net::Listener& listener : listeners) {
+        if (guests.size() >= kMostGuests) break;
         DIME_ASSIGN_OR_RETURN(net::Socket socket, listener.Accept());
         if (!socket.is_open()) continue;
-        const absl::Status welcomed = Welcome(ChannelTo(std::move(socket), listener.address()),
-                                              std::min(deadline, Clock::now() + kHandshakeTime));
-        if (welcomed.ok() || ++num_strangers_ > 1) continue;
-        base::Log(base::Severity::kWarning, "a stranger connected, and more may, untold: {}",
-                  base::MessageOf(welcomed));
+        guests.emplace_back(std::move(socket), options_.credentials, listener.address());
       }
     }
     return absl::OkStatus();
+  }
+
+  // Whoever connects, until it is known who that is.
+  struct Guest {
+    Guest(net::Socket socket, const net::Credentials& credentials, const net::Address& where)
+        : greeting(std::move(socket), credentials), address(where) {}
+    net::Greeting greeting;
+    net::Address address;  // Where it came.
+    Deadline deadline = Clock::now() + kHandshakeTime;
+  };
+
+  // Goes on with the handshake; whether that is over, one way or the other.
+  bool IsThrough(Guest& guest) {
+    const absl::StatusOr<bool> is_over = guest.greeting.Advance();
+    absl::Status status = is_over.status();
+    if (is_over.ok() && *is_over) status = Welcome(guest);
+    if (is_over.ok() && !*is_over) {
+      if (Clock::now() < guest.deadline) return false;
+      status =
+          base::DeadlineExceeded("it did not end its handshake in {} ms", kHandshakeTime.count());
+    }
+    if (status.ok() || ++num_strangers_ > 1) return true;
+    base::Log(base::Severity::kWarning, "a stranger connected, and more may, untold: over {}: {}",
+              guest.address.ToString(), base::MessageOf(status));
+    return true;
   }
 
   // Of those that connect here: the lower ones.
@@ -134,28 +178,12 @@ class SocketCollective final : public Collective {
     return std::nullopt;
   }
 
-  absl::Status Welcome(net::Channel peer, Deadline deadline) {
-    net::HandshakeServer handshake(options_.credentials.token,
-                                   net::AsksForTls(options_.credentials.security, peer.socket()));
-    while (!handshake.peer()) {
-      DIME_ASSIGN_OR_RETURN(const net::FrameHeader header, peer.ReceiveHeader(deadline));
-      if (header.payload_bytes > net::kMaxHandshakePayloadBytes) {
-        return base::PermissionDenied("{} bytes before the handshake was over",
-                                      header.payload_bytes);
-      }
-      DIME_ASSIGN_OR_RETURN(const auto payload, peer.ReceivePayload(deadline));
-      DIME_ASSIGN_OR_RETURN(const auto answer, handshake.OnFrame(header.type, payload));
-      const iovec part = PartOf(answer.payload.data(), answer.payload.size());
-      DIME_RETURN_IF_ERROR(peer.Send({.type = answer.type}, {&part, 1}, deadline));
-    }
-    if (const auto& key = handshake.tls_key()) {
-      DIME_RETURN_IF_ERROR(peer.StartTls(net::TlsStream::End::kServer, *key, deadline));
-    }
-    const std::uint32_t index = handshake.peer()->index;
+  absl::Status Welcome(Guest& guest) {
+    const std::uint32_t index = guest.greeting.peer().index;
     if (index >= static_cast<std::uint32_t>(rank()) || peers_[index]) {
       return base::PermissionDenied("it says that it is rank {}", index);
     }
-    peers_[index] = std::move(peer);
+    peers_[index] = ChannelTo(guest.greeting.TakeSocket(), guest.address);
     return absl::OkStatus();
   }
 

@@ -24,12 +24,14 @@ struct SocketCollectiveOptions {
   net::Credentials credentials;
   std::chrono::milliseconds connect_time{60'000};
   std::chrono::milliseconds patience{600'000};  // For a rank that does not come to an exchange.
-  std::stop_token stop = {};                    // Ends exchanges: the job has ended.
+  std::stop_token stop = {};                    // Ends all waits: the job has ended.
+  std::stop_token stop_connecting = {};         // Ends the connecting alone.
 };
 
 // Connects each rank to all higher ones, which may come later, and waits for the lower ones at
 // `listeners`.
-// kDeadlineExceeded and kUnavailable name who does not come, kPermissionDenied who lacks the token.
+// kDeadlineExceeded and kUnavailable name who does not come, kPermissionDenied who lacks the token;
+// kCancelled: it was asked to stop. Strangers that come meanwhile delay nobody.
 absl::StatusOr<std::unique_ptr<Collective>> ConnectReplicas(std::span<net::Listener> listeners,
                                                             const SocketCollectiveOptions& options);
 
